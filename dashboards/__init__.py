@@ -1,0 +1,1 @@
+"""Show: the built-in web pages."""

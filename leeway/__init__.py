@@ -1,0 +1,1 @@
+"""Leeway: drift monitoring and retraining for deployed models."""

@@ -1,0 +1,1 @@
+"""Watch: rows in, verdicts and decisions out."""

@@ -1,0 +1,1 @@
+"""Questions put to a window, each answered by a score."""

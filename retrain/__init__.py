@@ -1,0 +1,1 @@
+"""Replace: a request in, a promoted or a refused challenger out."""
