@@ -1,0 +1,215 @@
+"""Window: production rows of one stretch of event time, or of acknowledgement order."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
+"""The first Monday of Unix time: weeks start on Mondays, days and hours at their own edges."""
+
+
+@dataclass(frozen=True)
+class WindowPolicy:
+    """How rows are cut into windows.
+
+    Parameters
+    ----------
+    every : timedelta or None
+        Length of a time window; exactly one of `every` and `rows` is given.
+    rows : int or None
+        Rows of a row window.
+    lateness : timedelta
+        How long after its end a time window is left open for rows that come late.
+    anchor : datetime
+        An instant at which a time window starts.
+    min_rows : int or None
+        Fewer rows are NO_DATA; by default half a typical window, at most 500.
+    """
+
+    every: timedelta | None = None
+    rows: int | None = None
+    lateness: timedelta = timedelta(0)
+    anchor: datetime = MONDAY
+    min_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """One stretch of rows, ``[start, end)``.
+
+    Parameters
+    ----------
+    start, end : datetime
+        Event time (time windows) or time of receipt of the first and last row (row windows).
+    rows : tuple of int or None
+        For a row window: first row and the row after the last, counted from 0 in the order of
+        acknowledgement.
+    """
+
+    start: datetime
+    end: datetime
+    rows: tuple[int, int] | None = None
+
+    @property
+    def key(self) -> str:
+        """Name of the window within its model.
+
+        Examples
+        --------
+        >>> Window(MONDAY, MONDAY + timedelta(days=7)).key
+        '1970-01-05T00:00:00Z'
+        >>> Window(MONDAY, MONDAY, rows=(500, 1000)).key
+        'rows-500'
+        """
+        if self.rows is not None:
+            return f"rows-{self.rows[0]}"
+        return self.start.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How far a model's log reaches.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows ever acknowledged, retired ones included.
+    first_event_at, last_event_at : datetime or None
+        Event time of the earliest and the latest row; None for an empty log.
+    """
+
+    n_rows: int = 0
+    first_event_at: datetime | None = None
+    last_event_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of one window, and how many of them have their label.
+
+    Parameters
+    ----------
+    n_rows, n_labels : int
+        Rows and labelled rows; a repeated prediction id counts once.
+    n_repeated : int
+        Rows left out because their prediction id had been acknowledged before.
+    """
+
+    n_rows: int
+    n_labels: int
+    n_repeated: int = 0
+
+    @property
+    def maturity(self) -> float:
+        """Share of rows whose label has come, in [0, 1]."""
+        return self.n_labels / self.n_rows if self.n_rows else 0.0
+
+
+def floor(instant: datetime, policy: WindowPolicy) -> datetime:
+    """Return the start of the time window that holds an instant.
+
+    Examples
+    --------
+    >>> floor(datetime(2013, 2, 27, 15, tzinfo=UTC), WindowPolicy(every=timedelta(days=7)))
+    datetime.datetime(2013, 2, 25, 0, 0, tzinfo=datetime.timezone.utc)
+    """
+    assert policy.every is not None
+    return instant - (instant - policy.anchor) % policy.every
+
+
+def due_time_windows(
+    policy: WindowPolicy,
+    *,
+    extent: Extent,
+    judged: Collection[str],
+    now: datetime,
+    horizon: timedelta,
+) -> Iterator[Window]:
+    """Yield the time windows that have ended and have no verdict, oldest first.
+
+    They follow from the log and from what is judged alone, so a missed tick, a restart or a
+    second replica loses and doubles nothing. A stretch without a row is a window too: it has no
+    data, and someone should know.
+
+    Parameters
+    ----------
+    policy : WindowPolicy
+        With `every` set.
+    extent : Extent
+        How far the log reaches.
+    judged : collection of str
+        Keys of the windows that have a verdict.
+    now : datetime
+        The present.
+    horizon : timedelta
+        Windows that ended longer ago are closed and never begun.
+    """
+    if extent.first_event_at is None or policy.every is None:
+        return
+    start = floor(max(extent.first_event_at, now - horizon), policy)
+    while start + policy.every + policy.lateness <= now:
+        window = Window(start, start + policy.every)
+        if window.key not in judged:
+            yield window
+        start = window.end
+
+
+def due_row_ranges(
+    policy: WindowPolicy, *, extent: Extent, judged: Collection[str]
+) -> Iterator[tuple[int, int]]:
+    """Yield the row ranges that are complete and have no verdict, oldest first."""
+    if policy.rows is None:
+        return
+    for first in range(0, extent.n_rows - policy.rows + 1, policy.rows):
+        if f"rows-{first}" not in judged:
+            yield first, first + policy.rows
+
+
+@dataclass(frozen=True)
+class LabelPolicy:
+    """When labels count.
+
+    Parameters
+    ----------
+    horizon : timedelta
+        Labels are joined, and windows reopened, this long after a window's end.
+    mature : float
+        Share of labelled rows from which performance is final; below it is provisional.
+    """
+
+    horizon: timedelta = timedelta(days=90)
+    mature: float = 0.95
+
+
+REVISED_AT = (0.5, 0.95)
+"""Maturities whose crossing makes a new revision."""
+
+REVISED_GROWTH = 0.01
+"""Growth in rows that makes a new revision."""
+
+
+@dataclass(frozen=True)
+class JudgedWindow:
+    """A window that has a verdict, with what the verdict rested on."""
+
+    window: Window
+    revision: int
+    counts: Counts
+    incident: bool = False
+
+
+def to_revise(judged: JudgedWindow, counts: Counts) -> bool:
+    """Say whether a window's rows or labels have moved enough for a new revision.
+
+    Examples
+    --------
+    >>> window = Window(MONDAY, MONDAY + timedelta(days=7))
+    >>> to_revise(JudgedWindow(window, 1, Counts(100, 0)), Counts(100, 97))
+    True
+    >>> to_revise(JudgedWindow(window, 1, Counts(100, 10)), Counts(100, 20))
+    False
+    """
+    before, after = judged.counts.maturity, counts.maturity
+    crossed = any((before < edge) != (after < edge) for edge in REVISED_AT)
+    grown = counts.n_rows - judged.counts.n_rows >= max(1, REVISED_GROWTH * judged.counts.n_rows)
+    return crossed or (judged.window.rows is None and grown)
