@@ -69,9 +69,19 @@ def finite(values: FloatArray) -> FloatArray:
 
 
 def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column as strings, so that levels compare alike whatever type they came in."""
+    """Return a column as strings, so that levels compare alike whatever type they came in.
+
+    Examples
+    --------
+    >>> texts(pa.chunked_array([[1.0, None, 2.0]])).to_pylist()
+    ['1', None, '2']
+    """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
+    if pa.types.is_floating(column.type):
+        # Whole numbers become floats as soon as one is missing.
+        whole = pc.all(pc.equal(column, pc.floor(column))).as_py()
+        column = pc.cast(column, pa.int64()) if whole else column
     return pc.cast(column, pa.string())
 
 

@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 import pyarrow as pa
 
 from monitor.batch import Batch, Receipt, RowKind, SchemaChange
+from monitor.checks.score import Check
+from monitor.decision import Decision, Judged, Opening
+from monitor.message import Message
 from monitor.reference import Reference
-from monitor.window import Counts, Extent, Window
+from monitor.window import Counts, Extent, JudgedWindow, Window
 
 
 class Clock(Protocol):
@@ -69,22 +73,137 @@ class Log(Protocol):
         ...
 
 
-class References(Protocol):
-    """The champion's reference at a time."""
+@dataclass(frozen=True)
+class Champion:
+    """The version that serves, as the watch needs it.
 
-    def at(self, model: str, instant: datetime) -> tuple[int, Reference]:
-        """Return the champion's version and its reference; NotFoundError before the first."""
+    Parameters
+    ----------
+    version : int
+        Its number, from 1.
+    reference : Reference
+        What its windows are compared with.
+    trained_until : datetime or None
+        Event time of the newest row it was fitted on; None without a clock.
+    """
+
+    version: int
+    reference: Reference
+    trained_until: datetime | None
+
+
+class References(Protocol):
+    """The champion and its reference at a time."""
+
+    def at(self, model: str, instant: datetime) -> Champion:
+        """Return who was champion just before an instant; NotFoundError without any version."""
+        ...
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the store knows of a model besides its windows.
+
+    Parameters
+    ----------
+    open_alerts : mapping of Check to Opening
+        Alerts that are open.
+    last_run_at : datetime
+        When a run was last asked for, or the model registered.
+    n_new_windows, n_new_labels : int
+        Labelled windows outside incidents since a time, and their labelled rows.
+    incident_open, run_pending, paused : bool
+        The newest judged window is an incident; a run is asked for or going on; a person has
+        paused retraining.
+    """
+
+    open_alerts: Mapping[Check, Opening]
+    last_run_at: datetime
+    n_new_windows: int
+    n_new_labels: int
+    incident_open: bool
+    run_pending: bool
+    paused: bool
+
+
+@dataclass(frozen=True)
+class CycleRecord:
+    """All that one cycle leaves behind.
+
+    Parameters
+    ----------
+    model : str
+        The model.
+    judged : Judged
+        The window with its verdict and diagnosis.
+    counts : Counts
+        Rows and labels the verdict rests on.
+    decision : Decision
+        What is done.
+    messages : sequence of Message
+        What people are told.
+    at : datetime
+        When it was judged.
+    duration_seconds : float
+        How long the cycle took.
+    """
+
+    model: str
+    judged: Judged
+    counts: Counts
+    decision: Decision
+    messages: Sequence[Message]
+    at: datetime
+    duration_seconds: float
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One message on its way to one channel."""
+
+    id: int
+    channel: str
+    title: str
+    body: str
+    attempts: int
+
+
+class Store(Protocol):
+    """Verdicts, decisions, alerts and requests; each method is one transaction."""
+
+    def judged(self, model: str) -> Mapping[str, JudgedWindow]:
+        """Return the judged windows of a model by key, oldest first."""
+        ...
+
+    def standing(self, model: str, *, since: datetime, mature: float) -> Standing:
+        """Return what the next decision rests on; new labels are counted since a time."""
+        ...
+
+    def record(self, record: CycleRecord, channels: Sequence[str]) -> bool:
+        """Record everything of a cycle at once; False when another process was first."""
+        ...
+
+    def fail(self, model: str, error: str, at: datetime) -> None:
+        """Note that a cycle could not be run."""
+        ...
+
+    def undelivered(self, now: datetime) -> Sequence[Delivery]:
+        """Return the messages whose next attempt is due."""
+        ...
+
+    def delivered(self, delivery: Delivery, now: datetime, error: str | None) -> None:
+        """Note an attempt; with an error it is tried again later."""
         ...
 
 
 class Notifier(Protocol):
     """A way to reach people."""
 
-    channel: str
-
-    def notify(self, title: str, body: str) -> None:
-        """Send a message; raises DeliveryError's base, LeewayError, when it was not taken."""
+    @property
+    def channel(self) -> str:
+        """Name of the channel, without secrets."""
         ...
 
-
-JsonObject = Mapping[str, object]
+    def notify(self, title: str, body: str) -> None:
+        """Send a message; raises LeewayError when it was not taken."""
+        ...

@@ -232,15 +232,30 @@ def _classes(table: pa.Table, target: str, task: Task) -> tuple[str, ...]:
 
 
 def class_name(value: object) -> str:
-    """Name a class the same way whatever type it came in: 1, 1.0 and True are ``"1"``.
+    """Name a class the same way whatever type it came in: 1 and 1.0 are ``"1"``.
 
     Examples
     --------
     >>> [class_name(value) for value in (True, 1, 1.0, "late")]
-    ['1', '1', '1', 'late']
+    ['true', '1', '1', 'late']
     """
     if isinstance(value, bool):
-        return str(int(value))
+        return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+_SAME = {"0": "false", "1": "true", "false": "0", "true": "1", "False": "false", "True": "true"}
+
+
+def as_class(value: object, classes: tuple[str, ...]) -> str:
+    """Name a label as the schema's classes do: 1 is ``"true"`` where they are true and false.
+
+    Examples
+    --------
+    >>> as_class(True, ("0", "1")), as_class(0, ("false", "true")), as_class("x", ("0", "1"))
+    ('1', 'false', 'x')
+    """
+    name = class_name(value)
+    return name if name in classes or _SAME.get(name) not in classes else _SAME[name]

@@ -1,0 +1,299 @@
+"""Config: leeway.yaml, parsed once into one frozen value."""
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from monitor.checks.drift import DriftPolicy
+from monitor.checks.performance import METRICS, default_metric
+from monitor.checks.quality import QualityPolicy
+from monitor.cycle import Watched
+from monitor.decision import RetrainPolicy, Trigger
+from monitor.errors import ConfigError
+from monitor.schema import Roles, Schema, Task
+from monitor.verdict import PerformancePolicy, VerdictPolicy
+from monitor.window import MONDAY, LabelPolicy, WindowPolicy
+
+Algorithm = Literal["hist_gradient_boosting", "random_forest", "logistic", "linear", "tree", "mlp"]
+
+ALGORITHMS: tuple[Algorithm, ...] = (
+    "hist_gradient_boosting", "random_forest", "logistic", "tree", "mlp"
+)  # fmt: skip
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Environment(BaseSettings):
+    """Settings that hold secrets: the environment only.
+
+    Parameters
+    ----------
+    api_key : str or None
+        ``LEEWAY_API_KEY``; guards everything but health.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LEEWAY_", frozen=True)
+
+    api_key: str | None = None
+
+
+class ColumnsConfig(_Strict):
+    """Which column is what; features that are not listed are inferred from the reference."""
+
+    target: str
+    """The label."""
+    prediction: str | None = None
+    """The prediction; without it Leeway trains version 1 on the reference and serves it."""
+    time: str | None = None
+    """Event time; without it the time of receipt."""
+    id: str | None = None
+    """Joins predictions with labels; without it ids are generated and returned."""
+    numeric: tuple[str, ...] | None = None
+    """Numeric features."""
+    categorical: tuple[str, ...] | None = None
+    """Categorical features."""
+
+
+class WindowConfig(_Strict):
+    """How rows are cut into windows: by event time or by count."""
+
+    every: timedelta | None = None
+    """Length of a time window, ISO 8601 (P7D)."""
+    rows: int | None = Field(default=None, gt=0)
+    """Rows of a row window."""
+    lateness: timedelta = timedelta(0)
+    """How long after its end a time window waits for late rows."""
+    anchor: AwareDatetime = MONDAY
+    """An instant at which a time window starts."""
+    min_rows: int | None = Field(default=None, ge=1)
+    """Fewer rows are no data; by default half a window, at most 500."""
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> "WindowConfig":
+        if (self.every is None) == (self.rows is None):
+            raise ValueError("give exactly one of every (a duration) and rows (a number)")
+        if self.every is not None and self.every <= timedelta(0):
+            raise ValueError("every must be longer than nothing")
+        return self
+
+
+class DriftConfig(_Strict):
+    """When a column has drifted."""
+
+    methods: Literal["evidently"] | dict[str, str] = "evidently"
+    """Evidently's default choice, or a method by column; columns not named get the default."""
+    thresholds: dict[str, float] = {}
+    """Limits by column, in place of the method's own."""
+    share_drifted: float = Field(default=0.5, gt=0, le=1)
+    """Share of drifted columns from which the window breaches."""
+
+
+class QualityConfig(_Strict):
+    """When a column counts as broken; see `monitor.checks.quality.QualityPolicy`."""
+
+    null_jump: float = Field(default=0.1, ge=0, le=1)
+    """Rise of the share of missing values over the reference's."""
+    unseen: float = Field(default=0.5, ge=0, le=1)
+    """Share of values the reference never had."""
+    out_of_range: float = Field(default=0.05, ge=0, le=1)
+    """Share of values far outside the reference's range."""
+    schema_change: float = Field(default=0.01, ge=0, le=1)
+    """Share of rows with a column missing, extra or of another type."""
+
+
+class PerformanceConfig(_Strict):
+    """When performance has fallen."""
+
+    metric: str | None = None
+    """The metric that decides: roc_auc, accuracy or mae by default, by task."""
+    max_drop: float = Field(default=0.03, ge=0)
+    """Allowed fall: absolute for metrics in 0-1, relative for losses."""
+
+
+class LabelsConfig(_Strict):
+    """When labels count."""
+
+    horizon: timedelta = timedelta(days=90)
+    """Labels are joined this long after a window's end."""
+    mature: float = Field(default=0.9, gt=0, le=1)
+    """Share of labelled rows from which performance is final."""
+
+
+class RetrainConfig(_Strict):
+    """When and how a new version is made."""
+
+    when: tuple[Trigger, ...] = tuple(Trigger)
+    """What opens a run; empty: only a person does."""
+    every: timedelta = timedelta(days=28)
+    """Longest time between runs, where `when` has schedule."""
+    cooldown: timedelta = timedelta(days=7)
+    """Shortest time between runs."""
+    min_labels: int | None = Field(default=None, ge=1)
+    """New labelled rows a run needs; by default two windows' worth."""
+    budget: timedelta = timedelta(minutes=10)
+    """Time for comparing candidates."""
+    candidates: tuple[Algorithm, ...] = Field(default=ALGORITHMS, min_length=1)
+    """Algorithms that compete."""
+    minimum_gain: float = Field(default=0.0, ge=0)
+    """Gain a challenger must surely have, in the metric's unit."""
+    seed: int = 0
+    """Seed of every random choice."""
+
+
+class ModelConfig(_Strict):
+    """One model."""
+
+    reference: Path
+    """Training-time rows, Parquet or CSV."""
+    columns: ColumnsConfig
+    """Which column is what."""
+    task: Task | None = None
+    """binary, multiclass or regression; inferred from the target."""
+    window: WindowConfig = WindowConfig(every=timedelta(days=7))
+    """How rows are cut."""
+    on_schema_change: Literal["accept", "refuse"] = "accept"
+    """What becomes of rows with missing, extra or retyped columns."""
+    drift: DriftConfig = DriftConfig()
+    """When a column has drifted."""
+    quality: QualityConfig = QualityConfig()
+    """When a column is broken."""
+    performance: PerformanceConfig = PerformanceConfig()
+    """When performance has fallen."""
+    labels: LabelsConfig = LabelsConfig()
+    """When labels count."""
+    retrain: RetrainConfig = RetrainConfig()
+    """When and how a new version is made."""
+
+    def roles(self) -> Roles:
+        """Return what is said about the columns."""
+        return Roles(task=self.task, **self.columns.model_dump())
+
+
+class NotifyConfig(_Strict):
+    """Who tells people."""
+
+    via: Literal["direct", "alertmanager"] = "direct"
+    """direct: Leeway sends to `to`; alertmanager: only Alertmanager sends."""
+    to: tuple[str, ...] = ()
+    """Apprise addresses; keep secrets in the environment: ${LEEWAY_SLACK_URL}."""
+
+
+class Config(_Strict):
+    """The whole of leeway.yaml."""
+
+    models: dict[str, ModelConfig] = Field(min_length=1)
+    """Models by name."""
+    notify: NotifyConfig = NotifyConfig()
+    """Who tells people."""
+    data: Path = Path("leeway-data")
+    """Folder of the database, the log and the models."""
+    tick: timedelta = timedelta(seconds=10)
+    """Time between looks at what is due."""
+    url: str = "http://127.0.0.1:8000"
+    """Where people reach Leeway's pages; used in messages."""
+
+
+def load_config(path: Path) -> Config:
+    """Read leeway.yaml; paths in it are relative to it.
+
+    Raises
+    ------
+    ConfigError
+        Naming the file, the path of the key and what was expected.
+    """
+    name = str(path)
+    try:
+        document = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise ConfigError(name, "file", "not found; make one with `leeway init`") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(name, "file", f"not valid YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise ConfigError(name, "file", "expected keys: models, notify, data, tick, url")
+    try:
+        config = Config.model_validate(_with_environment(document, name, ""))
+    except ValidationError as error:
+        raise _config_error(name, error) from error
+    for model, one in config.models.items():
+        _check_model(name, model, one)
+    here = path.resolve().parent
+    models = {
+        model: one.model_copy(update={"reference": here / one.reference})
+        for model, one in config.models.items()
+    }
+    return config.model_copy(update={"data": here / config.data, "models": models})
+
+
+_VARIABLE = re.compile(r"\$\{(\w+)\}")
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+def _with_environment(value: Any, file: str, path: str) -> Any:
+    """Replace ${NAME} by the environment's value, in every text."""
+    if isinstance(value, dict):
+        return {k: _with_environment(v, file, f"{path}.{k}".strip(".")) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_with_environment(v, file, f"{path}.{i}") for i, v in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    for name in _VARIABLE.findall(value):
+        if name not in os.environ:
+            raise ConfigError(file, path, f"the environment has no variable {name}")
+    return _VARIABLE.sub(lambda match: os.environ[match[1]], value)
+
+
+def _config_error(file: str, error: ValidationError) -> ConfigError:
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"]) or "file"
+    if first["type"] == "extra_forbidden":
+        return ConfigError(file, path, "unknown key; is it spelled right, and in the right place?")
+    if first["type"] == "missing":
+        return ConfigError(file, path, "this key is required")
+    found = first.get("input")
+    shown = f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
+    return ConfigError(file, path, f"{first['msg'].removeprefix('Value error, ')}{shown}")
+
+
+def _check_model(file: str, name: str, model: ModelConfig) -> None:
+    path = f"models.{name}"
+    if not _MODEL_NAME.fullmatch(name):
+        raise ConfigError(file, path, "a model's name has letters, digits, _, . and - only")
+    metric = model.performance.metric
+    if metric is not None and metric not in METRICS:
+        raise ConfigError(
+            file, f"{path}.performance.metric", f"expected one of {', '.join(METRICS)}"
+        )
+
+
+def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:
+    """Compose the policies of one model's watch."""
+    metric = model.performance.metric or default_metric(schema.task)
+    methods = {} if model.drift.methods == "evidently" else model.drift.methods
+    return Watched(
+        name=name,
+        verdict=VerdictPolicy(
+            window=WindowPolicy(**model.window.model_dump()),
+            labels=LabelPolicy(**model.labels.model_dump()),
+            drift=DriftPolicy(
+                methods=methods,
+                thresholds=model.drift.thresholds,
+                share_drifted=model.drift.share_drifted,
+            ),
+            performance=PerformancePolicy(metric, model.performance.max_drop),
+        ),
+        quality=QualityPolicy(**model.quality.model_dump()),
+        retrain=RetrainPolicy(
+            when=frozenset(model.retrain.when),
+            every=model.retrain.every,
+            cooldown=model.retrain.cooldown,
+            min_labels=model.retrain.min_labels,
+        ),
+    )

@@ -1,0 +1,171 @@
+"""The rows that one cycle leaves behind, written in one transaction."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, update
+
+from monitor.adapters import tables as t
+from monitor.alert import Alert, AlertChange
+from monitor.decision import Action
+from monitor.diagnosis import DiagnosisKind
+from monitor.ports import CycleRecord
+
+CYCLE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, float("inf"))
+"""Upper bounds of ``leeway_cycle_duration_seconds``, in seconds."""
+
+
+def write_cycle(connection: Connection, record: CycleRecord, channels: Sequence[str]) -> None:
+    """Write verdict, alerts, messages and request of a cycle.
+
+    The first insert fails when another process has judged this revision; the caller then rolls
+    everything back.
+    """
+    revision_id = _insert_revision(connection, record)
+    _insert_scores(connection, revision_id, record)
+    _put_window(connection, record)
+    _record_alerts(connection, record, channels)
+    if record.decision.action is Action.RETRAIN:
+        _ask_for_run(connection, record)
+    _observe_seconds(connection, record.duration_seconds)
+    connection.execute(
+        update(t.models)
+        .where(t.models.c.name == record.model)
+        .values(last_success_at=record.at, last_error=None)
+    )
+
+
+def _insert_revision(connection: Connection, record: CycleRecord) -> int:
+    judged, decision = record.judged, record.decision
+    verdict, diagnosis = judged.verdict, judged.diagnosis
+    added = connection.execute(
+        insert(t.revisions).values(
+            model=record.model,
+            window_key=judged.window.key,
+            revision=judged.revision,
+            judged_at=record.at,
+            champion=judged.champion,
+            status=verdict.status,
+            checks={str(check): str(status) for check, status in verdict.checks.items()},
+            share_drifted=verdict.share_drifted,
+            provisional=verdict.provisional,
+            n_rows=record.counts.n_rows,
+            n_labels=record.counts.n_labels,
+            diagnosis=diagnosis.kind,
+            findings=[vars(finding) for finding in diagnosis.findings],
+            diagnosis_sentence=diagnosis.sentence,
+            action=decision.action,
+            reason=decision.reason,
+            sentence=decision.sentence,
+        )
+    )
+    return int(added.inserted_primary_key[0])
+
+
+def _insert_scores(connection: Connection, revision_id: int, record: CycleRecord) -> None:
+    rows = [
+        {
+            "revision_id": revision_id,
+            **{key: value for key, value in vars(score).items() if key != "failed"},
+        }
+        for score in record.judged.verdict.scores
+    ]
+    if rows:
+        connection.execute(insert(t.scores), rows)
+
+
+def _put_window(connection: Connection, record: CycleRecord) -> None:
+    judged, window = record.judged, record.judged.window
+    values = {
+        "revision": judged.revision,
+        **vars(record.counts),
+        "incident": judged.diagnosis.kind is DiagnosisKind.INCIDENT,
+    }
+    if judged.revision > 1:
+        at = (t.windows.c.model == record.model, t.windows.c.key == window.key)
+        connection.execute(update(t.windows).where(*at).values(**values))
+        return
+    first_row, end_row = window.rows or (None, None)
+    connection.execute(
+        insert(t.windows).values(
+            model=record.model,
+            key=window.key,
+            start_at=window.start,
+            end_at=window.end,
+            first_row=first_row,
+            end_row=end_row,
+            **values,
+        )
+    )
+
+
+def _record_alerts(
+    connection: Connection, record: CycleRecord, channels: Sequence[str]
+) -> None:
+    ids = {alert: _put_alert(connection, record, alert) for alert in record.decision.alerts}
+    rows = [
+        {
+            "alert_id": ids[message.alert],
+            "change": message.alert.change,
+            "channel": channel,
+            "title": message.title,
+            "body": message.body,
+            "created_at": record.at,
+            "next_attempt_at": record.at,
+            "attempts": 0,
+        }
+        for message in record.messages
+        for channel in channels
+    ]
+    if rows:
+        connection.execute(insert(t.outbox), rows)
+
+
+def _put_alert(connection: Connection, record: CycleRecord, alert: Alert) -> int:
+    if alert.opening is None:
+        window = record.judged.window
+        added = connection.execute(
+            insert(t.alerts).values(
+                model=record.model,
+                check=alert.check,
+                window_key=window.key,
+                window_start=window.start,
+                opened_at=record.at,
+                sentence=alert.sentence,
+            )
+        )
+        return int(added.inserted_primary_key[0])
+    if alert.change in (AlertChange.RESOLVED, AlertChange.RETRACTED):
+        connection.execute(
+            update(t.alerts)
+            .where(t.alerts.c.id == alert.opening)
+            .values(ended_at=record.at, ended_how=alert.change)
+        )
+    return alert.opening
+
+
+def _ask_for_run(connection: Connection, record: CycleRecord) -> None:
+    connection.execute(
+        insert(t.requests).values(
+            model=record.model,
+            kind="retrain",
+            trigger=record.decision.reason,
+            why=record.decision.sentence,
+            window_key=record.judged.window.key,
+            asked_at=record.at,
+        )
+    )
+
+
+def _observe_seconds(connection: Connection, seconds: float) -> None:
+    c = t.cycle_seconds.c
+    edge = next(bound for bound in CYCLE_BUCKETS if seconds <= bound)
+    stored = min(edge, 1e308)  # JSON-free databases have no infinity in common
+    changed = connection.execute(
+        update(t.cycle_seconds)
+        .where(c.le == stored)
+        .values(n=c.n + 1, seconds=c.seconds + seconds)
+    )
+    if not changed.rowcount:
+        connection.execute(insert(t.cycle_seconds).values(le=stored, n=1, seconds=seconds))
+
+

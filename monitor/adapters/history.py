@@ -1,0 +1,189 @@
+"""History: what the store has recorded, as people and metrics read it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select
+
+from monitor.adapters import tables as t
+from monitor.adapters.database import reading
+from monitor.errors import NotFoundError
+
+Document = dict[str, Any]
+
+
+class History:
+    """Reads of the state database; each method sees one snapshot.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        A database whose migrations have been run.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def models(self) -> Sequence[Document]:
+        """Return every model with its newest windows' state."""
+        with reading(self._engine) as connection:
+            names = connection.execute(select(t.models.c.name).order_by(t.models.c.name))
+            return [_model(connection, name) for name in names.scalars().all()]
+
+    def model(self, name: str) -> Document:
+        """Return one model; NotFoundError when it is not registered."""
+        with reading(self._engine) as connection:
+            return _model(connection, name)
+
+    def windows(self, model: str) -> Sequence[Document]:
+        """Return the latest revision of each window of a model, oldest first."""
+        with reading(self._engine) as connection:
+            _model_row(connection, model)
+            rows = connection.execute(_latest(model)).mappings().all()
+            metrics = _metrics(connection, [row["id"] for row in rows])
+            return [_window(row, index, metrics) for index, row in enumerate(rows)]
+
+    def window(self, model: str, key: str) -> Document:
+        """Return one window with all its revisions and the scores of the latest."""
+        with reading(self._engine) as connection:
+            _model_row(connection, model)
+            keys = [row["window_key"] for row in connection.execute(_latest(model)).mappings()]
+            if key not in keys:
+                raise NotFoundError("window", f"{key} of {model}")
+            r = t.revisions.c
+            query = select(t.revisions).where(r.model == model, r.window_key == key)
+            found = connection.execute(query.order_by(r.revision)).mappings().all()
+            latest = _latest(model).where(t.revisions.c.window_key == key)
+            row = connection.execute(latest).mappings().one()
+            document = _window(row, keys.index(key), _metrics(connection, [row["id"]]))
+            document["scores"] = _scores(connection, row["id"])
+            document["revisions"] = [_revision(one) for one in found]
+            return document
+
+    def alerts(self, model: str) -> Sequence[Document]:
+        """Return every alert of a model, oldest first."""
+        query = select(t.alerts).where(t.alerts.c.model == model).order_by(t.alerts.c.id)
+        with reading(self._engine) as connection:
+            _model_row(connection, model)
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def latest_scores(self, model: str) -> Sequence[Document]:
+        """Return the scores that say most about now.
+
+        Drift and quality come from the newest judged window, performance from the newest that has
+        any: labels come later than rows.
+        """
+        with reading(self._engine) as connection:
+            rows = connection.execute(_latest(model)).mappings().all()
+            newest = _scores(connection, rows[-1]["id"]) if rows else []
+            found = [score for score in newest if score["check"] != "performance"]
+            for row in reversed(rows):
+                scored = _scores(connection, row["id"], check="performance")
+                if scored:
+                    return found + [{**s, "version": row["champion"]} for s in scored]
+            return found
+
+    def refusals(self, model: str) -> Mapping[str, int]:
+        """Return rows refused, by reason."""
+        query = select(t.refusals).where(t.refusals.c.model == model)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).mappings()
+            return {row["reason"]: row["n_rows"] for row in rows}
+
+    def deliveries(self) -> Mapping[tuple[str, str], int]:
+        """Count deliveries by channel and outcome: delivered, waiting (after a failure), failed."""
+        o = t.outbox.c
+        taken = select(o.channel, func.count(o.delivered_at), func.sum(o.attempts))
+        with reading(self._engine) as connection:
+            counted: dict[tuple[str, str], int] = {}
+            for channel, n_taken, n_attempts in connection.execute(taken.group_by(o.channel)):
+                counted[channel, "delivered"] = n_taken
+                counted[channel, "failed"] = (n_attempts or 0) - n_taken
+            return counted
+
+    def cycle_seconds(self) -> Sequence[tuple[float, int, float]]:
+        """Return the cycle durations: upper bound, cycles, and their seconds in all."""
+        c = t.cycle_seconds.c
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(c.le, c.n, c.seconds).order_by(c.le))
+            return [(le, n, seconds) for le, n, seconds in rows]
+
+
+def _latest(model: str) -> Any:
+    r, w = t.revisions.c, t.windows.c
+    joined = t.revisions.join(
+        t.windows,
+        (r.model == w.model) & (r.window_key == w.key) & (r.revision == w.revision),
+    )
+    columns = (*t.revisions.c, w.start_at, w.end_at, w.first_row, w.n_repeated)
+    return select(*columns).select_from(joined).where(r.model == model).order_by(w.start_at, r.id)
+
+
+def _model_row(connection: Connection, name: str) -> Document:
+    row = connection.execute(select(t.models).where(t.models.c.name == name)).mappings().first()
+    if row is None:
+        raise NotFoundError("model", name)
+    return dict(row)
+
+
+def _model(connection: Connection, name: str) -> Document:
+    row = _model_row(connection, name)
+    newest = connection.execute(
+        _latest(name).order_by(None).order_by(t.windows.c.start_at.desc()).limit(1)
+    )
+    window = newest.mappings().first()
+    a = t.alerts.c
+    query = select(t.alerts).where(a.model == name, a.ended_at.is_(None)).order_by(a.id)
+    return {
+        "model": name,
+        "registered_at": row["registered_at"],
+        "paused": row["paused"],
+        "last_success_at": row["last_success_at"],
+        "error": row["last_error"],
+        "window": _window(window, None, {}) if window else None,
+        "alerts": [dict(alert) for alert in connection.execute(query).mappings()],
+    }
+
+
+def _metrics(connection: Connection, revisions: Sequence[int]) -> dict[int, dict[str, float]]:
+    s = t.scores.c
+    query = select(s.revision_id, s.method, s.value).where(
+        s.check == "performance", s.revision_id.in_(revisions), s.value.is_not(None)
+    )
+    metrics: dict[int, dict[str, float]] = {}
+    for revision, method, value in connection.execute(query):
+        metrics.setdefault(revision, {})[method] = value
+    return metrics
+
+
+def _window(
+    row: Mapping[str, Any], index: int | None, metrics: Mapping[int, Mapping[str, float]]
+) -> Document:
+    return {
+        "id": row["window_key"],
+        "index": index,
+        "start": row["start_at"],
+        "end": row["end_at"],
+        "n_repeated": row["n_repeated"],
+        "metrics": dict(metrics.get(row["id"], {})),
+        **_revision(row),
+    }
+
+
+def _revision(row: Mapping[str, Any]) -> Document:
+    kept = (
+        "revision", "judged_at", "champion", "n_rows", "n_labels", "status", "checks",
+        "share_drifted", "provisional", "diagnosis", "findings", "reason", "sentence",
+    )  # fmt: skip
+    return {**{name: row[name] for name in kept}, "decision": row["action"]}
+
+
+def _scores(connection: Connection, revision: int, check: str | None = None) -> list[Document]:
+    s = t.scores.c
+    query = select(t.scores).where(s.revision_id == revision)
+    if check is not None:
+        query = query.where(s.check == check)
+    return [
+        {("score" if key == "value" else key): value for key, value in row.items()}
+        for row in connection.execute(query).mappings()
+    ]

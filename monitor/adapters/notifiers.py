@@ -1,0 +1,42 @@
+"""Ways to reach people: the log, and any address Apprise knows."""
+
+import structlog
+
+from monitor.errors import LeewayError
+
+_log = structlog.get_logger("leeway.alerts")
+
+
+class LogNotifier:
+    """Writes each message to the log, so that no alert depends on a network alone."""
+
+    channel = "log"
+
+    def notify(self, title: str, body: str) -> None:
+        """Write the message."""
+        _log.warning(title, message=body)
+
+
+class AppriseNotifier:
+    """Sends to one Apprise address: a webhook (``json://``), Slack, e-mail, ...
+
+    Parameters
+    ----------
+    address : str
+        The Apprise URL; its secrets are never shown.
+    number : int
+        Place of the address in ``notify.to``, so that two of a kind have names of their own.
+    """
+
+    def __init__(self, address: str, number: int) -> None:
+        import apprise  # noqa: PLC0415 - slow to import, and unused without an address
+
+        self._apprise = apprise.Apprise()
+        self.channel = f"{address.partition(':')[0]}-{number}"
+        if not self._apprise.add(address):
+            raise LeewayError(f"notify.to[{number}] is not an address Apprise knows")
+
+    def notify(self, title: str, body: str) -> None:
+        """Send the message; raises LeewayError when it was not taken."""
+        if not self._apprise.notify(title=title, body=body):
+            raise LeewayError(f"channel {self.channel} did not take the message")

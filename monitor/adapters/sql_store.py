@@ -1,0 +1,176 @@
+"""The store on a SQL database."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from monitor.adapters import tables as t
+from monitor.adapters.cycle_rows import write_cycle
+from monitor.adapters.database import reading
+from monitor.alert import Opening
+from monitor.checks.score import Check
+from monitor.errors import NotFoundError
+from monitor.ports import CycleRecord, Delivery, Standing
+from monitor.window import Counts, JudgedWindow, Window
+
+FIRST_RETRY = timedelta(seconds=15)
+LONGEST_RETRY = timedelta(hours=1)
+"""A delivery that fails is tried again after a doubling pause between these."""
+
+
+class SqlStore:
+    """The `monitor.ports.Store` on SQLAlchemy Core.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        A database whose migrations have been run.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def register(self, model: str, at: datetime) -> None:
+        """Make a model known; one that is known already stays as it is."""
+        with self._engine.begin() as connection:
+            known = connection.execute(select(t.models.c.name).where(t.models.c.name == model))
+            if known.first() is None:
+                connection.execute(
+                    insert(t.models).values(name=model, registered_at=at, paused=False)
+                )
+
+    def pause(self, model: str, *, paused: bool) -> None:
+        """Hold back retraining, or let it go on."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(t.models).where(t.models.c.name == model).values(paused=paused)
+            )
+
+    def judged(self, model: str) -> Mapping[str, JudgedWindow]:
+        """Return the judged windows of a model by key, oldest first."""
+        query = select(t.windows).where(t.windows.c.model == model).order_by(t.windows.c.start_at)
+        with reading(self._engine) as connection:
+            return {row["key"]: _judged_window(row) for row in connection.execute(query).mappings()}
+
+    def standing(self, model: str, *, since: datetime, mature: float) -> Standing:
+        """Return what the next decision rests on."""
+        with reading(self._engine) as connection:
+            row = _one(connection, select(t.models).where(t.models.c.name == model), "model", model)
+            asked = select(func.max(t.requests.c.asked_at)).where(t.requests.c.model == model)
+            pending = select(t.requests.c.id).where(
+                t.requests.c.model == model, t.requests.c.finished_at.is_(None)
+            )
+            last_run_at = connection.execute(asked).scalar() or row["registered_at"]
+            n_windows, n_labels = _new_labels(connection, model, since, mature)
+            return Standing(
+                open_alerts=_open_alerts(connection, model),
+                last_run_at=last_run_at,
+                n_new_windows=n_windows,
+                n_new_labels=n_labels,
+                incident_open=_incident_open(connection, model),
+                run_pending=connection.execute(pending).first() is not None,
+                paused=row["paused"],
+            )
+
+    def record(self, record: CycleRecord, channels: Sequence[str]) -> bool:
+        """Record everything of a cycle at once; False when another process was first."""
+        try:
+            with self._engine.begin() as connection:
+                write_cycle(connection, record, channels)
+        except IntegrityError:
+            return False
+        return True
+
+    def fail(self, model: str, error: str, at: datetime) -> None:
+        """Note that a cycle could not be run."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(t.models)
+                .where(t.models.c.name == model)
+                .values(last_error=error, last_error_at=at)
+            )
+
+    def undelivered(self, now: datetime) -> Sequence[Delivery]:
+        """Return the messages whose next attempt is due."""
+        query = select(t.outbox).where(t.outbox.c.next_attempt_at <= now).order_by(t.outbox.c.id)
+        with reading(self._engine) as connection:
+            return [
+                Delivery(r["id"], r["channel"], r["title"], r["body"], r["attempts"])
+                for r in connection.execute(query).mappings()
+            ]
+
+    def delivered(self, delivery: Delivery, now: datetime, error: str | None) -> None:
+        """Note an attempt; with an error it is tried again later."""
+        pause = min(FIRST_RETRY * 2**delivery.attempts, LONGEST_RETRY)
+        outcome: dict[str, Any] = (
+            {"delivered_at": now, "next_attempt_at": None}
+            if error is None
+            else {"next_attempt_at": now + pause}
+        )
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(t.outbox)
+                .where(t.outbox.c.id == delivery.id)
+                .values(attempts=delivery.attempts + 1, last_error=error, **outcome)
+            )
+
+    def refuse(self, model: str, reason: str, n_rows: int) -> None:
+        """Count rows that were refused."""
+        c = t.refusals.c
+        with self._engine.begin() as connection:
+            known = update(t.refusals).where(c.model == model, c.reason == reason)
+            changed = connection.execute(known.values(n_rows=c.n_rows + n_rows))
+            if not changed.rowcount:
+                connection.execute(
+                    insert(t.refusals).values(model=model, reason=reason, n_rows=n_rows)
+                )
+
+
+def _one(connection: Connection, query: Any, kind: str, name: str) -> Mapping[str, Any]:
+    row = connection.execute(query).mappings().first()
+    if row is None:
+        raise NotFoundError(kind, name)
+    return dict(row)
+
+
+def _judged_window(row: Mapping[str, Any]) -> JudgedWindow:
+    rows = None if row["first_row"] is None else (row["first_row"], row["end_row"])
+    window = Window(row["start_at"], row["end_at"], rows)
+    counts = Counts(row["n_rows"], row["n_labels"], row["n_repeated"])
+    return JudgedWindow(window, row["revision"], counts, row["incident"])
+
+
+def _open_alerts(connection: Connection, model: str) -> dict[Check, Opening]:
+    query = select(t.alerts).where(t.alerts.c.model == model, t.alerts.c.ended_at.is_(None))
+    return {
+        Check(r["check"]): Opening(r["id"], r["window_key"], r["window_start"])
+        for r in connection.execute(query).mappings()
+    }
+
+
+def _new_labels(
+    connection: Connection, model: str, since: datetime, mature: float
+) -> tuple[int, int]:
+    w = t.windows.c
+    query = select(func.count(), func.coalesce(func.sum(w.n_labels), 0)).where(
+        w.model == model,
+        w.start_at >= since,
+        w.incident.is_(False),
+        w.n_labels > 0,
+        w.n_labels >= mature * w.n_rows,
+    )
+    n_windows, n_labels = connection.execute(query).one()
+    return int(n_windows), int(n_labels)
+
+
+def _incident_open(connection: Connection, model: str) -> bool:
+    newest = (
+        select(t.windows.c.incident)
+        .where(t.windows.c.model == model, t.windows.c.n_rows > 0)
+        .order_by(t.windows.c.start_at.desc())
+        .limit(1)
+    )
+    return bool(connection.execute(newest).scalar())

@@ -1,0 +1,155 @@
+"""The tables of the watch, in the state database."""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from monitor.adapters.database import UtcTime
+
+metadata = MetaData()
+
+models = Table(
+    "models",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("registered_at", UtcTime, nullable=False),
+    Column("paused", Boolean, nullable=False, default=False),
+    Column("last_success_at", UtcTime),
+    Column("last_error", Text),
+    Column("last_error_at", UtcTime),
+)
+
+windows = Table(
+    "windows",
+    metadata,
+    Column("model", ForeignKey("models.name"), primary_key=True),
+    Column("key", String, primary_key=True),
+    Column("start_at", UtcTime, nullable=False),
+    Column("end_at", UtcTime, nullable=False),
+    Column("first_row", Integer),
+    Column("end_row", Integer),
+    Column("revision", Integer, nullable=False),
+    Column("n_rows", Integer, nullable=False),
+    Column("n_labels", Integer, nullable=False),
+    Column("n_repeated", Integer, nullable=False),
+    Column("incident", Boolean, nullable=False),
+    Index("windows_by_time", "model", "start_at"),
+)
+
+revisions = Table(
+    "revisions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", ForeignKey("models.name"), nullable=False),
+    Column("window_key", String, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("judged_at", UtcTime, nullable=False),
+    Column("champion", Integer, nullable=False),
+    Column("status", String, nullable=False),
+    Column("checks", JSON, nullable=False),
+    Column("share_drifted", Float),
+    Column("provisional", Boolean, nullable=False),
+    Column("n_rows", Integer, nullable=False),
+    Column("n_labels", Integer, nullable=False),
+    Column("diagnosis", String, nullable=False),
+    Column("findings", JSON, nullable=False),
+    Column("diagnosis_sentence", Text, nullable=False),
+    Column("action", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("sentence", Text, nullable=False),
+    UniqueConstraint("model", "window_key", "revision"),
+)
+
+scores = Table(
+    "scores",
+    metadata,
+    Column("revision_id", ForeignKey("revisions.id"), nullable=False, index=True),
+    Column("check", String, nullable=False),
+    Column("column", String),
+    Column("kind", String),
+    Column("method", String, nullable=False),
+    Column("value", Float),
+    Column("threshold", Float),
+    Column("breach_when", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("n_reference", Integer, nullable=False),
+    Column("n_current", Integer, nullable=False),
+    Column("standard_error", Float),
+    Column("reference_value", Float),
+    Column("detail", Text, nullable=False),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", ForeignKey("models.name"), nullable=False),
+    Column("check", String, nullable=False),
+    Column("window_key", String, nullable=False),
+    Column("window_start", UtcTime, nullable=False),
+    Column("opened_at", UtcTime, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("ended_how", String),
+    Index("alerts_open", "model", "ended_at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("alert_id", ForeignKey("alerts.id"), nullable=False),
+    Column("change", String, nullable=False),
+    Column("channel", String, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("next_attempt_at", UtcTime),
+    Column("delivered_at", UtcTime),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("last_error", Text),
+    Index("outbox_due", "next_attempt_at"),
+)
+
+requests = Table(
+    "requests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", ForeignKey("models.name"), nullable=False),
+    Column("kind", String, nullable=False),
+    Column("trigger", String, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("window_key", String),
+    Column("asked_at", UtcTime, nullable=False),
+    Column("claimed_at", UtcTime),
+    Column("claimed_by", String),
+    Column("finished_at", UtcTime),
+    Index("requests_open", "finished_at"),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("model", ForeignKey("models.name"), primary_key=True),
+    Column("reason", String, primary_key=True),
+    Column("n_rows", Integer, nullable=False),
+)
+
+cycle_seconds = Table(
+    "cycle_seconds",
+    metadata,
+    Column("le", Float, primary_key=True),
+    Column("n", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+)

@@ -1,0 +1,143 @@
+"""Alert: one opening of (model, check), and what becomes of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from monitor.checks.score import BreachWhen, Check, Score, Status
+from monitor.diagnosis import Diagnosis, DiagnosisKind
+from monitor.verdict import Verdict
+from monitor.window import Window
+
+N_NAMED = 3
+"""Columns an alert names; a person reads no more on a phone."""
+
+
+@dataclass(frozen=True)
+class Opening:
+    """An alert that is open.
+
+    Parameters
+    ----------
+    id : int
+        The alert.
+    window_key : str
+        The window that opened it.
+    window_start : datetime
+        Where that window starts.
+    """
+
+    id: int
+    window_key: str
+    window_start: datetime
+
+
+class AlertChange(StrEnum):
+    """What happens to an alert."""
+
+    OPENED = "opened"
+    CONTINUED = "continued"
+    RESOLVED = "resolved"
+    RETRACTED = "retracted"
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One change of an alert of (model, check).
+
+    Parameters
+    ----------
+    check : Check
+        What it is about.
+    change : AlertChange
+        Opened, continued, resolved, or retracted because the same window now looks different.
+    sentence : str
+        What happened, in plain words.
+    opening : int or None
+        Id of the alert that continues or ends.
+    """
+
+    check: Check
+    change: AlertChange
+    sentence: str
+    opening: int | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One window as the decision sees it.
+
+    Parameters
+    ----------
+    window : Window
+        The window.
+    revision : int
+        1 for the first verdict.
+    champion : int
+        The version it was judged against.
+    verdict : Verdict
+        Its verdict.
+    diagnosis : Diagnosis
+        Its diagnosis.
+    """
+
+    window: Window
+    revision: int
+    champion: int
+    verdict: Verdict
+    diagnosis: Diagnosis
+
+
+def alerts(judged: Judged, openings: Mapping[Check, Opening]) -> tuple[Alert, ...]:
+    """Say which alerts a verdict opens, continues or ends."""
+    incident = judged.diagnosis.kind is DiagnosisKind.INCIDENT
+    found: list[Alert] = []
+    for check, status in judged.verdict.checks.items():
+        opening = openings.get(check)
+        if status in (Status.BREACH, Status.ERROR):
+            # While the feed is broken, drift and performance only echo it.
+            if incident and check is not Check.QUALITY:
+                continue
+            change = AlertChange.CONTINUED if opening else AlertChange.OPENED
+            sentence = _sentence(judged, check)
+            found.append(Alert(check, change, sentence, opening.id if opening else None))
+        elif opening is not None and status is not Status.NO_DATA:
+            ended = _ending(judged, check, opening)
+            found += [ended] if ended else []
+    return tuple(found)
+
+
+def _ending(judged: Judged, check: Check, opening: Opening) -> Alert | None:
+    if judged.window.key == opening.window_key:
+        sentence = f"{check} is no breach after all: more rows or labels of the window have come"
+        return Alert(check, AlertChange.RETRACTED, sentence, opening.id)
+    if judged.window.start > opening.window_start:
+        return Alert(check, AlertChange.RESOLVED, f"{check} is back within bounds", opening.id)
+    return None
+
+
+def _sentence(judged: Judged, check: Check) -> str:
+    if check is Check.QUALITY and judged.diagnosis.findings:
+        return judged.diagnosis.sentence
+    if judged.verdict.checks[check] is Status.ERROR:
+        failed = [s for s in judged.verdict.scores if s.check is check and s.failed]
+        return f"{check} could not be checked: {'; '.join(s.detail for s in failed[:N_NAMED])}"
+    return describe(judged.verdict, check)
+
+
+def describe(verdict: Verdict, check: Check) -> str:
+    """Say in a sentence what breached a check, naming the three columns that moved most."""
+    breached = verdict.breached(check)
+    if check is Check.DRIFT:
+        n_compared = sum(s.check is check and s.value is not None for s in verdict.scores)
+        named = ", ".join(_score_text(score) for score in breached[:N_NAMED])
+        return f"{len(breached)} of {n_compared} columns drifted, most of all {named}"
+    return "; ".join(_score_text(score) for score in breached[:N_NAMED])
+
+
+def _score_text(score: Score) -> str:
+    side = "over" if score.breach_when is BreachWhen.ABOVE else "under"
+    name = score.column or score.method
+    method = f" ({score.method})" if score.column else ""
+    return f"{name}{method} {score.value:.3g}, {side} its limit of {score.threshold:.3g}"

@@ -1,0 +1,230 @@
+"""The cycle: one window from load to delivery."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.alert import Judged
+from monitor.batch import LABEL, MODEL_VERSION
+from monitor.checks.drift import drift_scores
+from monitor.checks.performance import performance
+from monitor.checks.quality import QualityPolicy, quality_scores
+from monitor.checks.score import BreachWhen, Check, Score
+from monitor.columns import TableColumns
+from monitor.decision import ModelState, RetrainPolicy, decide
+from monitor.diagnosis import diagnose
+from monitor.errors import LeewayError
+from monitor.message import messages
+from monitor.ports import (
+    Champion,
+    Clock,
+    CycleRecord,
+    Log,
+    Notifier,
+    References,
+    Standing,
+    Store,
+)
+from monitor.reference import Estimate
+from monitor.schema import Schema
+from monitor.verdict import Verdict, VerdictPolicy, judge, min_rows, performance_scores
+from monitor.window import Counts, Window, due_row_ranges, due_time_windows, to_revise
+
+
+@dataclass(frozen=True)
+class Watched:
+    """One model, and all policies of its watch.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    verdict : VerdictPolicy
+        When a window breaches.
+    quality : QualityPolicy
+        When a column counts as broken.
+    retrain : RetrainPolicy
+        When a breach opens a run.
+    """
+
+    name: str
+    verdict: VerdictPolicy
+    quality: QualityPolicy
+    retrain: RetrainPolicy
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything outside that the cycle touches.
+
+    Parameters
+    ----------
+    log, store, references, clock
+        The ports of `monitor.ports`.
+    notifiers : sequence of Notifier
+        Where messages go.
+    url : str
+        Address of Leeway's own pages.
+    monotonic : callable
+        A stopwatch in seconds.
+    """
+
+    log: Log
+    store: Store
+    references: References
+    clock: Clock
+    notifiers: Sequence[Notifier]
+    url: str
+    monotonic: Callable[[], float]
+
+
+def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> Judged | None:
+    """Judge one window and record what follows; None when another process was first."""
+    began, now = world.monotonic(), world.clock.now()
+    champion = world.references.at(watched.name, window.end)
+    schema, policy = champion.reference.schema, watched.verdict
+
+    names = [*schema.features, schema.prediction]
+    rows = world.log.read(watched.name, window, names, horizon=policy.labels.horizon)
+    counts = world.log.count(watched.name, window, policy.labels.horizon)
+    changes = world.log.changes(watched.name, window)
+
+    current = TableColumns(_with_target(rows, schema))
+    scores = drift_scores(champion.reference, current, policy.drift)
+    scores += quality_scores(champion.reference, current, changes, watched.quality)
+    scores += _performance(rows, champion, policy)
+
+    enough = min_rows(policy.window, champion.reference)
+    verdict = judge(scores, counts, policy, enough_rows=enough)
+    diagnosis = diagnose(verdict)
+    judged = Judged(window, revision, champion.version, verdict, diagnosis)
+    state = _state(watched, world, now)
+    decision = decide(judged, state, watched.retrain, now)
+    record = CycleRecord(
+        model=watched.name,
+        judged=judged,
+        counts=counts,
+        decision=decision,
+        messages=messages(watched.name, judged, decision, world.url),
+        at=now,
+        duration_seconds=world.monotonic() - began,
+    )
+    first = world.store.record(record, [notifier.channel for notifier in world.notifiers])
+    return judged if first else None
+
+
+def _with_target(rows: pa.Table, schema: Schema) -> pa.Table:
+    """Give the labels that came their column's name; without any there is no such column."""
+    labels = rows.column(LABEL)
+    features = rows.select([*schema.features, schema.prediction])
+    if labels.null_count == len(labels):
+        return features
+    return features.append_column(schema.target, labels)
+
+
+def _performance(rows: pa.Table, champion: Champion, policy: VerdictPolicy) -> list[Score]:
+    """Score the labelled rows that this champion predicted; a crash is a failed score."""
+    schema = champion.reference.schema
+    try:
+        mine = rows.filter(pc.equal(rows.column(MODEL_VERSION), champion.version))
+        labelled = mine.filter(pc.is_valid(mine.column(LABEL)))
+        estimates: dict[str, Estimate] = {}
+        if labelled.num_rows:
+            labels = labelled.column(LABEL).to_numpy()
+            estimates = performance(labels, labelled.column(schema.prediction).to_numpy(), schema)
+        return performance_scores(estimates, champion.reference.performance, policy.performance)
+    except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
+        metric = policy.performance.metric
+        detail = f"performance could not be computed: {type(error).__name__}: {error}"
+        return [
+            Score(
+                check=Check.PERFORMANCE,
+                column=None,
+                method=metric,
+                value=None,
+                threshold=None,
+                breach_when=BreachWhen.BELOW,
+                n_reference=0,
+                n_current=rows.num_rows,
+                detail=detail,
+                failed=True,
+            )
+        ]
+
+
+def _state(watched: Watched, world: World, now: datetime) -> ModelState:
+    """Put together what the decision rests on besides the window."""
+    champion = world.references.at(watched.name, now)
+    since = champion.trained_until or datetime.min.replace(tzinfo=now.tzinfo)
+    mature = watched.verdict.labels.mature
+    standing: Standing = world.store.standing(watched.name, since=since, mature=mature)
+    return ModelState(champion=champion.version, **vars(standing))
+
+
+def reopened(watched: Watched, world: World) -> Iterator[tuple[Window, int]]:
+    """Yield the judged windows whose rows or labels have moved, with the revision to make."""
+    horizon, now = watched.verdict.labels.horizon, world.clock.now()
+    for known in world.store.judged(watched.name).values():
+        closed = known.window.end + horizon < now
+        if not closed and to_revise(known, world.log.count(watched.name, known.window, horizon)):
+            yield known.window, known.revision + 1
+
+
+def due(watched: Watched, world: World) -> Iterator[tuple[Window, int]]:
+    """Yield the windows that have ended and have no verdict yet, as revision 1."""
+    policy, name = watched.verdict, watched.name
+    judged, extent = world.store.judged(name), world.log.extent(name)
+    for window in due_time_windows(
+        policy.window,
+        extent=extent,
+        judged=judged,
+        now=world.clock.now(),
+        horizon=policy.labels.horizon,
+    ):
+        yield window, 1
+    for rows in due_row_ranges(policy.window, extent=extent, judged=judged):
+        yield world.log.locate(name, rows), 1
+
+
+def watch(watched: Watched, world: World, *, look_back: bool) -> list[Judged]:
+    """Judge everything that is due for one model, older windows' late news first.
+
+    Looking back costs a count of each open window; it is worth it when rows or labels have come.
+
+    A cycle that cannot be run is noted on the model, where status and metrics show it.
+    """
+    done: list[Judged] = []
+    try:
+        if look_back:
+            windows = [*reopened(watched, world), *due(watched, world)]
+        else:
+            windows = [*due(watched, world)]
+        for window, revision in windows:
+            judged = run_cycle(watched, window, revision, world)
+            done += [judged] if judged else []
+    except Exception as error:
+        message = f"{type(error).__name__}: {error}"
+        world.store.fail(watched.name, message, world.clock.now())
+        raise
+    return done
+
+
+def deliver(world: World) -> int:
+    """Send what is in the outbox and due; returns the number of messages taken."""
+    by_channel = {notifier.channel: notifier for notifier in world.notifiers}
+    n_taken = 0
+    for delivery in world.store.undelivered(world.clock.now()):
+        error: str | None = None
+        try:
+            if delivery.channel not in by_channel:
+                error = f"channel {delivery.channel!r} is no longer configured"
+            else:
+                by_channel[delivery.channel].notify(delivery.title, delivery.body)
+        except LeewayError as failure:
+            error = str(failure)
+        world.store.delivered(delivery, world.clock.now(), error)
+        n_taken += error is None
+    return n_taken

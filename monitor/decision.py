@@ -1,0 +1,197 @@
+"""Decision: what is done about a verdict, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from monitor.alert import Alert, Judged, Opening, alerts, describe
+from monitor.checks.score import Check, Status
+from monitor.diagnosis import DiagnosisKind
+
+DEFAULT_NEW_WINDOWS = 2
+"""Labelled windows a run needs besides what the champion was trained on."""
+
+class Action(StrEnum):
+    """What is done."""
+
+    NONE = "none"
+    HOLD = "hold"
+    RETRAIN = "retrain"
+
+
+class Trigger(StrEnum):
+    """What can open a retrain run."""
+
+    PERFORMANCE = "performance"
+    DRIFT = "drift"
+    SCHEDULE = "schedule"
+
+
+class Reason(StrEnum):
+    """Why it is done, or not done."""
+
+    ALL_WELL = "all well"
+    NOT_ENOUGH_ROWS = "not enough rows"
+    INCIDENT = "incident"
+    PERFORMANCE = "performance breach"
+    DRIFT = "drift breach"
+    SCHEDULE = "schedule"
+    NOT_ASKED = "not a trigger"
+    SUPERSEDED = "champion has changed since"
+    PAUSED = "paused"
+    RUN_PENDING = "a run is already asked for"
+    COOLING_DOWN = "cooling down"
+    TOO_FEW_LABELS = "too few new labels"
+
+
+@dataclass(frozen=True)
+class RetrainPolicy:
+    """When a run is opened.
+
+    Parameters
+    ----------
+    when : frozenset of Trigger
+        What may open a run.
+    every : timedelta
+        Longest time between two runs, where `when` has the schedule.
+    cooldown : timedelta
+        Shortest time between two runs.
+    min_labels : int or None
+        New labelled rows a run needs; by default two labelled windows, however large.
+    """
+
+    when: frozenset[Trigger] = frozenset(Trigger)
+    every: timedelta = timedelta(days=28)
+    cooldown: timedelta = timedelta(days=7)
+    min_labels: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """What is known of a model besides the window at hand.
+
+    Parameters
+    ----------
+    champion : int
+        Version that serves now.
+    last_run_at : datetime
+        Start of the last retrain run, or the registration of the model.
+    n_new_windows, n_new_labels : int
+        Labelled windows outside incidents since the champion's training data ended, and their
+        labelled rows.
+    open_alerts : mapping of Check to Opening
+        Alerts that are open.
+    incident_open, run_pending, paused : bool
+        The feed is broken; a run is asked for or going on; a person has paused retraining.
+    """
+
+    champion: int
+    last_run_at: datetime
+    n_new_windows: int = 0
+    n_new_labels: int = 0
+    open_alerts: Mapping[Check, Opening] = field(default_factory=dict)
+    incident_open: bool = False
+    run_pending: bool = False
+    paused: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is done about a window.
+
+    Parameters
+    ----------
+    action : Action
+        What is done.
+    reason : Reason
+        Why, as one of few words.
+    sentence : str
+        Why, in plain words.
+    alerts : tuple of Alert
+        Alerts that open, go on or end.
+    """
+
+    action: Action
+    reason: Reason
+    sentence: str
+    alerts: tuple[Alert, ...]
+
+
+def decide(judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime) -> Decision:
+    """Decide what a verdict leads to.
+
+    A broken feed is never trained on: it holds everything. A breach opens a run unless something
+    stands against it, and what stands against it is the reason.
+    """
+    action, reason, sentence = _act(judged, state, policy, now)
+    return Decision(action, reason, sentence, alerts(judged, state.open_alerts))
+
+
+def _act(
+    judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime
+) -> tuple[Action, Reason, str]:
+    if judged.verdict.status is Status.NO_DATA:
+        return Action.NONE, Reason.NOT_ENOUGH_ROWS, "the window has too few rows to judge"
+    if judged.diagnosis.kind is DiagnosisKind.INCIDENT:
+        sentence = f"{judged.diagnosis.sentence}; not retrained on, fix the feed first"
+        return Action.HOLD, Reason.INCIDENT, sentence
+    reason, sentence = _trigger(judged, state, policy, now)
+    if reason in (Reason.ALL_WELL, Reason.NOT_ASKED):
+        return Action.NONE, reason, sentence
+    against = _against(judged, state, policy, now)
+    if against is not None:
+        return Action.HOLD, against[0], f"{sentence}; not retrained: {against[1]}"
+    return Action.RETRAIN, reason, sentence
+
+
+def _trigger(
+    judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime
+) -> tuple[Reason, str]:
+    checks, first = judged.verdict.checks, judged.revision == 1
+    breaches: list[tuple[Trigger, Reason, str]] = []
+    if checks[Check.PERFORMANCE] is Status.BREACH:
+        sentence = describe(judged.verdict, Check.PERFORMANCE)
+        breaches.append((Trigger.PERFORMANCE, Reason.PERFORMANCE, sentence))
+    # Inputs do not change with late labels: drift has had its say in the first revision.
+    if checks[Check.DRIFT] is Status.BREACH and first:
+        sentence = describe(judged.verdict, Check.DRIFT)
+        breaches.append((Trigger.DRIFT, Reason.DRIFT, sentence))
+    if first and Trigger.SCHEDULE in policy.when and now - state.last_run_at >= policy.every:
+        sentence = f"{_days(policy.every)} have passed since the last run"
+        breaches.append((Trigger.SCHEDULE, Reason.SCHEDULE, sentence))
+    for trigger, reason, sentence in breaches:
+        if trigger in policy.when:
+            return reason, sentence
+    if breaches:
+        return Reason.NOT_ASKED, f"{breaches[0][2]}; leeway.yaml does not retrain on this"
+    return Reason.ALL_WELL, judged.diagnosis.sentence
+
+
+def _against(
+    judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime
+) -> tuple[Reason, str] | None:
+    rest = policy.cooldown - (now - state.last_run_at)
+    if policy.min_labels is None:
+        enough, wanted = state.n_new_windows >= DEFAULT_NEW_WINDOWS, "two labelled windows"
+    else:
+        enough, wanted = state.n_new_labels >= policy.min_labels, f"{policy.min_labels} labels"
+    obstacles = (
+        (state.paused, Reason.PAUSED, "a person has paused it"),
+        (judged.champion != state.champion, Reason.SUPERSEDED, "a newer version serves already"),
+        (state.incident_open, Reason.INCIDENT, "an incident is open, fix the feed first"),
+        (state.run_pending, Reason.RUN_PENDING, "a run is already asked for"),
+        (rest > timedelta(0), Reason.COOLING_DOWN, f"cooling down for another {_days(rest)}"),
+        (
+            not enough,
+            Reason.TOO_FEW_LABELS,
+            f"only {state.n_new_labels} new labels in {state.n_new_windows} windows since version "
+            f"{state.champion} was trained, {wanted} are needed",
+        ),
+    )
+    return next(((reason, text) for holds, reason, text in obstacles if holds), None)
+
+
+def _days(duration: timedelta) -> str:
+    days = duration / timedelta(days=1)
+    return f"{days:.0f} days" if days >= 2 else f"{days * 24:.0f} hours"  # noqa: PLR2004

@@ -1,0 +1,186 @@
+"""Bundles as folders: a skops file, a JSON record, and arrays that are memory-mapped."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monitor.errors import BundleRefusedError
+from monitor.reference import (
+    CategoricalReference,
+    ColumnReference,
+    Estimate,
+    NumericReference,
+    Reference,
+)
+from monitor.schema import Kind, Schema, Task
+from retrain.bundle import TRUSTED_TYPES, Bundle, Lineage
+
+MODEL_FILE = "model.skops"
+RECORD_FILE = "bundle.json"
+
+
+def save_bundle(bundle: Bundle, folder: Path) -> str:
+    """Write a bundle to a new folder, whole or not at all.
+
+    Returns
+    -------
+    str
+        SHA-256 of the record, which holds those of every other file.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
+    try:
+        if bundle.pipeline is not None:
+            (aside / MODEL_FILE).write_bytes(_dump(bundle.pipeline))
+        columns = {
+            name: _save_column(column, aside / f"reference-{index}.npy")
+            for index, (name, column) in enumerate(bundle.reference.columns.items())
+        }
+        record = _record(bundle, columns)
+        record["files"] = {path.name: sha256_of(path) for path in sorted(aside.iterdir())}
+        (aside / RECORD_FILE).write_text(json.dumps(record, indent=1, default=_json_value))
+        digest = sha256_of(aside / RECORD_FILE)
+        aside.rename(folder)
+    except BaseException:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise
+    return digest
+
+
+def load_bundle(folder: Path, digest: str) -> Bundle:
+    """Read a bundle, refusing one that is not what was registered.
+
+    Raises
+    ------
+    BundleRefusedError
+        If a file is missing or altered, or the model holds a type that is not trusted.
+    """
+    record = _checked_record(folder, digest)
+    for name, expected in record["files"].items():
+        _check_file(folder / name, expected)
+    pipeline = load_model(folder / MODEL_FILE) if MODEL_FILE in record["files"] else None
+    return Bundle(
+        model=record["model"],
+        reference=_reference(record["reference"], folder),
+        pipeline=pipeline,
+        recipe=record["recipe"],
+        gate={name: Estimate(**value) for name, value in record["gate"].items()},
+        lineage=_lineage(record["lineage"]),
+    )
+
+
+def load_reference(folder: Path, digest: str) -> Reference:
+    """Read a bundle's reference alone, without its model."""
+    record = _checked_record(folder, digest)
+    return _reference(record["reference"], folder)
+
+
+def load_model(path: Path) -> Any:
+    """Read a model file; only types of `TRUSTED_TYPES` and skops' own are let in."""
+    import skops.io  # noqa: PLC0415 - loads scikit-learn, which a watch alone never needs
+    from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415
+
+    try:
+        return skops.io.load(path, trusted=sorted(TRUSTED_TYPES))
+    except UntrustedTypesFoundException as error:
+        raise BundleRefusedError(f"{path}: {error}") from error
+    except Exception as error:
+        raise BundleRefusedError(f"{path} is not a skops model file: {error}") from error
+
+
+def _dump(pipeline: Any) -> bytes:
+    import skops.io  # noqa: PLC0415 - see load_model
+
+    return bytes(skops.io.dumps(pipeline, compression=8, compresslevel=1))
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _check_file(path: Path, expected: str) -> None:
+    if not path.is_file():
+        raise BundleRefusedError(f"{path} is missing; restore it from a backup or roll back")
+    if sha256_of(path) != expected:
+        raise BundleRefusedError(f"{path} is not the file that was registered")
+
+
+def _checked_record(folder: Path, digest: str) -> dict[str, Any]:
+    _check_file(folder / RECORD_FILE, digest)
+    record: dict[str, Any] = json.loads((folder / RECORD_FILE).read_text())
+    return record
+
+
+def _json_value(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value)} cannot be written as JSON")
+
+
+def _record(bundle: Bundle, columns: Mapping[str, object]) -> dict[str, Any]:
+    reference = bundle.reference
+    return {
+        "model": bundle.model,
+        "recipe": bundle.recipe,
+        "gate": {name: asdict(value) for name, value in bundle.gate.items()},
+        "lineage": asdict(bundle.lineage),
+        "reference": {
+            "schema": asdict(reference.schema),
+            "columns": columns,
+            "performance": {name: asdict(v) for name, v in reference.performance.items()},
+            "n_rows": reference.n_rows,
+            "start": reference.start,
+            "end": reference.end,
+        },
+    }
+
+
+def _save_column(column: ColumnReference, path: Path) -> dict[str, Any]:
+    numeric = isinstance(column, NumericReference)
+    np.save(path, column.values if numeric else column.counts, allow_pickle=False)
+    kept = {k: v for k, v in vars(column).items() if k not in ("values", "counts")}
+    return {"file": path.name, **kept}
+
+
+def _load_column(document: dict[str, Any], folder: Path) -> ColumnReference:
+    kept = {k: v for k, v in document.items() if k not in ("file", "kind")}
+    array = np.load(folder / document["file"], mmap_mode="r", allow_pickle=False)
+    if Kind(document["kind"]) is Kind.NUMERIC:
+        return NumericReference(values=array, **kept)
+    return CategoricalReference(counts=array, **{**kept, "levels": tuple(kept["levels"])})
+
+
+def _reference(document: dict[str, Any], folder: Path) -> Reference:
+    schema = dict(document["schema"])
+    schema["task"] = Task(schema["task"])
+    schema["features"] = {name: Kind(kind) for name, kind in schema["features"].items()}
+    schema["classes"] = tuple(schema["classes"])
+    return Reference(
+        schema=Schema(**schema),
+        columns={n: _load_column(c, folder) for n, c in document["columns"].items()},
+        performance={n: Estimate(**v) for n, v in document["performance"].items()},
+        n_rows=document["n_rows"],
+        start=_time(document["start"]),
+        end=_time(document["end"]),
+    )
+
+
+def _lineage(document: dict[str, Any]) -> Lineage:
+    times = {name: _time(document[name]) for name in ("trained_from", "trained_until")}
+    return Lineage(**{**document, **times})
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

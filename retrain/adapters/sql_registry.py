@@ -1,0 +1,185 @@
+"""The registry on a SQL database, with bundles in a folder beside it."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, insert, select, update
+
+from monitor.adapters.database import reading
+from monitor.errors import NotFoundError, NotPossibleError
+from monitor.ports import Champion
+from monitor.reference import Reference
+from retrain.adapters import tables as t
+from retrain.adapters.bundle_files import MODEL_FILE, load_bundle, load_reference, save_bundle
+from retrain.bundle import Bundle
+from retrain.ports import Version
+
+CHAMPION, PREVIOUS = "champion", "previous"
+
+
+class SqlRegistry:
+    """The `retrain.ports.Registry`, and the watch's `monitor.ports.References`.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        A database whose migrations have been run.
+    folder : Path
+        Where bundles are kept.
+    """
+
+    def __init__(self, engine: Engine, folder: Path) -> None:
+        self._engine = engine
+        self._folder = folder
+        self._reference = lru_cache(maxsize=64)(self._load_reference)
+
+    def register(self, bundle: Bundle, at: datetime) -> int:
+        """Store a bundle and return its new number."""
+        newest = select(func.max(t.versions.c.number)).where(t.versions.c.model == bundle.model)
+        with self._engine.begin() as connection:
+            number = (connection.execute(newest).scalar() or 0) + 1
+            folder = self._folder / bundle.model / str(number)
+            # A folder without a row is what a crash between the two left behind.
+            shutil.rmtree(folder, ignore_errors=True)
+            digest = save_bundle(bundle, folder)
+            connection.execute(
+                insert(t.versions).values(
+                    model=bundle.model,
+                    number=number,
+                    created_at=at,
+                    folder=str(folder.relative_to(self._folder)),
+                    sha256=digest,
+                    has_model=bundle.pipeline is not None,
+                    trained_until=bundle.lineage.trained_until,
+                    metrics={name: asdict(value) for name, value in bundle.gate.items()},
+                    recipe=dict(bundle.recipe),
+                    lineage=_json(asdict(bundle.lineage)),
+                )
+            )
+        return number
+
+    def promote(self, model: str, version: int, at: datetime, why: str) -> None:
+        """Make a version the champion, and the champion the predecessor, at once."""
+        with self._engine.begin() as connection:
+            self._row(connection, model, version)
+            champion = _alias(connection, model, CHAMPION)
+            if champion == version:
+                raise NotPossibleError(f"version {version} of {model!r} is the champion already")
+            _move(connection, model, version, champion, "promote", why, at)
+
+    def roll_back(self, model: str, at: datetime, why: str, version: int | None = None) -> int:
+        """Make a former version (by default the predecessor) champion again; return it."""
+        with self._engine.begin() as connection:
+            champion = _alias(connection, model, CHAMPION)
+            target = version if version is not None else _alias(connection, model, PREVIOUS)
+            if target is None or target == champion:
+                raise NotPossibleError(f"{model!r} has no version to go back to")
+            self._row(connection, model, target)
+            _move(connection, model, target, champion, "roll_back", why, at)
+        return target
+
+    def champion(self, model: str) -> int:
+        """Return the champion's number; NotFoundError before the first version."""
+        with reading(self._engine) as connection:
+            champion = _alias(connection, model, CHAMPION)
+        if champion is None:
+            raise NotFoundError("model", model)
+        return champion
+
+    def load(self, model: str, version: int) -> Bundle:
+        """Load a bundle; BundleRefusedError when it is not what was registered."""
+        with reading(self._engine) as connection:
+            row = self._row(connection, model, version)
+        return load_bundle(self._folder / row["folder"], row["sha256"])
+
+    def model_file(self, model: str, version: int) -> tuple[Path, str]:
+        """Return the model file of a version with the SHA-256 of its record."""
+        with reading(self._engine) as connection:
+            row = self._row(connection, model, version)
+        if not row["has_model"]:
+            raise NotFoundError("model file of version", str(version))
+        return self._folder / row["folder"] / MODEL_FILE, row["sha256"]
+
+    def versions(self, model: str) -> Sequence[Version]:
+        """Return every version, oldest first."""
+        c = t.versions.c
+        query = select(t.versions).where(c.model == model).order_by(c.number)
+        with reading(self._engine) as connection:
+            return [
+                Version(
+                    model=row["model"],
+                    number=row["number"],
+                    created_at=row["created_at"],
+                    has_model=row["has_model"],
+                    metrics=row["metrics"],
+                    recipe=row["recipe"],
+                    lineage=row["lineage"],
+                )
+                for row in connection.execute(query).mappings()
+            ]
+
+    def at(self, model: str, instant: datetime) -> Champion:
+        """Return who was champion just before an instant, the first version before any other."""
+        c = t.moves.c
+        before = select(c.version).where(c.model == model, c.at < instant)
+        first = select(c.version).where(c.model == model).order_by(c.id).limit(1)
+        with reading(self._engine) as connection:
+            version = connection.execute(before.order_by(c.id.desc()).limit(1)).scalar()
+            version = version or connection.execute(first).scalar()
+            if version is None:
+                raise NotFoundError("model", model)
+            row = self._row(connection, model, version)
+        reference = self._reference(row["folder"], row["sha256"])
+        return Champion(version, reference, row["trained_until"])
+
+    def _load_reference(self, folder: str, digest: str) -> Reference:
+        return load_reference(self._folder / folder, digest)
+
+    def _row(self, connection: Connection, model: str, version: int) -> dict[str, Any]:
+        c = t.versions.c
+        query = select(t.versions).where(c.model == model, c.number == version)
+        row = connection.execute(query).mappings().first()
+        if row is None:
+            raise NotFoundError("version", f"{version} of {model}")
+        return dict(row)
+
+
+def _alias(connection: Connection, model: str, alias: str) -> int | None:
+    c = t.aliases.c
+    query = select(c.version).where(c.model == model, c.alias == alias)
+    return connection.execute(query).scalar()
+
+
+def _move(  # noqa: PLR0913 - the fields of one row
+    connection: Connection,
+    model: str,
+    version: int,
+    champion: int | None,
+    kind: str,
+    why: str,
+    at: datetime,
+) -> None:
+    _set_alias(connection, model, CHAMPION, version)
+    if champion is not None:
+        _set_alias(connection, model, PREVIOUS, champion)
+    connection.execute(
+        insert(t.moves).values(
+            model=model, version=version, previous=champion, kind=kind, why=why, at=at
+        )
+    )
+
+
+def _set_alias(connection: Connection, model: str, alias: str, version: int) -> None:
+    c = t.aliases.c
+    known = update(t.aliases).where(c.model == model, c.alias == alias)
+    if not connection.execute(known.values(version=version)).rowcount:
+        connection.execute(insert(t.aliases).values(model=model, alias=alias, version=version))
+
+
+def _json(document: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in document.items()}

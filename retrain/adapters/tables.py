@@ -1,0 +1,75 @@
+"""The tables of retraining, in the state database."""
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
+
+from monitor.adapters.database import UtcTime
+
+metadata = MetaData()
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("model", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("folder", String, nullable=False),
+    Column("sha256", String, nullable=False),
+    Column("has_model", Boolean, nullable=False),
+    Column("trained_until", UtcTime),
+    Column("metrics", JSON, nullable=False),
+    Column("recipe", JSON, nullable=False),
+    Column("lineage", JSON, nullable=False),
+    PrimaryKeyConstraint("model", "number"),
+)
+
+aliases = Table(
+    "aliases",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("alias", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+
+moves = Table(
+    "moves",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("previous", Integer),
+    Column("kind", String, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Index("moves_by_time", "model", "at"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("request_id", Integer, nullable=False, unique=True),
+    Column("trigger", String, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("champion", Integer, nullable=False),
+    Column("started_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("progress", Float, nullable=False, default=0.0),
+    Column("doing", Text, nullable=False, default=""),
+    Column("outcome", String),
+    Column("reason", Text),
+    Column("details", JSON),
+    Index("runs_by_model", "model", "id"),
+)

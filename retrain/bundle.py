@@ -1,0 +1,75 @@
+"""Bundle: a model with the reference, schema and record it is promoted and rolled back with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from monitor.reference import Estimate, Reference
+
+TRUSTED_TYPES: frozenset[str] = frozenset()
+"""Types a model file may hold beyond scikit-learn's own estimators, as skops names them. Held
+here and nowhere else: a file is never asked which types it would like to be trusted."""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Where a version comes from.
+
+    Parameters
+    ----------
+    reason : str
+        Why it was made.
+    parent : int or None
+        The version it replaced.
+    run : int or None
+        The retrain run that made it.
+    n_rows : int
+        Rows it was fitted on.
+    trained_from, trained_until : datetime or None
+        Event time of the first and the last of them; None without a clock.
+    data_sha256 : str
+        Digest of these rows.
+    seed : int
+        Seed of every random choice.
+    versions : mapping of str to str
+        Versions of Leeway, Python and the libraries that made it.
+    """
+
+    reason: str
+    parent: int | None
+    run: int | None
+    n_rows: int
+    trained_from: datetime | None
+    trained_until: datetime | None
+    data_sha256: str
+    seed: int
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """Everything that is promoted, and rolled back, as one.
+
+    Parameters
+    ----------
+    model : str
+        The model's name.
+    reference : Reference
+        What its windows are compared with, schema and performance included.
+    pipeline : object or None
+        The fitted scikit-learn Pipeline; None for a model that is only watched.
+    recipe : mapping of str to object
+        How it was made, as JSON values; empty when only watched.
+    gate : mapping of str to Estimate
+        Its metrics on the rows that decided its promotion.
+    lineage : Lineage
+        Where it comes from.
+    """
+
+    model: str
+    reference: Reference
+    pipeline: Any
+    recipe: Mapping[str, object]
+    gate: Mapping[str, Estimate]
+    lineage: Lineage

@@ -1,0 +1,288 @@
+"""Candidates: the algorithms that may replace a champion, and recipes to fit them by.
+
+Recipes are few and moderate on purpose: each fit costs its share of the search's budget, and the
+more recipes compete on the same rows, the more of the best one's lead is luck.
+"""
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn import ensemble, linear_model, neural_network, tree
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+from monitor.errors import NotPossibleError
+from monitor.schema import Schema, Task
+from retrain.dataset import Dataset, TargetArray, newest, take
+from retrain.preprocess import Encoding, Missing, Outliers, Preprocessing, Scaling, training_rows
+from retrain.preprocess import pipeline as prepared
+
+Params = Mapping[str, float | int | str]
+
+ALGORITHMS = ("logistic", "tree", "hist_gradient_boosting", "mlp", "random_forest")
+"""Cheap ones first, so that a small budget still compares something. For regression the first is
+called ``linear``; either name is understood."""
+
+MIN_TRAINING_ROWS = 20
+"""Fewer rows teach nothing that a fold could tell from luck."""
+
+PARALLEL_FROM_ROWS = 100_000
+"""Below, threads inside one fit wait for each other longer than they work: one alone is twice as
+fast on an idle machine with two cores, and twenty times on a busy one."""
+
+N_JOBS = 2
+"""Trees of a forest grown at once; the checks and the API share the machine."""
+
+_LINEAR = Preprocessing(Missing.MEDIAN, Outliers.CLIP, Scaling.STANDARD, Encoding.ONE_HOT)
+_ORDINAL = Preprocessing(Missing.MEDIAN, Outliers.NONE, Scaling.NONE, Encoding.ORDINAL)
+_NATIVE = Preprocessing(Missing.KEEP, Outliers.NONE, Scaling.NONE, Encoding.NATIVE)
+
+_GRID: Mapping[str, tuple[Preprocessing, Mapping[str, Params]]] = {
+    "logistic": (_LINEAR, {"": {"l2": 1.0}, "shrunk": {"l2": 30.0}}),
+    "tree": (_ORDINAL, {"": {"max_depth": 8, "min_samples_leaf": 40}}),
+    "hist_gradient_boosting": (
+        _NATIVE,
+        {
+            "small": {"max_iter": 100, "max_leaf_nodes": 8, "l2_regularization": 1.0},
+            "": {"max_iter": 60, "learning_rate": 0.15, "l2_regularization": 1.0},
+        },
+    ),
+    "mlp": (_LINEAR, {"": {"hidden_units": 32, "alpha": 0.001}}),
+    "random_forest": (_ORDINAL, {"": {"n_estimators": 40, "min_samples_leaf": 10}}),
+}
+_ABSOLUTE: Params = {"max_iter": 100, "max_leaf_nodes": 8, "loss": "absolute_error"}
+
+_FEW_EPOCHS: Mapping[str, Any] = {
+    "early_stopping": True,
+    "n_iter_no_change": 3,
+    "tol": 1e-3,
+    "learning_rate_init": 0.003,
+    "max_iter": 20,
+}
+_ESTIMATORS: Mapping[str, tuple[Any, Any]] = {
+    "logistic": (linear_model.LogisticRegression, linear_model.Ridge),
+    "tree": (tree.DecisionTreeClassifier, tree.DecisionTreeRegressor),
+    "hist_gradient_boosting": (
+        ensemble.HistGradientBoostingClassifier,
+        ensemble.HistGradientBoostingRegressor,
+    ),
+    "mlp": (neural_network.MLPClassifier, neural_network.MLPRegressor),
+    "random_forest": (ensemble.RandomForestClassifier, ensemble.RandomForestRegressor),
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All it takes to fit a candidate again.
+
+    Parameters
+    ----------
+    name : str
+        What a person calls it.
+    algorithm : str
+        One of `ALGORITHMS`, or ``linear``.
+    params : mapping of str to number or str
+        Hyperparameters, see `estimator`.
+    preprocessing : Preprocessing
+        How its features are prepared.
+    training_range : int or None
+        Fit on this many newest windows; None means on all rows.
+    """
+
+    name: str
+    algorithm: str
+    params: Params
+    preprocessing: Preprocessing
+    training_range: int | None = None
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read back what `dataclasses.asdict` gave, also after a trip through JSON."""
+        choice = document["preprocessing"]
+        preprocessing = Preprocessing(
+            Missing(choice["missing"]),
+            Outliers(choice["outliers"]),
+            Scaling(choice["scaling"]),
+            Encoding(choice["encoding"]),
+        )
+        return cls(**{**document, "preprocessing": preprocessing})
+
+
+def recipes(algorithms: Sequence[str], task: Task) -> tuple[Recipe, ...]:
+    """Return the recipes of some algorithms, the cheap ones first.
+
+    Raises
+    ------
+    NotPossibleError
+        If an algorithm is not known.
+
+    Examples
+    --------
+    >>> [recipe.name for recipe in recipes(["mlp", "linear"], Task.REGRESSION)]
+    ['linear', 'linear shrunk', 'mlp']
+    """
+    wanted = {_canonical(algorithm) for algorithm in algorithms}
+    return tuple(
+        recipe for name in ALGORITHMS if name in wanted for recipe in _recipes_of(name, task)
+    )
+
+
+def estimator(recipe: Recipe, schema: Schema, seed: int) -> Any:
+    """Return the unfitted scikit-learn estimator of a recipe; every classifier has probabilities.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its parameters are scikit-learn's, but for ``l2`` (the penalty: Ridge's ``alpha``,
+        ``1 / C`` of the logistic regression) and ``hidden_units`` (of the only hidden layer).
+    schema : Schema
+        Task and classes.
+    seed : int
+        Of all that is random.
+
+    Raises
+    ------
+    NotPossibleError
+        If the algorithm is not known.
+    """
+    name = _canonical(recipe.algorithm)
+    is_regression = schema.task is Task.REGRESSION
+    classifier, regressor = _ESTIMATORS[name]
+    kind = regressor if is_regression else classifier
+    built = kind(**_arguments(name, recipe.params, schema), random_state=seed)
+    if name == "mlp" and is_regression:
+        # A network learns slowly towards a target that is far from 0.
+        return TransformedTargetRegressor(built, transformer=StandardScaler())
+    return built
+
+
+def fit(
+    recipe: Recipe, dataset: Dataset, schema: Schema, *, window: timedelta | int, seed: int
+) -> Pipeline:
+    """Fit a recipe on the rows of its training range.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to fit.
+    dataset : Dataset
+        All rows that may be learned from.
+    schema : Schema
+        The features, task and classes.
+    window : timedelta or int
+        Length of a window, the unit of the training range, in time or in rows.
+    seed : int
+        Of all that is random.
+
+    Raises
+    ------
+    NotPossibleError
+        If too few rows are left, or they are all of one class.
+    """
+    rows = newest(dataset, recipe.training_range, window)
+    rows = take(rows, training_rows(rows.features, recipe.preprocessing, schema))
+    if len(rows) < MIN_TRAINING_ROWS:
+        raise NotPossibleError(
+            f"{recipe.name} has {len(rows)} rows to learn from and needs {MIN_TRAINING_ROWS}"
+        )
+    if schema.task is not Task.REGRESSION and (rows.target == rows.target[0]).all():
+        raise NotPossibleError(f"all {len(rows)} rows to learn from are {rows.target[0]!r}")
+    model = prepared(schema, recipe.preprocessing, estimator(recipe, schema, seed))
+    with _few_threads(len(rows), None), warnings.catch_warnings():
+        # Stopping early is meant: whether it was too early, the held-out rows tell.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(rows.features, rows.target)
+    if "n_jobs" in model["model"].get_params() and recipe.algorithm == "random_forest":
+        model["model"].set_params(n_jobs=1)  # starting threads takes longer than most predictions
+    return model
+
+
+def predict(model: Pipeline, features: pd.DataFrame, schema: Schema) -> TargetArray:
+    """Predict rows with a fitted pipeline.
+
+    Parameters
+    ----------
+    model : Pipeline
+        From `fit`.
+    features : DataFrame, shape (n_rows, n_features)
+        From `retrain.dataset.conform`.
+    schema : Schema
+        The task and classes.
+
+    Returns
+    -------
+    ndarray, shape (n_rows,)
+        The probability of ``schema.positive`` in 0-1 (binary), the class names (multiclass), or
+        the values (regression).
+    """
+    if not len(features):
+        return np.empty(0, dtype=np.object_ if schema.task is Task.MULTICLASS else np.float64)
+    # BLAS keeps its number for the whole process, OpenMP per thread: others predict undisturbed.
+    with _few_threads(len(features), "openmp"):
+        if schema.task is not Task.BINARY:
+            return np.asarray(model.predict(features))
+        positive = list(model.classes_).index(schema.positive)
+        return np.asarray(model.predict_proba(features)[:, positive], dtype=np.float64)
+
+
+def _canonical(algorithm: str) -> str:
+    name = "logistic" if algorithm == "linear" else algorithm
+    if name not in ALGORITHMS:
+        raise NotPossibleError(
+            f"there is no algorithm {algorithm!r}; there are {', '.join(ALGORITHMS)} and linear"
+        )
+    return name
+
+
+def _recipes_of(name: str, task: Task) -> Iterator[Recipe]:
+    preprocessing, variants = _GRID[name]
+    if task is Task.REGRESSION:
+        if name == "hist_gradient_boosting":
+            # The median is what the default metric, MAE, asks for.
+            variants = {**variants, "absolute": _ABSOLUTE}
+        name = "linear" if name == "logistic" else name
+    for variant, params in variants.items():
+        yield Recipe(f"{name} {variant}".strip(), name, params, preprocessing)
+
+
+def _arguments(name: str, params: Params, schema: Schema) -> dict[str, Any]:
+    """Return scikit-learn's arguments: the recipe's, and those that no recipe varies."""
+    given: dict[str, Any] = dict(params)
+    is_regression = schema.task is Task.REGRESSION
+    if name == "logistic":
+        strength = given.pop("l2")
+        given |= {"alpha": strength} if is_regression else {"C": 1 / strength, "max_iter": 200}
+    elif name == "random_forest":
+        # Small samples make trees differ more, and cost less.
+        n_tried = 1 / 3 if is_regression else "sqrt"
+        given = {"max_samples": 0.3, "max_features": n_tried, "n_jobs": N_JOBS, **given}
+    elif name == "hist_gradient_boosting":
+        # Its early stopping draws a stratified sample, which a class of one row breaks.
+        given["early_stopping"] = False
+        # Every iteration grows a tree per class.
+        given["max_iter"] = min(given["max_iter"], max(20, 200 // (len(schema.classes) or 1)))
+    elif name == "mlp":
+        given = {**_FEW_EPOCHS, "hidden_layer_sizes": (given.pop("hidden_units"),), **given}
+    return given
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through the libraries of the process: 10 ms
+
+
+def _few_threads(n_rows: int, user_api: str | None) -> AbstractContextManager[object]:
+    if n_rows >= PARALLEL_FROM_ROWS:
+        return nullcontext()
+    limiter: AbstractContextManager[object] = _thread_pools().limit(limits=1, user_api=user_api)
+    return limiter

@@ -1,0 +1,214 @@
+"""Comparison: whether a challenger is really better than the champion on fresh labelled rows.
+
+The two predict the same rows. Rows of one day share its weather, prices and outages, so single
+rows do not count as independent evidence; contiguous blocks of rows nearly do. The metric's gain
+is computed in each block, and the challenger passes when the one-sided 95 % lower bound of the
+mean gain is above what was asked for: the paired t-test on non-overlapping batch means
+(Law, *Simulation Modeling and Analysis*, 5th ed. 2015, section 9.5.3).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy.stats import t as student
+
+from monitor.checks.performance import METRICS, AnyArray, performance
+from monitor.columns import FloatArray, IntArray
+from monitor.schema import Schema
+from retrain.dataset import TimeArray
+
+MIN_BLOCKS = 8
+"""Fewer blocks cannot tell a gain from a good day."""
+
+MAX_EQUAL_BLOCKS = 10
+"""Equal blocks where days do not serve; longer ones are more nearly independent."""
+
+MIN_ROWS_PER_BLOCK = 30
+"""With fewer rows a block's metric is mostly noise, or undefined."""
+
+
+@dataclass(frozen=True)
+class ComparisonPolicy:
+    """What a challenger must show.
+
+    Parameters
+    ----------
+    metric : str
+        What is compared; a key of `monitor.checks.performance.METRICS`.
+    minimum_gain : float
+        The lower bound must be above it, in the metric's unit; 0 asks for any gain at all.
+    confidence : float
+        Of the one-sided lower bound, 0-1.
+    """
+
+    metric: str
+    minimum_gain: float = 0.0
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a comparison has shown; gains are positive where the challenger is better.
+
+    Parameters
+    ----------
+    metric : str
+        What was compared.
+    passed : bool
+        True when the lower bound is above the minimum gain.
+    reason : str
+        The evidence in a sentence.
+    champion, challenger : float or None
+        The metric on all rows; None when they do not define it.
+    gain : float or None
+        Mean gain over the blocks; None without two blocks.
+    standard_error : float or None
+        Of the mean gain.
+    lower_bound : float or None
+        ``gain - t·standard_error``, t the quantile of Student's distribution.
+    minimum_gain : float
+        What was asked for.
+    n_blocks : int
+        Blocks that define the metric.
+    n_rows : int
+        Rows with a label and both predictions.
+    """
+
+    metric: str
+    passed: bool
+    reason: str
+    champion: float | None
+    challenger: float | None
+    gain: float | None
+    standard_error: float | None
+    lower_bound: float | None
+    minimum_gain: float
+    n_blocks: int
+    n_rows: int
+
+
+@dataclass(frozen=True)
+class _Rows:
+    labels: AnyArray
+    champion: AnyArray
+    challenger: AnyArray
+    schema: Schema
+    metric: str
+
+    def metrics(self, rows: AnyArray | slice) -> tuple[float, float] | None:
+        """Return the champion's and the challenger's metric, if both are defined."""
+        found = [
+            performance(self.labels[rows], predictions[rows], self.schema).get(self.metric)
+            for predictions in (self.champion, self.challenger)
+        ]
+        if found[0] is None or found[1] is None:
+            return None
+        return found[0].value, found[1].value
+
+
+def compare(
+    labels: AnyArray,
+    champion: AnyArray,
+    challenger: AnyArray,
+    event_at: TimeArray,
+    schema: Schema,
+    policy: ComparisonPolicy,
+) -> Comparison:
+    """Compare two models' predictions of the same rows.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_rows,)
+        As `monitor.checks.performance.performance` takes them.
+    champion, challenger : ndarray, shape (n_rows,)
+        Predictions; a row that one of them lacks counts for neither.
+    event_at : ndarray of datetime64, shape (n_rows,)
+        Event times, in any order. There is a block per day when at least 8 days have 30 rows on
+        average, else 8 to 10 equal ones.
+    schema : Schema
+        Task and classes.
+    policy : ComparisonPolicy
+        What the challenger must show.
+
+    Returns
+    -------
+    Comparison
+        Never passed with fewer than 8 blocks, nor for predictions that are equally good
+        everywhere.
+
+    Notes
+    -----
+    With B blocks of gain d_b, mean d̄ and standard deviation s (ddof 1), the standard error is
+    s/√B and the lower bound d̄ - t·s/√B, t the quantile of Student's distribution with B - 1
+    degrees of freedom.
+    """
+    order = np.argsort(event_at, kind="stable")
+    known = ~(pd.isna(labels) | pd.isna(champion) | pd.isna(challenger))
+    order = order[known[order]]
+    rows = _Rows(labels[order], champion[order], challenger[order], schema, policy.metric)
+    blocks, is_daily = _blocks(event_at[order])
+    gains = _gains(rows, blocks)
+    together = rows.metrics(slice(None))
+    gain, error, lower = _bound(gains, policy.confidence)
+    enough = gains.size >= MIN_BLOCKS and gains.any()
+    result = Comparison(
+        metric=policy.metric,
+        passed=bool(enough and lower is not None and lower > policy.minimum_gain),
+        reason="",
+        champion=together[0] if together else None,
+        challenger=together[1] if together else None,
+        gain=gain,
+        standard_error=error,
+        lower_bound=lower,
+        minimum_gain=policy.minimum_gain,
+        n_blocks=gains.size,
+        n_rows=order.size,
+    )
+    return _with_reason(result, gains, "days" if is_daily else "blocks")
+
+
+def _blocks(event_at: TimeArray) -> tuple[IntArray, bool]:
+    """Return the block of each row, ascending, and whether blocks are days."""
+    n_rows = event_at.size
+    _, days = np.unique(event_at.astype("datetime64[D]"), return_inverse=True)
+    n_days = int(days[-1]) + 1 if n_rows else 0
+    if n_days >= MIN_BLOCKS and n_rows >= n_days * MIN_ROWS_PER_BLOCK:
+        return days.astype(np.int64), True
+    n_blocks = int(np.clip(n_rows // MIN_ROWS_PER_BLOCK, MIN_BLOCKS, MAX_EQUAL_BLOCKS))
+    return np.arange(n_rows, dtype=np.int64) * n_blocks // max(1, n_rows), False
+
+
+def _gains(rows: _Rows, blocks: IntArray) -> FloatArray:
+    metric = METRICS[rows.metric]
+    found = [rows.metrics(blocks == block) for block in np.unique(blocks)]
+    gains = [metric.gain(champion=pair[0], challenger=pair[1]) for pair in found if pair]
+    return np.array(gains, dtype=np.float64)
+
+
+def _bound(gains: FloatArray, confidence: float) -> tuple[float | None, float | None, float | None]:
+    if gains.size < 2:  # noqa: PLR2004 - a spread takes two
+        return None, None, None
+    gain = float(gains.mean())
+    error = float(gains.std(ddof=1) / np.sqrt(gains.size))
+    return gain, error, gain - float(student.ppf(confidence, gains.size - 1)) * error
+
+
+def _with_reason(result: Comparison, gains: FloatArray, unit: str) -> Comparison:
+    title, n_rows = METRICS[result.metric].title, f"{result.n_rows:,}".replace(",", " ")
+    if result.n_blocks < MIN_BLOCKS:
+        reason = (
+            f"{title} can be compared in {result.n_blocks} {unit} of {n_rows} rows, and it takes "
+            f"{MIN_BLOCKS} to tell a gain from chance"
+        )
+    elif not gains.any():
+        reason = f"{title} is the champion's own in each of {result.n_blocks} {unit}: no gain"
+    else:
+        relation = ">" if result.passed else "is not above"
+        reason = (
+            f"{title} {result.challenger:.4g} against the champion's {result.champion:.4g} on "
+            f"{n_rows} rows of {result.n_blocks} {unit}: gain {result.gain:.3g} "
+            f"± {result.standard_error:.2g}, lower bound {result.lower_bound:.3g} {relation} "
+            f"{result.minimum_gain:g}"
+        )
+    return replace(result, reason=reason)

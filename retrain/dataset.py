@@ -1,0 +1,217 @@
+"""Dataset: labelled rows to learn from, in the order of time."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.batch import EVENT_AT
+from monitor.checks.performance import class_names
+from monitor.columns import FloatArray, IntArray, numbers, texts
+from monitor.errors import SchemaError
+from monitor.schema import Kind, Schema, Task
+
+BoolArray = npt.NDArray[np.bool_]
+TimeArray = npt.NDArray[np.datetime64]
+TargetArray = npt.NDArray[np.generic]
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
+"""Trees count in float32 and refuse anything larger; there it is as good as this."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows with labels, oldest first.
+
+    Parameters
+    ----------
+    features : DataFrame, shape (n_rows, n_features)
+        Conformed by `conform`: float64 numbers with NaN, object levels (str) with None.
+    target : ndarray, shape (n_rows,)
+        Class names (object, str), or float64 for regression; none is missing.
+    event_at : ndarray of datetime64[us], shape (n_rows,)
+        Ascending, UTC without a zone.
+    """
+
+    features: pd.DataFrame
+    target: TargetArray
+    event_at: TimeArray
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.target)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Rows before `start` to learn from, rows in [start, end) to score."""
+
+    start: int
+    end: int
+
+
+def from_table(table: pa.Table, schema: Schema, label_column: str) -> Dataset:
+    """Make a dataset of logged or reference rows.
+
+    Parameters
+    ----------
+    table : pyarrow.Table, shape (n_rows, n_columns)
+        Rows in any order. Event time is the log's, else the schema's time column; without both
+        the rows are taken in order, a microsecond apart. Rows of equal time keep their order.
+    schema : Schema
+        The columns; a feature that the table lacks is missing in every row.
+    label_column : str
+        Where the labels are; rows without one (null, NaN, inf) are left out.
+
+    Raises
+    ------
+    SchemaError
+        If there is no label column, or a column cannot be read as its kind.
+    """
+    if label_column not in table.column_names:
+        raise SchemaError(f"the rows have no label column {label_column!r}")
+    labels = table.column(label_column)
+    if schema.task is Task.REGRESSION:
+        target: TargetArray = _numbers(labels, label_column)
+        known = np.isfinite(target)
+    else:
+        target = class_names(_plain(labels), schema.classes)
+        known = np.asarray(pd.notna(target), dtype=np.bool_)
+    dataset = Dataset(conform(table, schema), target, _event_at(table, schema))
+    order = np.argsort(dataset.event_at, kind="stable")
+    return take(dataset, order[known[order]])
+
+
+def conform(table: pa.Table, schema: Schema) -> pd.DataFrame:
+    """Return the features of rows to learn from or to predict, as every model here takes them.
+
+    Parameters
+    ----------
+    table : pyarrow.Table, shape (n_rows, n_columns)
+        The rows.
+    schema : Schema
+        The features; one that the table lacks is missing in every row.
+
+    Returns
+    -------
+    DataFrame, shape (n_rows, n_features)
+        In the schema's order. Numbers are float64; null and ±inf are NaN. Levels are str in
+        columns of object, null is None.
+
+    Raises
+    ------
+    SchemaError
+        If a numeric feature holds what is not a number.
+    """
+    present = set(table.column_names)
+    columns = {
+        name: _feature(table.column(name), name, kind) if name in present else _absent(table, kind)
+        for name, kind in schema.features.items()
+    }
+    return pd.DataFrame(columns, index=pd.RangeIndex(table.num_rows), copy=False)
+
+
+def take(dataset: Dataset, rows: BoolArray | IntArray | slice) -> Dataset:
+    """Return some rows, by mask, by ascending positions or by range."""
+    features = dataset.features.iloc[rows].reset_index(drop=True)
+    return Dataset(features, dataset.target[rows], dataset.event_at[rows])
+
+
+def sample(dataset: Dataset, n_rows: int, seed: int) -> Dataset:
+    """Return at most `n_rows` rows, drawn without replacement; the order of time is kept."""
+    if len(dataset) <= n_rows:
+        return dataset
+    drawn = np.random.default_rng(seed).choice(len(dataset), size=n_rows, replace=False)
+    return take(dataset, np.sort(drawn))
+
+
+def newest(dataset: Dataset, n_windows: int | None, window: timedelta | int) -> Dataset:
+    """Return the rows of the newest windows.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The rows.
+    n_windows : int or None
+        How many windows, counted back from the last row; None means all rows.
+    window : timedelta or int
+        Length of a window, in time or in rows.
+    """
+    if n_windows is None or not len(dataset):
+        return dataset
+    if isinstance(window, int):
+        return take(dataset, slice(max(0, len(dataset) - n_windows * window), None))
+    earliest = dataset.event_at[-1] - np.timedelta64(n_windows * window)
+    return take(dataset, dataset.event_at > earliest)
+
+
+def split(dataset: Dataset, n_folds: int) -> list[Fold]:
+    """Split rows into expanding folds: the first share is only learned from, each later one scored.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The rows; those of one event time are not torn apart.
+    n_folds : int
+        Number of folds, at least 1; fewer are returned where rows are too few.
+
+    Examples
+    --------
+    >>> times = np.arange(8).astype("datetime64[us]")
+    >>> split(Dataset(pd.DataFrame(index=range(8)), np.zeros(8), times), n_folds=3)
+    [Fold(start=2, end=4), Fold(start=4, end=6), Fold(start=6, end=8)]
+    """
+    n_rows = len(dataset)
+    cuts = [n_rows * part // (n_folds + 1) for part in range(1, n_folds + 1)]
+    edges = [*(_start_of_instant(dataset, cut) for cut in cuts), n_rows]
+    return [Fold(start, end) for start, end in pairwise(edges) if 0 < start < end]
+
+
+def _start_of_instant(dataset: Dataset, cut: int) -> int:
+    """Return the first row of the event time at `cut`; `cut` itself when all before are of it."""
+    if cut >= len(dataset):
+        return cut
+    return int(np.searchsorted(dataset.event_at, dataset.event_at[cut])) or cut
+
+
+def _feature(column: pa.ChunkedArray, name: str, kind: Kind) -> "pd.Series[float] | pd.Series[str]":
+    if kind is Kind.NUMERIC:
+        values = _numbers(column, name)
+        values = np.where(np.isfinite(values), values, np.nan)
+        return pd.Series(np.clip(values, -FLOAT32_MAX, FLOAT32_MAX))
+    # object on purpose: pandas 3 would make its own string type of it, pandas 2 would not.
+    return pd.Series(texts(column).to_numpy(), dtype=object)
+
+
+def _absent(table: pa.Table, kind: Kind) -> "pd.Series[float] | pd.Series[str]":
+    if kind is Kind.NUMERIC:
+        return pd.Series(np.full(table.num_rows, np.nan))
+    return pd.Series([None] * table.num_rows, dtype=object)
+
+
+def _numbers(column: pa.ChunkedArray, name: str) -> FloatArray:
+    try:
+        return numbers(column)
+    except pa.ArrowInvalid as error:
+        raise SchemaError(f"column {name!r} is not numeric: {error}") from error
+
+
+def _plain(column: pa.ChunkedArray) -> TargetArray:
+    """Return labels as an array of their own type, null as None."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    # pandas would make floats of integers with a null; as_class makes "1" of both.
+    return np.asarray(column.to_numpy())
+
+
+def _event_at(table: pa.Table, schema: Schema) -> TimeArray:
+    for name in (EVENT_AT, schema.time):
+        if name in table.column_names:
+            utc = pc.cast(table.column(name), pa.timestamp("us"), safe=False)
+            return np.asarray(utc.to_numpy(), dtype="datetime64[us]")
+    return np.arange(table.num_rows).astype("datetime64[us]")

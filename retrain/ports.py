@@ -1,0 +1,148 @@
+"""Ports: what retraining needs of the world, on one page."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from retrain.bundle import Bundle
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    PROMOTED = "promoted"
+    REFUSED = "refused"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class RequestKind(StrEnum):
+    """What is asked for."""
+
+    RETRAIN = "retrain"
+    ROLL_BACK = "roll_back"
+
+
+@dataclass(frozen=True)
+class Request:
+    """Something asked for, by a decision or by a person.
+
+    Parameters
+    ----------
+    id : int
+        Its number.
+    model : str
+        The model.
+    kind : RequestKind
+        What is asked for.
+    trigger, why : str
+        The reason in a word, and in plain words.
+    asked_at : datetime
+        When.
+    """
+
+    id: int
+    model: str
+    kind: RequestKind
+    trigger: str
+    why: str
+    asked_at: datetime
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered bundle.
+
+    Parameters
+    ----------
+    model : str
+        The model.
+    number : int
+        From 1; a number is never given twice.
+    created_at : datetime
+        When it was registered.
+    has_model : bool
+        False when it is only watched.
+    metrics : mapping of str to object
+        Name to value, standard error and rows, on rows it was not fitted on.
+    recipe, lineage : mapping of str to object
+        How it was made, and of what.
+    """
+
+    model: str
+    number: int
+    created_at: datetime
+    has_model: bool
+    metrics: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    lineage: Mapping[str, Any]
+
+
+class Registry(Protocol):
+    """Versions and who is champion; versions are never changed."""
+
+    def register(self, bundle: Bundle, at: datetime) -> int:
+        """Store a bundle and return its new number."""
+        ...
+
+    def promote(self, model: str, version: int, at: datetime, why: str) -> None:
+        """Make a version the champion, and the champion the predecessor, at once."""
+        ...
+
+    def roll_back(self, model: str, at: datetime, why: str, version: int | None = None) -> int:
+        """Make a former version (by default the predecessor) champion again; return it."""
+        ...
+
+    def champion(self, model: str) -> int:
+        """Return the champion's number; NotFoundError before the first version."""
+        ...
+
+    def load(self, model: str, version: int) -> Bundle:
+        """Load a bundle; BundleRefusedError when it is not what was registered."""
+        ...
+
+    def versions(self, model: str) -> Sequence[Version]:
+        """Return every version, oldest first."""
+        ...
+
+
+class Runs(Protocol):
+    """Requests, and the record of what was made of them."""
+
+    def ask(self, model: str, kind: RequestKind, trigger: str, why: str, at: datetime) -> int:
+        """Ask for something; NotPossibleError while the same is asked for already."""
+        ...
+
+    def claim(self, kind: RequestKind, by: str, at: datetime) -> Request | None:
+        """Take the oldest open request; no other process gets it."""
+        ...
+
+    def start(self, request: Request, champion: int, at: datetime) -> int:
+        """Begin the run of a request and return its number."""
+        ...
+
+    def progress(self, run: int, share: float, text: str) -> None:
+        """Note how far a run is; share in 0-1."""
+        ...
+
+    def finish(
+        self, run: int, outcome: Outcome, reason: str, details: Mapping[str, Any], at: datetime
+    ) -> None:
+        """End a run and its request, with all that a person may ask about it."""
+        ...
+
+
+class Rows(Protocol):
+    """The labelled rows a model can learn from."""
+
+    def labelled(self, model: str, until: datetime) -> pa.Table:
+        """Return them in time order, windows with an incident left out.
+
+        The columns are the schema's features, ``_event_at``, ``_label`` and the logged
+        prediction (null where there was none).
+        """
+        ...

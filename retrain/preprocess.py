@@ -1,0 +1,222 @@
+"""Preprocessing: one scikit-learn pipeline from conformed features to an estimator's matrix.
+
+Whatever is learned from rows (means, quantiles, levels) is learned inside the pipeline, on the
+rows it is fitted on, so that no validation row leaks into it and serving repeats it exactly.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from monitor.columns import FloatArray
+from monitor.reference import OUTER_QUANTILES
+from monitor.schema import Kind, Schema
+
+BoolArray = npt.NDArray[np.bool_]
+
+RARE_ROWS = 10
+"""A level with fewer training rows is grouped with the other rare ones."""
+
+MAX_COLUMNS_PER_FEATURE = 40
+"""Levels of one feature that one-hot encoding tells apart; the rest are grouped."""
+
+MAX_CODES_PER_FEATURE = 200
+"""Levels told apart by number; histogram gradient boosting takes at most 255."""
+
+UNSEEN_CODE, MISSING_CODE = -1, -2
+
+
+class Missing(StrEnum):
+    """What stands for a missing number."""
+
+    MEAN = "mean"
+    MEDIAN = "median"
+    CONSTANT = "constant"
+    DROP = "drop"
+    KEEP = "keep"
+
+
+class Outliers(StrEnum):
+    """What happens beyond the .1 % and 99.9 % quantiles of the training rows."""
+
+    CLIP = "clip"
+    DROP = "drop"
+    NONE = "none"
+
+
+class Scaling(StrEnum):
+    """How numbers are scaled."""
+
+    STANDARD = "standard"
+    NONE = "none"
+
+
+class Encoding(StrEnum):
+    """How categories become numbers."""
+
+    ONE_HOT = "one_hot"
+    ORDINAL = "ordinal"
+    NATIVE = "native"
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """One way to prepare features.
+
+    Parameters
+    ----------
+    missing : Missing
+        ``drop`` leaves out training rows with a missing number; a row to predict is never left
+        out, so there the median stands in. ``keep`` is for estimators that take missing values.
+    outliers : Outliers
+        ``drop`` leaves out training rows only, ``clip`` changes rows to predict as well.
+    scaling : Scaling
+        ``standard`` is mean 0 and variance 1 on the training rows.
+    encoding : Encoding
+        ``native`` is for estimators with a ``categorical_features`` parameter.
+    """
+
+    missing: Missing = Missing.MEDIAN
+    outliers: Outliers = Outliers.NONE
+    scaling: Scaling = Scaling.NONE
+    encoding: Encoding = Encoding.ONE_HOT
+
+
+class QuantileClipper(TransformerMixin, BaseEstimator):  # type: ignore[misc] # sklearn is untyped
+    """Clip each column to its outer quantiles on the training rows; NaN stays NaN.
+
+    Parameters
+    ----------
+    low, high : float
+        The quantiles, 0-1.
+
+    Attributes
+    ----------
+    low_, high_ : ndarray, shape (n_columns,)
+        The limits; -inf and inf for a column without a number.
+    """
+
+    low_: FloatArray
+    high_: FloatArray
+
+    def __init__(self, low: float = OUTER_QUANTILES[0], high: float = OUTER_QUANTILES[1]) -> None:
+        self.low = low
+        self.high = high
+
+    def fit(self, X: Any, y: object = None) -> Self:  # noqa: ARG002, N803 - sklearn's own names
+        """Learn the limits from rows, shape (n_rows, n_columns)."""
+        values = np.asarray(X, dtype=np.float64)
+        empty = np.isnan(values).all(axis=0)
+        limits = np.full((2, values.shape[1]), [[-np.inf], [np.inf]])
+        limits[:, ~empty] = np.nanquantile(values[:, ~empty], (self.low, self.high), axis=0)
+        self.low_, self.high_ = limits
+        return self
+
+    def transform(self, X: Any) -> FloatArray:  # noqa: N803 - sklearn's own name
+        """Return rows, shape (n_rows, n_columns), within the limits."""
+        return np.clip(np.asarray(X, dtype=np.float64), self.low_, self.high_)
+
+
+def names_of(schema: Schema, kind: Kind) -> list[str]:
+    """Return the features compared in this way, in the schema's order."""
+    return [name for name, found in schema.features.items() if found is kind]
+
+
+def pipeline(schema: Schema, choice: Preprocessing, estimator: Any) -> Pipeline:
+    """Put preparation and estimator into one unfitted pipeline.
+
+    Unseen levels, columns without any value, and values missing only when predicting all have
+    their place. Row-dropping choices are `training_rows`'s, before the pipeline is fitted.
+
+    Parameters
+    ----------
+    schema : Schema
+        The features and their kinds.
+    choice : Preprocessing
+        How to prepare them.
+    estimator : scikit-learn estimator, unfitted
+        Told its categorical columns when the encoding is native.
+    """
+    numeric, categorical = names_of(schema, Kind.NUMERIC), names_of(schema, Kind.CATEGORICAL)
+    if choice.encoding is Encoding.NATIVE:
+        # The numeric columns come first: the transformer below keeps this order.
+        places = range(len(numeric), len(numeric) + len(categorical))
+        estimator.set_params(categorical_features=list(places) or None)
+    parts = [
+        ("numeric", _numeric_steps(choice), numeric),
+        ("categorical", _encoder(choice.encoding), categorical),
+    ]
+    columns = ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0)
+    return Pipeline([("prepare", columns), ("model", estimator)])
+
+
+def training_rows(features: pd.DataFrame, choice: Preprocessing, schema: Schema) -> BoolArray:
+    """Tell the rows to train on: all but those that `choice` drops.
+
+    A column without any number would drop every row and is passed over.
+
+    Parameters
+    ----------
+    features : DataFrame, shape (n_rows, n_features)
+        Conformed training features.
+    choice : Preprocessing
+        What to drop.
+    schema : Schema
+        The features and their kinds.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_rows,)
+    """
+    values = features[names_of(schema, Kind.NUMERIC)].to_numpy(np.float64)
+    values = values[:, ~np.isnan(values).all(axis=0)]
+    kept = np.ones(len(features), dtype=np.bool_)
+    if choice.missing is Missing.DROP:
+        kept &= ~np.isnan(values).any(axis=1)
+    if choice.outliers is Outliers.DROP:
+        clipper = QuantileClipper().fit(values)
+        kept &= ~((values < clipper.low_) | (values > clipper.high_)).any(axis=1)
+    return kept
+
+
+def _numeric_steps(choice: Preprocessing) -> Any:
+    steps: list[tuple[str, Any]] = []
+    if choice.outliers is Outliers.CLIP:
+        steps.append(("clip", QuantileClipper()))
+    if choice.missing is not Missing.KEEP:
+        strategy = Missing.MEDIAN if choice.missing is Missing.DROP else choice.missing
+        # Without keep_empty_features a column that training never saw filled would vanish.
+        filler = SimpleImputer(strategy=str(strategy), fill_value=0, keep_empty_features=True)
+        steps.append(("fill", filler))
+    if choice.scaling is Scaling.STANDARD:
+        steps.append(("scale", StandardScaler()))
+    return Pipeline(steps) if steps else "passthrough"
+
+
+def _encoder(encoding: Encoding) -> Any:
+    """Return an encoder to which a missing value is a level like any other."""
+    if encoding is Encoding.ONE_HOT:
+        return OneHotEncoder(
+            handle_unknown="infrequent_if_exist",
+            min_frequency=RARE_ROWS,
+            max_categories=MAX_COLUMNS_PER_FEATURE,
+            sparse_output=False,
+        )
+    is_native = encoding is Encoding.NATIVE
+    # Native estimators know NaN as a level; a level that training never saw joins it there.
+    return OrdinalEncoder(
+        handle_unknown="use_encoded_value",
+        unknown_value=np.nan if is_native else UNSEEN_CODE,
+        encoded_missing_value=np.nan if is_native else MISSING_CODE,
+        min_frequency=RARE_ROWS,
+        max_categories=MAX_CODES_PER_FEATURE,
+    )

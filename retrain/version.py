@@ -1,0 +1,255 @@
+"""Version: a bundle made of rows and a recipe."""
+
+import hashlib
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version as installed_version
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from monitor.batch import LABEL
+from monitor.checks.performance import performance
+from monitor.columns import TableColumns
+from monitor.reference import Estimate, Reference, prepare
+from monitor.schema import Schema
+from retrain.bundle import Bundle, Lineage
+from retrain.candidates import Recipe, TargetArray, fit, predict
+from retrain.dataset import Dataset, from_table, newest, sample, take
+from retrain.search import SearchPolicy, search
+
+MIN_REFERENCE_WINDOWS = 13
+"""A promoted version's drift reference spans at least a quarter of weekly windows."""
+
+OUT_OF_FOLD_ROWS = 20_000
+RECORDED = ("leeway-ml", "scikit-learn", "numpy", "pandas", "skops")
+"""Packages whose versions go on a version's record."""
+
+N_BLOCKS = 3
+"""The reference's predictions come from this many contiguous blocks, each predicted by a model
+that has not seen it."""
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """One model as retraining needs it.
+
+    Parameters
+    ----------
+    name : str
+        The model.
+    schema : Schema
+        Its columns.
+    search : SearchPolicy
+        How candidates are compared.
+    minimum_gain : float
+        Gain a challenger must surely have, in the metric's unit.
+    seed : int
+        Seed of every random choice.
+    """
+
+    name: str
+    schema: Schema
+    search: SearchPolicy
+    minimum_gain: float
+    seed: int
+
+
+def first_version(
+    table: pa.Table,
+    model: Retrained,
+    monotonic: Callable[[], float],
+    progress: Callable[[float, str], None],
+) -> Bundle:
+    """Train version 1 on reference rows, without a gate: there is no champion to beat.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        Labelled rows in the log's shape.
+    model : Retrained
+        The model.
+    monotonic : callable
+        A stopwatch in seconds.
+    progress : callable
+        Told the share done, in 0-1, and what is going on.
+    """
+    rows = from_table(table, model.schema, LABEL)
+    found = search(
+        rows,
+        model.schema,
+        model.search,
+        seed=model.seed,
+        monotonic=monotonic,
+        progress=lambda done, total, text: progress(0.8 * done / max(total, 1), text),
+    )
+    performance = {name: one.overall for name, one in found.evaluation.items()}
+    progress(0.8, f"fitting {found.winner.recipe.name} on all rows")
+    reference = prepare(
+        _with_predictions(rows, found.winner.recipe, model),
+        model.schema,
+        performance=performance,
+        start=aware(rows.event_at[0]),
+        end=aware(rows.event_at[-1]),
+    )
+    pipeline = fit(
+        found.winner.recipe, rows, model.schema, window=model.search.window, seed=model.seed
+    )
+    lineage = _lineage(Origin("first version"), rows, model.seed)
+    return Bundle(
+        model.name, reference, pipeline, asdict(found.winner.recipe), performance, lineage
+    )
+
+
+def watched_only(table: pa.Table, model: Retrained) -> Bundle:
+    """Make version 1 of a model that is served elsewhere: a reference, and no model.
+
+    Parameters
+    ----------
+    table : pyarrow.Table, shape (n_rows, n_columns)
+        Labelled rows in the log's shape, with the model's predictions.
+    model : Retrained
+        The model.
+    """
+    schema = model.schema
+    rows = from_table(table, with_logged(schema), LABEL)
+    reached = performance(rows.target, rows.features[schema.prediction].to_numpy(), schema)
+    columns = _columns(rows, schema, rows.features[schema.prediction].to_numpy())
+    reference = prepare(
+        columns,
+        schema,
+        performance=reached,
+        start=aware(rows.event_at[0]),
+        end=aware(rows.event_at[-1]),
+    )
+    lineage = _lineage(Origin("watched only"), rows, model.seed)
+    return Bundle(model.name, reference, None, {}, reached, lineage)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Why a version is made: the reason, the version it replaces, and the run that made it."""
+
+    reason: str
+    parent: int | None = None
+    run: int | None = None
+
+
+def successor(
+    rows: Dataset,
+    recipe: Recipe,
+    model: Retrained,
+    *,
+    before: Reference,
+    gate: Mapping[str, Estimate],
+    origin: Origin,
+) -> Bundle:
+    """Fit a recipe that passed the gate on all rows, the hold-out included.
+
+    The drift reference is the newest rows, whatever the recipe learned from; the performance
+    reference stays what it was: an easier one would hide later damage.
+
+    Parameters
+    ----------
+    rows : Dataset
+        All labelled rows.
+    recipe : Recipe
+        What passed.
+    model : Retrained
+        The model.
+    before : Reference
+        The champion's.
+    gate : mapping of str to Estimate
+        The challenger's metrics on the hold-out.
+    origin : Origin
+        Why it is made.
+    """
+    window = model.search.window
+    spanned = newest(rows, _n_reference_windows(before, window), window)
+    reference = prepare(
+        _with_predictions(spanned, recipe, model),
+        model.schema,
+        performance=before.performance,
+        start=aware(spanned.event_at[0]),
+        end=aware(spanned.event_at[-1]),
+    )
+    pipeline = fit(recipe, rows, model.schema, window=window, seed=model.seed)
+    lineage = _lineage(origin, newest(rows, recipe.training_range, window), model.seed)
+    return Bundle(model.name, reference, pipeline, asdict(recipe), gate, lineage)
+
+
+def _n_reference_windows(before: Reference, window: timedelta | int) -> int:
+    """Return how many windows a new reference spans: as many as the last one, at least 13."""
+    if isinstance(window, int):
+        spanned = before.n_rows // window
+    else:
+        assert before.start is not None
+        assert before.end is not None
+        spanned = round((before.end - before.start) / window)
+    return max(MIN_REFERENCE_WINDOWS, spanned)
+
+
+def _with_predictions(rows: Dataset, recipe: Recipe, model: Retrained) -> TableColumns:
+    """Add predictions that were made out of fold: on its own rows a model looks too sure."""
+    few = sample(rows, OUT_OF_FOLD_ROWS, model.seed)
+    blocks = np.array_split(np.arange(len(few)), N_BLOCKS)
+    made: list[TargetArray] = []
+    for block in blocks:
+        others = np.setdiff1d(np.arange(len(few)), block)
+        pipeline = fit(
+            replace(recipe, training_range=None),
+            take(few, others),
+            model.schema,
+            window=model.search.window,
+            seed=model.seed,
+        )
+        made.append(predict(pipeline, take(few, block).features, model.schema))
+    return _columns(rows, model.schema, np.concatenate(made))
+
+
+def _columns(rows: Dataset, schema: Schema, predictions: TargetArray) -> TableColumns:
+    """Put features, labels and (fewer) predictions side by side."""
+    features = pa.Table.from_pandas(rows.features[list(schema.features)], preserve_index=False)
+    missing = [None] * (len(rows) - len(predictions))
+    table = features.append_column(schema.target, pa.array(rows.target, from_pandas=True))
+    return TableColumns(
+        table.append_column(
+            schema.prediction, pa.chunked_array([pa.array(predictions, from_pandas=True), missing])
+        )
+    )
+
+
+def _lineage(origin: Origin, rows: Dataset, seed: int) -> Lineage:
+    hashed = hashlib.sha256(pd.util.hash_pandas_object(rows.features, index=False).to_numpy())
+    hashed.update(pd.util.hash_array(rows.target))
+    hashed.update(np.ascontiguousarray(rows.event_at).view(np.int64))
+    versions = {name: installed_version(name) for name in RECORDED}
+    versions["python"] = platform.python_version()
+    return Lineage(
+        **vars(origin),
+        n_rows=len(rows),
+        trained_from=aware(rows.event_at[0]),
+        trained_until=aware(rows.event_at[-1]),
+        data_sha256=hashed.hexdigest(),
+        seed=seed,
+        versions=versions,
+    )
+
+
+def aware(instant: np.datetime64) -> datetime:
+    """Return an event time as an aware UTC datetime."""
+    moment: datetime = instant.astype("datetime64[us]").astype(datetime)
+    return moment.replace(tzinfo=UTC)
+
+
+
+
+def with_logged(schema: Schema) -> Schema:
+    """Carry the logged prediction along with the features; no pipeline looks at it."""
+    features = {**schema.features, schema.prediction: schema.prediction_kind}
+    return replace(schema, features=features)
+
+

@@ -1,0 +1,405 @@
+"""The prediction log on real SQLite and Parquet; run as a program it is the process to be killed."""
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from filelock import FileLock
+
+from monitor.adapters.prediction_log import LogStats, PredictionLog
+from monitor.batch import (
+    EVENT_AT,
+    LABEL,
+    MODEL_VERSION,
+    PREDICTION_ID,
+    RECEIVED_AT,
+    ROW,
+    TIMESTAMP,
+    Batch,
+    ChangeKind,
+    Receipt,
+    RowKind,
+    SchemaChange,
+)
+from monitor.errors import (
+    BatchRefusedError,
+    NotFoundError,
+    RequestConflictError,
+    StorageError,
+)
+from monitor.window import Counts, Extent, Window
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+T0 = datetime(2026, 1, 5, tzinfo=UTC)
+WEEK = Window(T0, T0 + 7 * DAY)
+PREDICTIONS, LABELS = ("flights", RowKind.PREDICTION), ("flights", RowKind.LABEL)
+
+
+def predictions(request_id, n_rows=1, *, at=T0, ids=None, digest="d", changes=(), model="flights", **columns):
+    names = ids or [f"{request_id}/{i}" for i in range(n_rows)]
+    times = pa.array([at] * len(names), TIMESTAMP)
+    reserved = {PREDICTION_ID: names, EVENT_AT: times, RECEIVED_AT: times, MODEL_VERSION: ["1"] * len(names)}
+    rows = pa.table({**(columns or {"x": [float(i) for i in range(len(names))]}), **reserved})
+    return Batch(model, RowKind.PREDICTION, request_id, digest, at, rows, changes)
+
+
+def labels(request_id, values, *, at=T0, digest="d"):
+    times = pa.array([at] * len(values), TIMESTAMP)
+    rows = {PREDICTION_ID: list(values), LABEL: list(values.values()), EVENT_AT: times, RECEIVED_AT: times}
+    return Batch("flights", RowKind.LABEL, request_id, digest, at, pa.table(rows))
+
+
+@pytest.fixture
+def log(tmp_path):
+    with closing(PredictionLog(tmp_path)) as opened:
+        yield opened
+
+
+def append(log, *batches):
+    return log.append(batches).result(60)
+
+
+def ids(log, window=WEEK, model="flights"):
+    return log.read(model, window, []).column(PREDICTION_ID).to_pylist()
+
+
+@contextmanager
+def busy(folder):
+    """Hold the write lock, so that what is appended meanwhile waits and becomes one group."""
+    with closing(sqlite3.connect(folder / "log.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def as_one_group(log, folder, *requests):
+    with busy(folder):
+        first = log.append([predictions("in the way", model="another")])
+        while not first.running():
+            time.sleep(0.001)
+        futures = [log.append(request) for request in requests]
+    wait(futures, 60)
+    return futures
+
+
+def test_an_acknowledged_row_is_there_after_reopening(tmp_path):
+    with closing(PredictionLog(tmp_path)) as log:
+        assert append(log, predictions("a", 2)) == Receipt(2, repeated=False)
+    with closing(PredictionLog(tmp_path)) as log:
+        rows = log.read("flights", WEEK, ["x", "y"])
+        assert rows.column("x").to_pylist() == [0.0, 1.0]
+        assert rows.column("y").to_pylist() == [None, None]
+        assert rows.column_names == ["x", "y", PREDICTION_ID, EVENT_AT, RECEIVED_AT, MODEL_VERSION, ROW]
+
+
+def test_a_repeated_request_adds_nothing(log):
+    append(log, predictions("a", 2))
+    assert append(log, predictions("a", 2)) == Receipt(2, repeated=True)
+    assert ids(log) == ["a/0", "a/1"]
+
+
+def test_a_request_repeated_in_one_group_is_written_once(log, tmp_path):
+    futures = as_one_group(log, tmp_path, [predictions("a")], [predictions("a")])
+    assert [f.result() for f in futures] == [Receipt(1, repeated=False), Receipt(1, repeated=True)]
+    assert ids(log) == ["a/0"]
+
+
+def test_a_request_repeated_by_many_threads_is_written_once(log):
+    with ThreadPoolExecutor(8) as pool:
+        receipts = list(pool.map(lambda i: append(log, predictions(f"r{i % 10}")), range(200)))
+    assert sum(not receipt.repeated for receipt in receipts) == 10
+    assert sorted(ids(log)) == [f"r{i}/0" for i in range(10)]
+
+
+def test_a_request_id_with_another_body_is_refused_alone(log, tmp_path):
+    append(log, predictions("a"))
+    other, fine, twin = as_one_group(
+        log,
+        tmp_path,
+        [predictions("a", digest="other")],
+        [predictions("b")],
+        [predictions("b", digest="other")],
+    )
+    assert fine.result() == Receipt(1, repeated=False)
+    for refused in (other, twin):
+        with pytest.raises(RequestConflictError):
+            refused.result()
+    assert ids(log) == ["a/0", "b/0"]
+
+
+def test_a_request_is_written_with_all_its_kinds_or_not_at_all(log):
+    append(log, labels("a", {"p": 1}))
+    with pytest.raises(RequestConflictError):
+        append(log, predictions("a", digest="other"), labels("a", {"p": 1}, digest="other"))
+    assert log.totals() == {LABELS: 1}
+    assert append(log, predictions("b"), labels("b", {"p": 1})) == Receipt(2, repeated=False)
+
+
+def test_a_failing_database_fails_the_group_and_the_next_one_is_written(log, tmp_path):
+    append(log, predictions("a"))
+    with closing(sqlite3.connect(tmp_path / "log.db")) as other:
+        other.execute("ALTER TABLE counters RENAME TO hidden")
+        for future in [log.append([predictions(name)]) for name in "bc"]:
+            with pytest.raises(StorageError, match="nothing was written"):
+                future.result(60)
+        other.execute("ALTER TABLE hidden RENAME TO counters")
+    assert append(log, predictions("b")) == Receipt(1, repeated=False)
+    assert log.read("flights", WEEK, []).column(ROW).to_pylist() == [0, 1]
+
+
+def test_a_full_queue_a_closed_log_and_bad_rows_are_refused_and_a_cancelled_request_is_left_out(tmp_path):
+    with closing(PredictionLog(tmp_path, max_waiting_rows=10)) as log:
+        unfit = predictions("unfit")
+        unfit = Batch(*unfit.__dict__.values()).rows.drop_columns([EVENT_AT])
+        with pytest.raises(BatchRefusedError, match=EVENT_AT):
+            append(log, Batch("flights", RowKind.PREDICTION, "unfit", "d", T0, unfit))
+        with busy(tmp_path):
+            futures = [log.append([predictions(name, 6)]) for name in "abc"]
+            assert any(isinstance(f.exception(60), StorageError) for f in futures if f.done())
+        wait(futures)
+        with busy(tmp_path):
+            log.append([predictions("first")])
+            time.sleep(0.1)
+            assert log.append([predictions("second")]).cancel()
+    assert isinstance(log.append([predictions("late")]).exception(), StorageError)
+    with closing(PredictionLog(tmp_path)) as log:
+        assert {"first/0"} <= set(ids(log)) and "second/0" not in ids(log)
+
+
+def test_what_is_read_does_not_depend_on_what_is_sealed(log):
+    for i in range(6):
+        append(log, predictions(f"r{i}", 3, at=T0 + i * 9 * HOUR), labels(f"r{i}", {f"r{i}/1": i}, at=T0 + i * DAY))
+    before = log.read("flights", WEEK, ["x"], horizon=DAY)
+    assert log.seal() == 24
+    assert log.read("flights", WEEK, ["x"], horizon=DAY) == before
+    assert log.stats()[PREDICTIONS].n_files == 2 and log.stats()[LABELS].n_files == 6
+    append(log, predictions("r6", 2, at=T0 + 2 * DAY))
+    half = log.read("flights", WEEK, ["x"], horizon=DAY)
+    assert half.slice(0, 18) == before
+    assert (log.seal(), log.seal()) == (2, 0)
+    assert log.read("flights", WEEK, ["x"], horizon=DAY) == half
+    assert half.column(ROW).to_pylist() == list(range(20))
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_windows_hold_their_start_and_not_their_end(log, sealed):
+    for hour in range(5):
+        append(log, predictions(f"h{hour}", at=T0 + hour * HOUR))
+    if sealed:
+        log.seal()
+    assert ids(log, Window(T0 + HOUR, T0 + 3 * HOUR)) == ["h1/0", "h2/0"]
+    assert ids(log, log.locate("flights", (3, 5))) == ["h3/0", "h4/0"]
+    assert log.locate("flights", (3, 5)) == Window(T0 + 3 * HOUR, T0 + 4 * HOUR, (3, 5))
+    assert log.extent("flights") == Extent(5, T0, T0 + 4 * HOUR)
+    empty = log.read("flights", Window(T0 + DAY, T0 + 2 * DAY), ["x"], horizon=DAY)
+    assert empty.num_rows == 0 and {"x", LABEL, EVENT_AT} <= set(empty.column_names)
+
+
+def test_an_empty_log_has_an_extent_counts_and_no_rows(log):
+    assert (log.extent("flights"), log.count("flights", WEEK, DAY)) == (Extent(), Counts(0, 0))
+    assert (ids(log), log.totals(), log.stats(), log.verify(), log.seal()) == ([], {}, {}, [], 0)
+    with pytest.raises(NotFoundError):
+        log.locate("flights", (0, 1))
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_labels_join_until_the_horizon_and_the_first_one_counts(log, sealed):
+    append(log, predictions("r", ids=["early", "late", "too late", "never"]))
+    append(log, labels("1", {"early": 1}, at=T0 - HOUR), labels("2", {"early": 0, "stranger": 1}))
+    append(log, labels("3", {"late": 0}, at=WEEK.end + 2 * DAY - HOUR))
+    append(log, labels("4", {"too late": 1}, at=WEEK.end + 2 * DAY))
+    if sealed:
+        log.seal()
+    assert log.read("flights", WEEK, [], horizon=2 * DAY).column(LABEL).to_pylist() == [1, 0, None, None]
+    assert log.read("flights", WEEK, [], horizon=3 * DAY).column(LABEL).to_pylist() == [1, 0, 1, None]
+    assert log.count("flights", WEEK, 2 * DAY) == Counts(4, 2)
+    assert LABEL not in log.read("flights", WEEK, []).column_names
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_the_first_acknowledged_prediction_id_wins(log, sealed):
+    append(log, predictions("1", ids=["a", "b", "a"], x=[1, 2, 3]))
+    if sealed:
+        log.seal()
+    append(log, predictions("2", ids=["b", "c"], x=[4, 5]))
+    assert log.read("flights", WEEK, ["x"]).column("x").to_pylist() == [1, 2, 5]
+    assert log.count("flights", WEEK, DAY) == Counts(3, 0, 2)
+
+
+@pytest.mark.parametrize("how", ["one group", "payloads", "half sealed", "sealed"])
+def test_columns_may_come_go_and_change_their_type(log, tmp_path, how):
+    requests = [
+        [predictions("1", x=pa.array([1]), y=pa.array(["a"]).dictionary_encode(), z=[[1]])],
+        [predictions("2", x=pa.array([1.5]), y=pa.array(["b"]), z=["text"])],
+        [predictions("3", x=pa.nulls(1), w=[True])],
+    ]
+    if how == "one group":
+        as_one_group(log, tmp_path, *requests)
+    for request in requests:
+        append(log, *request)
+        if how == "half sealed":
+            log.seal()
+    if how == "sealed":
+        log.seal()
+    rows = log.read("flights", WEEK, ["x", "y", "z", "w"])
+    assert rows.select(["x", "y", "z", "w"]).to_pydict() == {
+        "x": [1.0, 1.5, None],
+        "y": ["a", "b", None],
+        "z": ["[1]", "text", None],
+        "w": [None, None, True],
+    }
+
+
+def test_schema_changes_are_added_up_over_the_batches_of_a_window(log):
+    missing, extra = SchemaChange("x", ChangeKind.MISSING, 2), SchemaChange("y", ChangeKind.EXTRA, 1)
+    append(log, predictions("1", 2, changes=[missing]))
+    append(log, predictions("2", 2, at=T0 + DAY, changes=[missing, extra]))
+    append(log, predictions("3", 2, at=WEEK.end, changes=[extra]))
+    assert log.changes("flights", WEEK) == [SchemaChange("x", ChangeKind.MISSING, 4), extra]
+    assert log.changes("flights", log.locate("flights", (0, 2))) == [missing]
+    assert log.changes("flights", Window(T0 - DAY, T0)) == []
+
+
+def test_a_large_body_becomes_one_file_per_date_past_the_inbox(log):
+    n_rows = 200_000
+    large = predictions("large", n_rows)
+    times = pa.array([T0 + i % 2 * DAY for i in range(n_rows)], TIMESTAMP)
+    large.rows.remove_column(0)
+    rows = large.rows.set_column(large.rows.column_names.index(EVENT_AT), EVENT_AT, times)
+    append(log, Batch("flights", RowKind.PREDICTION, "large", "d", T0, rows), predictions("small"))
+    stats = log.stats()[PREDICTIONS]
+    assert stats == LogStats(n_rows + 1, 1, 2, stats.n_bytes)
+    assert log.count("flights", Window(T0, T0 + DAY), DAY) == Counts(n_rows // 2 + 1, 0)
+    assert log.read("flights", WEEK, ["x"]).column(ROW).to_pylist() == list(range(n_rows + 1))
+
+
+def test_an_altered_or_missing_file_is_found_and_not_read(log, tmp_path):
+    append(log, predictions("1", 1000), predictions("2", 10, at=T0 + DAY))
+    log.seal()
+    assert log.verify() == []
+    altered, missing = sorted(tmp_path.rglob("*.parquet"), key=lambda path: path.parent)
+    content = bytearray(altered.read_bytes())
+    content[100] ^= 1
+    altered.write_bytes(content)
+    missing.unlink()
+    problems = log.verify()
+    assert ["altered" in problems[0], "missing" in problems[1]] == [True, True]
+    with pytest.raises(StorageError, match="could not read rows"):
+        log.read("flights", WEEK, ["x"])
+
+
+def test_files_that_nothing_knows_are_removed_at_the_next_seal_or_opening(log, tmp_path):
+    append(log, predictions("1"))
+    log.seal()
+    (known,) = tmp_path.rglob("*.parquet")
+    for clean in (log.seal, lambda: PredictionLog(tmp_path).close()):
+        known.with_name("orphan.parquet").touch()
+        known.with_name("unfinished.tmp").touch()
+        clean()
+        assert [path for path in (tmp_path / "rows").rglob("*") if path.is_file()] == [known]
+
+
+def test_one_process_seals_at_a_time(log, tmp_path):
+    append(log, predictions("1"))
+    with FileLock(tmp_path / "seal.lock"):
+        assert log.seal() == 0
+    assert log.seal() == 1
+
+
+def test_a_log_of_a_newer_version_is_refused(tmp_path):
+    PredictionLog(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "log.db")) as other:
+        other.execute("PRAGMA user_version = 99")
+    with pytest.raises(StorageError, match="upgrade Leeway"):
+        PredictionLog(tmp_path)
+
+
+def start(*arguments):
+    """Run this file as another process."""
+    root = Path(__file__).parents[3]
+    command = [sys.executable, __file__, *map(str, arguments)]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True)
+
+
+def kill_soon(process, seed):
+    """Kill a process some time after its first word; returns all that it said."""
+    with process:
+        said = [process.stdout.readline()]
+        time.sleep(random.Random(seed).uniform(0.05, 0.4))
+        process.kill()
+        said += process.stdout.readlines()
+    return [line.strip() for line in said if line.endswith("\n")]
+
+
+def test_kill_9_loses_and_doubles_no_acknowledged_row(tmp_path):
+    acknowledged = []
+    for seed in range(3):
+        acknowledged += kill_soon(start("write", tmp_path, f"p{seed}"), seed)
+    with closing(PredictionLog(tmp_path)) as log:
+        for sealed in (False, True):
+            kept = log.read("flights", WEEK, [])
+            found = kept.column(PREDICTION_ID).to_pylist()
+            assert set(acknowledged) <= set(found)
+            assert kept.column(ROW).to_pylist() == list(range(len(found)))
+            assert log.count("flights", WEEK, DAY).n_repeated == 0
+            assert sealed or log.seal() == len(found)
+    assert len(acknowledged) > 3
+
+
+def test_kill_9_while_sealing_leaves_every_row_once(tmp_path):
+    for seed in range(4):
+        kill_soon(start("seal", tmp_path, f"p{seed}"), seed)
+    with closing(PredictionLog(tmp_path)) as log:
+        before = log.read("flights", WEEK, ["x"])
+        assert before.column(ROW).to_pylist() == list(range(log.totals()[PREDICTIONS]))
+        assert log.count("flights", WEEK, DAY).n_repeated == 0
+        log.seal()
+        assert log.read("flights", WEEK, ["x"]) == before
+        assert log.verify() == []
+
+
+def test_two_writing_processes_number_every_row_once(tmp_path):
+    processes = [start("write", tmp_path, name, 150) for name in "ab"]
+    said = [process.communicate(timeout=60)[0].split() for process in processes]
+    with closing(PredictionLog(tmp_path)) as log:
+        rows = log.read("flights", WEEK, [])
+    assert rows.column(ROW).to_pylist() == list(range(300))
+    assert sorted(rows.column(PREDICTION_ID).to_pylist()) == sorted(said[0] + said[1])
+
+
+def write(log, name, n_requests):
+    """Append from four threads, and print each prediction id once it is acknowledged."""
+
+    def one(i):
+        append(log, predictions(f"{name}-{i}"))
+        sys.stdout.write(f"{name}-{i}/0\n")
+        sys.stdout.flush()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, range(n_requests)))
+
+
+def seal_on(log, name):
+    """Seal over and over while rows come in."""
+    for i in range(10_000):
+        append(log, *(predictions(f"{name}-{i}-{day}", 20, at=T0 + day * DAY) for day in range(5)))
+        if i % 3 == 2:
+            sys.stdout.write(f"{log.seal()}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    with closing(PredictionLog(Path(sys.argv[2]))) as own:
+        if sys.argv[1] == "write":
+            write(own, sys.argv[3], int(sys.argv[4]) if len(sys.argv) > 4 else 10_000)
+        else:
+            seal_on(own, sys.argv[3])

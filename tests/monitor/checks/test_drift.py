@@ -1,0 +1,371 @@
+"""Drift scores held against Evidently 0.7.23 itself, the oracle of every number here."""
+
+import math
+import subprocess
+import sys
+import warnings
+from importlib import import_module
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.checks.drift import DriftPolicy, drift_scores
+from monitor.checks.methods import METHODS, default_method
+from monitor.checks.score import BreachWhen
+from monitor.columns import TableColumns
+from monitor.reference import prepare
+from monitor.schema import Kind, Schema, Task
+
+TYPES = {Kind.NUMERIC: "num", Kind.CATEGORICAL: "cat"}
+KINDS = {name: kind for kind, name in TYPES.items()}
+modest = settings(max_examples=60, deadline=None, derandomize=True)
+
+numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
+gaps = st.sampled_from([None, math.nan, math.inf, -math.inf])
+numeric_column = st.one_of(
+    st.lists(st.one_of(numbers, numbers, numbers, gaps), min_size=1, max_size=60),
+    st.lists(st.integers(-2, 2), min_size=1, max_size=60),
+    st.lists(st.integers(-40, 40), min_size=40, max_size=80),
+    st.lists(numbers, min_size=60, max_size=80),
+)
+text_column = st.lists(
+    st.sampled_from(["a", "b", "c", "d", "é", "", None]), min_size=1, max_size=60
+)
+bool_column = st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=30)
+
+
+@pytest.fixture(scope="module")
+def evidently():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        top, presets = import_module("evidently"), import_module("evidently.presets")
+        registry = import_module("evidently.legacy.calculations.stattests.registry")
+        core = import_module("evidently.legacy.core")
+    return SimpleNamespace(
+        DataDefinition=top.DataDefinition,
+        Dataset=top.Dataset,
+        Report=top.Report,
+        DataDriftPreset=presets.DataDriftPreset,
+        ColumnType=core.ColumnType,
+        registry=registry,
+    )
+
+
+def score_of(before, after, kind, method=None, threshold=None):
+    """Score the one column ``x``; its values may be a list or an Arrow array."""
+    schema = Schema(Task.REGRESSION, {"x": kind}, "label")
+    reference = prepare(TableColumns(pa.table({"x": before})), schema, performance={})
+    policy = DriftPolicy(
+        {} if method is None else {"x": method}, {} if threshold is None else {"x": threshold}
+    )
+    current = TableColumns(pa.table({"x": after}))
+    [score] = drift_scores(reference=reference, current=current, policy=policy)
+    return score
+
+
+def cleaned(values):
+    series = pa.array(values).to_pandas() if len(values) else pd.Series([], dtype=float)
+    return series.replace([-np.inf, np.inf], np.nan).dropna()
+
+
+def oracle(evidently, before, after, kind, method=None, threshold=None):
+    """Evidently's answer; None where a side has no values, "fails" where Evidently does."""
+    reference, current = cleaned(before), cleaned(after)
+    if reference.empty or current.empty:
+        return None
+    column_type = evidently.ColumnType(TYPES[kind])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        compare = evidently.registry.get_stattest(reference, current, column_type, method)
+        try:
+            result = compare(reference, current, column_type, threshold)
+        except ValueError:
+            return "fails"
+    return SimpleNamespace(method=compare.name, value=result.drift_score, drifted=result.drifted)
+
+
+def agree(score, expected):
+    assert score.failed == (expected == "fails"), score.detail
+    if expected in (None, "fails") or math.isnan(expected.value):
+        assert score.value is None
+        assert score.detail
+        return
+    assert score.method == expected.method
+    # √(1 - sum): near 0 Evidently's own value hangs by 1e-8 on the order it adds a set in
+    power = 2 if score.method == "hellinger" else 1
+    assert score.value**power == pytest.approx(expected.value**power, rel=1e-9, abs=1e-12)
+    if not math.isclose(score.value, score.threshold, rel_tol=1e-9):
+        assert drifted(score) == expected.drifted
+
+
+def drifted(score):
+    above = score.breach_when is BreachWhen.ABOVE
+    return score.value >= score.threshold if above else score.value < score.threshold
+
+
+def as_columns(before, after):
+    """Arrow arrays of one type, the one that a frame of the same values would have."""
+    floats = any(isinstance(value, float) for value in [*before, *after])
+    return [pa.array(side, pa.float64() if floats else None) for side in (before, after)]
+
+
+def test_the_table_holds_evidentlys_names_thresholds_and_kinds(evidently):
+    registered = {
+        name: (by_type[next(iter(by_type))].default_threshold, {KINDS[t.value] for t in by_type})
+        for name, by_type in evidently.registry._registered_stat_tests.items()
+        if "text" not in name
+    }
+    assert {name: (m.threshold, set(m.kinds)) for name, m in METHODS.items()} == registered
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("shift", [0, 3])
+def test_every_method_gives_evidentlys_value_and_verdict(evidently, name, shift):
+    rng = np.random.default_rng(7)
+    before, after = rng.normal(size=40), rng.normal(loc=shift, size=40)
+    kind = min(METHODS[name].kinds, key=[Kind.NUMERIC, Kind.CATEGORICAL].index)
+    if kind is Kind.CATEGORICAL:
+        before, after = np.where(before > 0, "b", "a"), np.where(after > 0, "b", "a")
+    # two methods shuffle: they get the rows in the order they are stored in
+    before, after = np.sort(before), np.sort(after)
+    np.random.seed(0)  # noqa: NPY002 - empirical_mmd draws from it
+    agree(score_of(before, after, kind, name), oracle(evidently, before, after, kind, name))
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("n_reference", [999, 1000, 1001])
+@pytest.mark.parametrize("n_unique", [1, 2, 3, 5, 6, 7])
+def test_the_default_method_is_evidentlys_at_every_boundary(evidently, kind, n_reference, n_unique):
+    # the last value is seen in the current rows only: both sides count together
+    before = [float(i % max(n_unique - 1, 1)) for i in range(n_reference)] + [None, math.nan]
+    after = [0.0, float(n_unique - 1)] if n_unique > 1 else [0.0]
+    if kind is Kind.CATEGORICAL:
+        before = [v if v is None or math.isnan(v) else str(v) for v in before][:-1]
+        after = [str(v) for v in after]
+    expected = oracle(evidently, before, after, kind)
+    assert expected.method == default_method(kind=kind, n_reference=n_reference, n_unique=n_unique)
+    agree(score_of(before, after, kind), expected)
+
+
+@pytest.mark.parametrize(
+    "method", [None, "wasserstein", "ks", "jensenshannon", "psi", "hellinger", "kl_div", "ed"]
+)
+@modest
+@given(before=numeric_column, after=numeric_column)
+def test_numeric_scores_equal_evidentlys_on_any_columns(evidently, method, before, after):
+    before, after = as_columns(before, after)
+    expected = oracle(evidently, before, after, Kind.NUMERIC, method)
+    agree(score_of(before, after, Kind.NUMERIC, method), expected)
+
+
+@pytest.mark.parametrize("method", [None, "jensenshannon", "psi", "chisquare", "hellinger"])
+@pytest.mark.parametrize("columns", [text_column, bool_column], ids=["text", "bool"])
+@modest
+@given(data=st.data())
+def test_categorical_scores_equal_evidentlys_on_any_columns(evidently, method, columns, data):
+    before, after = (pa.array(data.draw(columns)) for _ in range(2))
+    expected = oracle(evidently, before, after, Kind.CATEGORICAL, method)
+    agree(score_of(before, after, Kind.CATEGORICAL, method), expected)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind"),
+    [
+        ([1.5] * 30, [1.5] * 9, Kind.NUMERIC),
+        ([1.5] * 30, [2.5] * 9, Kind.NUMERIC),
+        ([0.1] * 2000, [0.1] * 9, Kind.NUMERIC),
+        ([1.0], [2.0], Kind.NUMERIC),
+        ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [7.0], Kind.NUMERIC),
+        ([True, False, True], [True, True, True], Kind.NUMERIC),
+        (list(range(3000)), list(range(500, 700)), Kind.NUMERIC),
+        ([-math.inf, *map(float, range(1500)), math.inf], [math.inf, 3.0, 1e300], Kind.NUMERIC),
+        (["a"] * 30, ["a"] * 9, Kind.CATEGORICAL),
+        (["a"], ["b"], Kind.CATEGORICAL),
+        (["a", "b", "b"] * 20, ["a", "new", "newer"], Kind.CATEGORICAL),
+        (["a", "b", "b"] * 500, ["new"] * 5, Kind.CATEGORICAL),
+        ([3, 10, 2] * 10, [3, 3, 2], Kind.CATEGORICAL),
+    ],
+)
+def test_odd_columns_score_as_in_evidently(evidently, before, after, kind):
+    agree(score_of(before, after, kind), oracle(evidently, before, after, kind))
+
+
+@pytest.mark.parametrize("dtype", [int, float])
+@pytest.mark.parametrize("method", ["psi", "jensenshannon"])
+def test_narrow_columns_of_many_rows_are_binned_as_the_type_they_came_in(evidently, method, dtype):
+    # only beyond 2^19 rows is a Sturges bin narrower than 1, which NumPy refuses for integers
+    before = (np.arange(600_000) % 22).astype(dtype)
+    after = np.minimum(before, 15)
+    expected = oracle(evidently, before, after, Kind.NUMERIC, method)
+    agree(score_of(before, after, Kind.NUMERIC, method), expected)
+
+
+@pytest.mark.parametrize("n_rows", [400, 1000, 1001])
+def test_values_methods_thresholds_and_flags_equal_those_of_the_preset(evidently, n_rows):
+    reference, current = frame(n_rows, shift=0.0), frame(300, shift=0.4)
+    kinds = {
+        name: Kind.CATEGORICAL if name.startswith("cat") else Kind.NUMERIC for name in reference
+    }
+    schema = Schema(Task.REGRESSION, kinds, "label")
+    scores = drift_scores(
+        reference=prepare(TableColumns(pa.table(dict(reference))), schema, performance={}),
+        current=TableColumns(pa.Table.from_pandas(current)),
+        policy=DriftPolicy(),
+    )
+    ours = {s.column: (pytest.approx(s.value, rel=1e-9, abs=1e-12), s.threshold) for s in scores}
+    values, flags, share = preset(evidently, reference, current, kinds)
+    assert ours == values
+    assert {s.column: drifted(s) for s in scores} == flags
+    assert sum(map(drifted, scores)) / len(scores) == share
+
+
+def frame(n_rows, shift):
+    rng = np.random.default_rng(n_rows)
+    levels = np.array(["a", "b", "c", "d"])
+    gappy = rng.normal(loc=shift, size=n_rows)
+    gappy[::7] = np.nan
+    return pd.DataFrame(
+        {
+            "num_normal": rng.normal(loc=shift, size=n_rows),
+            "num_same": rng.normal(size=n_rows),
+            "num_gappy": gappy,
+            "num_count": rng.poisson(3 + 4 * shift, size=n_rows),
+            "num_flag": rng.integers(0, 2, size=n_rows),
+            "num_few": rng.integers(0, 5, size=n_rows),
+            "cat_text": levels[rng.integers(0, 3 + (shift > 0), size=n_rows)],
+            "cat_two": levels[rng.integers(0, 2, size=n_rows)],
+            "cat_bool": rng.random(size=n_rows) > 0.5 + shift / 2,
+            "cat_int": rng.integers(0, 12, size=n_rows),
+        }
+    )
+
+
+def preset(evidently, reference, current, kinds):
+    definition = evidently.DataDefinition(
+        numerical_columns=[n for n, kind in kinds.items() if kind is Kind.NUMERIC],
+        categorical_columns=[n for n, kind in kinds.items() if kind is Kind.CATEGORICAL],
+    )
+    sides = [
+        evidently.Dataset.from_pandas(side, data_definition=definition)
+        for side in (current, reference)
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        run = evidently.Report([evidently.DataDriftPreset()], include_tests=True).run(*sides)
+        result = run.dict()
+    [whole, *columns], [_, *tests] = result["metrics"], result["tests"]
+    values = {m["config"]["column"]: (m["value"], m["config"]["threshold"]) for m in columns}
+    flags = {t["metric_config"]["params"]["column"]: t["status"].value == "FAIL" for t in tests}
+    return values, flags, whole["value"]["share"]
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize(("before", "after", "side"), [(0, 1, "reference"), (1, 0, "window")])
+def test_a_side_of_nulls_has_no_value_and_says_which(kind, before, after, side):
+    values = pa.array([1.0, 2.0] if kind is Kind.NUMERIC else ["a", "b"])
+    nulls = pa.nulls(2, values.type)
+    score = score_of([nulls, values][before], [nulls, values][after], kind)
+    assert (score.value, score.failed) == (None, False)
+    assert score.detail == f"the {side} has no values"
+    assert score.threshold is not None
+
+
+def test_one_broken_column_never_loses_the_rest():
+    kinds = dict.fromkeys(["fine", "broken", "gone", "empty"], Kind.NUMERIC)
+    rows = pa.table({name: [1.0, 2.0, 3.0] for name in kinds})
+    schema = Schema(Task.REGRESSION, kinds, "label")
+    current = {"fine": [1.0, 2.0], "broken": ["one", "two"], "empty": pa.nulls(2)}
+    scores = drift_scores(
+        reference=prepare(TableColumns(rows), schema, performance={}),
+        current=TableColumns(pa.table(current)),
+        policy=DriftPolicy(),
+    )
+    fine, broken, gone, empty = scores
+    assert fine.value is not None
+    assert (broken.value, broken.failed) == (None, True)
+    assert "ArrowInvalid" in broken.detail
+    assert (gone.failed, gone.detail) == (False, "the window has no such column")
+    assert (empty.failed, empty.detail) == (False, "the window has no values")
+
+
+def test_prediction_and_label_are_scored_and_a_label_that_has_not_come_is_not():
+    schema = Schema(Task.BINARY, {"x": Kind.NUMERIC}, "late", "score", classes=("0", "1"))
+    rows = pa.table({"x": [1.0, 2.0], "score": [0.1, 0.9], "late": [0, 1]})
+    reference = prepare(TableColumns(rows), schema, performance={})
+    for names in (["x", "score", "late"], ["x", "score"]):
+        current = TableColumns(rows.select(names))
+        scores = drift_scores(reference=reference, current=current, policy=DriftPolicy())
+        assert [score.column for score in scores] == names
+
+
+def test_a_threshold_of_ones_own_replaces_the_default():
+    score = score_of([1.0, 2.0, 3.0], [1.0, 2.0], Kind.NUMERIC, "psi", 0.25)
+    assert (score.method, score.threshold) == ("psi", 0.25)
+    score = score_of([1.0, 2.0, 3.0], [1.0, 2.0], Kind.NUMERIC, "kl_div", 0.25)
+    assert (score.method, score.threshold) == ("kl_div", 0.25)
+
+
+@pytest.mark.parametrize(
+    ("method", "kind", "hint"),
+    [
+        ("chisquare", Kind.NUMERIC, "not for numeric columns; take one of ks,"),
+        ("ks", Kind.CATEGORICAL, "not for categorical columns; take one of z,"),
+        ("no_such", Kind.NUMERIC, "StatTestNotFoundError"),
+    ],
+)
+def test_a_method_that_cannot_be_used_fails_and_says_why(method, kind, hint):
+    score = score_of(["1", "2"], ["1", "2"], kind, method)
+    assert (score.value, score.failed, score.method) == (None, True, method)
+    assert hint in score.detail
+
+
+@pytest.mark.parametrize("breach_when", BreachWhen)
+def test_a_method_of_ones_own_is_used_by_name_and_keeps_its_direction(evidently, breach_when):
+    below = breach_when is BreachWhen.BELOW
+
+    def means(reference, current, _type, threshold) -> tuple[float, bool]:
+        gap = abs(reference.mean() - current.mean())
+        return gap, gap < threshold if below else gap > threshold
+
+    registry, numeric = evidently.registry, evidently.ColumnType.Numerical
+    method = registry.StatTest("means", "means", [numeric], default_threshold=0.3)
+    registry.register_stattest(method, means)
+    try:
+        for after in (1.0, 9.0):
+            score = score_of([1.0, 2.0], [after], Kind.NUMERIC, "means")
+            assert (score.value, score.threshold) == (abs(1.5 - after), 0.3)
+            assert score.breach_when is breach_when
+    finally:
+        del registry._registered_stat_tests["means"]
+
+
+def test_permutation_methods_repeat_their_score_and_leave_the_random_state_alone():
+    before, after = [float(i) for i in range(30)], [float(i) + 3 for i in range(30)]
+    np.random.seed(11)  # noqa: NPY002 - the state that must not change
+    untouched = np.random.get_state()[1].copy()  # noqa: NPY002 - as above
+    scores = {score_of(before, after, Kind.NUMERIC, "empirical_mmd").value for _ in range(3)}
+    assert len(scores) == 1
+    assert (np.random.get_state()[1] == untouched).all()  # noqa: NPY002 - as above
+
+
+def test_the_default_methods_never_import_evidently():
+    code = """if True:
+        import sys, pyarrow as pa
+        from monitor.checks.drift import DriftPolicy, drift_scores
+        from monitor.columns import TableColumns
+        from monitor.reference import prepare
+        from monitor.schema import Kind, Schema, Task
+        schema = Schema(Task.REGRESSION, {"x": Kind.NUMERIC, "y": Kind.CATEGORICAL}, "label")
+        for n_rows in (4, 9, 2000):
+            rows = TableColumns(pa.table({"x": range(2 * n_rows), "y": ["a", "b"] * n_rows}))
+            reference = prepare(rows, schema, performance={})
+            scores = drift_scores(reference=reference, current=rows, policy=DriftPolicy())
+            assert all(score.value is not None for score in scores), scores
+        sys.exit("evidently" in sys.modules)
+    """
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
