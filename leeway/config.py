@@ -19,6 +19,8 @@ from monitor.errors import ConfigError
 from monitor.schema import Roles, Schema, Task
 from monitor.verdict import PerformancePolicy, VerdictPolicy
 from monitor.window import MONDAY, LabelPolicy, WindowPolicy
+from retrain.search import SearchPolicy
+from retrain.version import Retrained
 
 Algorithm = Literal["hist_gradient_boosting", "random_forest", "logistic", "linear", "tree", "mlp"]
 
@@ -32,17 +34,20 @@ class _Strict(BaseModel):
 
 
 class Environment(BaseSettings):
-    """Settings that hold secrets: the environment only.
+    """What comes from the environment alone.
 
     Parameters
     ----------
     api_key : str or None
         ``LEEWAY_API_KEY``; guards everything but health.
+    clock_file : Path or None
+        ``LEEWAY_CLOCK_FILE``; a file that holds the present, to replay a history.
     """
 
     model_config = SettingsConfigDict(env_prefix="LEEWAY_", frozen=True)
 
     api_key: str | None = None
+    clock_file: Path | None = None
 
 
 class ColumnsConfig(_Strict):
@@ -296,4 +301,22 @@ def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:
             cooldown=model.retrain.cooldown,
             min_labels=model.retrain.min_labels,
         ),
+    )
+
+
+def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
+    """Compose the policies of one model's retraining."""
+    window = model.window.every or model.window.rows
+    assert window is not None
+    return Retrained(
+        name=name,
+        schema=schema,
+        search=SearchPolicy(
+            metric=model.performance.metric or default_metric(schema.task),
+            window=window,
+            algorithms=model.retrain.candidates,
+            budget=model.retrain.budget,
+        ),
+        minimum_gain=model.retrain.minimum_gain,
+        seed=model.retrain.seed,
     )

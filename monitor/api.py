@@ -95,7 +95,13 @@ def taken_in(
 def routes(services: MonitorServices) -> APIRouter:
     """Return the watch's routes."""
     router = APIRouter(prefix="/v1", tags=["monitor"])
-    log, history = services.log, services.history
+    _add_logging(router, services)
+    _add_reading(router, services)
+    return router
+
+
+def _add_logging(router: APIRouter, services: MonitorServices) -> None:
+    log = services.log
 
     async def append(batches: Sequence[Batch]) -> Receipt:
         # The writer resolves the future once the rows are on disk.
@@ -123,6 +129,10 @@ def routes(services: MonitorServices) -> APIRouter:
         batches = await run_in_threadpool(taken_in, services, model, request, body, fit)
         receipt = await append(batches)
         return {"acknowledged": receipt.n_rows, "repeated": receipt.repeated}
+
+
+def _add_reading(router: APIRouter, services: MonitorServices) -> None:
+    history = services.history
 
     @router.get("/models")
     def list_models() -> list[Document]:
@@ -163,5 +173,3 @@ def routes(services: MonitorServices) -> APIRouter:
             }
             for one in judged
         ]
-
-    return router

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.csv
@@ -13,7 +13,7 @@ import pyarrow.parquet
 
 from monitor.errors import BatchRefusedError
 
-RawColumn = pa.ChunkedArray | list[Any]
+RawColumn: TypeAlias = pa.ChunkedArray | list[Any]
 """A column as it came: Arrow where the format has types, else Python values."""
 
 

@@ -60,7 +60,8 @@ def numbers(column: pa.ChunkedArray) -> FloatArray:
     >>> numbers(pa.chunked_array([[1, None, 3]])).tolist()
     [1.0, nan, 3.0]
     """
-    return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
+    # Unsafe: whole numbers beyond 2**53 are rounded, which no score can tell.
+    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), dtype=np.float64)
 
 
 def finite(values: FloatArray) -> FloatArray:
@@ -79,6 +80,7 @@ def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_finite(column), column, None)
         # Whole numbers become floats as soon as one is missing.
         whole = pc.all(pc.equal(column, pc.floor(column))).as_py()
         column = pc.cast(column, pa.int64()) if whole else column

@@ -30,8 +30,8 @@ from monitor.ports import (
 )
 from monitor.reference import Estimate
 from monitor.schema import Schema
-from monitor.verdict import Verdict, VerdictPolicy, judge, min_rows, performance_scores
-from monitor.window import Counts, Window, due_row_ranges, due_time_windows, to_revise
+from monitor.verdict import VerdictPolicy, judge, min_rows, performance_scores
+from monitor.window import Window, due_row_ranges, due_time_windows, to_revise
 
 
 @dataclass(frozen=True)

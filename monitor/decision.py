@@ -12,6 +12,7 @@ from monitor.diagnosis import DiagnosisKind
 DEFAULT_NEW_WINDOWS = 2
 """Labelled windows a run needs besides what the champion was trained on."""
 
+
 class Action(StrEnum):
     """What is done."""
 
@@ -176,18 +177,17 @@ def _against(
         enough, wanted = state.n_new_windows >= DEFAULT_NEW_WINDOWS, "two labelled windows"
     else:
         enough, wanted = state.n_new_labels >= policy.min_labels, f"{policy.min_labels} labels"
+    few = (
+        f"only {state.n_new_labels} new labels in {state.n_new_windows} windows since version "
+        f"{state.champion} was trained, {wanted} are needed"
+    )
     obstacles = (
         (state.paused, Reason.PAUSED, "a person has paused it"),
         (judged.champion != state.champion, Reason.SUPERSEDED, "a newer version serves already"),
         (state.incident_open, Reason.INCIDENT, "an incident is open, fix the feed first"),
         (state.run_pending, Reason.RUN_PENDING, "a run is already asked for"),
         (rest > timedelta(0), Reason.COOLING_DOWN, f"cooling down for another {_days(rest)}"),
-        (
-            not enough,
-            Reason.TOO_FEW_LABELS,
-            f"only {state.n_new_labels} new labels in {state.n_new_windows} windows since version "
-            f"{state.champion} was trained, {wanted} are needed",
-        ),
+        (not enough, Reason.TOO_FEW_LABELS, few),
     )
     return next(((reason, text) for holds, reason, text in obstacles if holds), None)
 

@@ -3,7 +3,7 @@
 ::
 
     LeewayError
-    ├── ConfigError             leeway.yaml or the environment is wrong: where, and what was expected
+    ├── ConfigError             leeway.yaml or the environment is wrong
     ├── SchemaError             a reference table does not fit what is said of it
     ├── BatchRefusedError       a batch cannot be stored; nothing of it is kept
     ├── RequestConflictError    a request id came again with another body

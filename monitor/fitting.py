@@ -13,6 +13,7 @@ from monitor.body import ABSENT, Body, RawColumn
 from monitor.columns import texts
 from monitor.schema import Kind, Schema, Task, as_class, class_name
 
+
 @dataclass
 class Misfits:
     """What did not fit, while a body is gone through."""
@@ -69,7 +70,9 @@ def _probabilities(raw: RawColumn, schema: Schema) -> RawColumn:
         return raw
     named = {schema.positive: 1.0, schema.classes[0]: 0.0}
     return [
-        named.get(as_class(value, schema.classes), value) if isinstance(value, str | bool) else value
+        named.get(as_class(value, schema.classes), value)
+        if isinstance(value, str | bool)
+        else value
         for value in values_of(raw)
     ]
 
@@ -111,5 +114,3 @@ def fit_value(value: Any, kind: Kind) -> float | str | None:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
-
-

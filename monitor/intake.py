@@ -268,6 +268,4 @@ def _label_array(values: list[Any], schema: Schema, name: str) -> pa.Array:
 
 def _label_rows(ids: pa.Array, values: pa.Array, request: Request) -> pa.Table:
     received = pa.array([request.received_at] * len(values), TIMESTAMP)
-    return pa.table(
-        {PREDICTION_ID: ids, LABEL: values, EVENT_AT: received, RECEIVED_AT: received}
-    )
+    return pa.table({PREDICTION_ID: ids, LABEL: values, EVENT_AT: received, RECEIVED_AT: received})

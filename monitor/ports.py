@@ -8,9 +8,10 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from monitor.alert import Judged, Opening
 from monitor.batch import Batch, Receipt, RowKind, SchemaChange
 from monitor.checks.score import Check
-from monitor.decision import Decision, Judged, Opening
+from monitor.decision import Decision
 from monitor.message import Message
 from monitor.reference import Reference
 from monitor.window import Counts, Extent, JudgedWindow, Window

@@ -10,7 +10,7 @@ from monitor.columns import Columns, FloatArray, IntArray, finite, level_counts,
 from monitor.schema import Kind, Schema
 
 OUTER_QUANTILES = (0.001, 0.999)
-"""A numeric column's range: never min–max, since one bad reference row would hide every other."""
+"""A numeric column's range. Never the minimum and maximum: one bad row would widen it for good."""
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class Watcher:
             for watched in self.watched.values():
                 try:
                     self._watch(watched)
-                except Exception:
+                except Exception:  # noqa: BLE001 - noted on the model; the others go on
                     _log.exception("the cycle could not be run", model=watched.name)
 
     def _watch(self, watched: Watched) -> list[Judged]:
@@ -88,7 +88,7 @@ def scheduler(
             housekeeping()
             watcher.check_all()
             watcher.deliver()
-        except Exception:
+        except Exception:  # noqa: BLE001 - a scheduler that dies watches nothing
             _log.exception("the tick failed; the next one tries again")
 
     jobs = BackgroundScheduler(timezone="UTC")

@@ -186,9 +186,7 @@ def _guess_id(table: pa.Table, target: str, guesses: list[str]) -> str | None:
     return None
 
 
-def _guess_features(
-    table: pa.Table, taken: set[str | None], guesses: list[str]
-) -> dict[str, Kind]:
+def _guess_features(table: pa.Table, taken: set[str | None], guesses: list[str]) -> dict[str, Kind]:
     features: dict[str, Kind] = {}
     for field in table.schema:
         if field.name in taken:

@@ -188,7 +188,8 @@ def score_status(score: Score) -> Status:
     if score.threshold is None:
         return Status.OK
     above = score.breach_when is BreachWhen.ABOVE
-    beyond = score.value > score.threshold if above else score.value < score.threshold
+    # At the very limit a distance breaches and a p-value does not, as Evidently has it.
+    beyond = score.value >= score.threshold if above else score.value < score.threshold
     return Status.BREACH if beyond else Status.OK
 
 
@@ -212,10 +213,14 @@ def _drift_status(scores: Sequence[Score], share: float | None, policy: DriftPol
 
 
 def _performance_status(
-    scores: Sequence[Score], policy: PerformancePolicy, provisional: bool  # noqa: FBT001
+    scores: Sequence[Score],
+    policy: PerformancePolicy,
+    provisional: bool,  # noqa: FBT001
 ) -> Status:
     found = [
-        s for s in scores if s.check is Check.PERFORMANCE and (s.failed or s.method == policy.metric)
+        s
+        for s in scores
+        if s.check is Check.PERFORMANCE and (s.failed or s.method == policy.metric)
     ]
     status = worst([s.status for s in found if s.status is not None])
     # Labels that come early are not a fair sample of all: a breach among them is shown only.

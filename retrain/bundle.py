@@ -7,7 +7,18 @@ from typing import Any
 
 from monitor.reference import Estimate, Reference
 
-TRUSTED_TYPES: frozenset[str] = frozenset()
+TRUSTED_TYPES: frozenset[str] = frozenset(
+    {
+        "functools.partial",  # skops holds what it wraps against this list as well
+        "numpy.dtype",
+        "retrain.preprocess.EmptyColumnFiller",
+        "retrain.preprocess.QuantileClipper",
+        "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+        "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+        "sklearn.tree._tree.Tree",
+        "sklearn.utils.validation.check_array",
+    }
+)
 """Types a model file may hold beyond scikit-learn's own estimators, as skops names them. Held
 here and nowhere else: a file is never asked which types it would like to be trusted."""
 

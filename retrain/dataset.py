@@ -23,6 +23,8 @@ TargetArray = npt.NDArray[np.generic]
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 """Trees count in float32 and refuse anything larger; there it is as good as this."""
 
+_CAST_ERRORS = (pa.ArrowInvalid, pa.ArrowNotImplementedError)
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -61,12 +63,13 @@ def from_table(table: pa.Table, schema: Schema, label_column: str) -> Dataset:
     Parameters
     ----------
     table : pyarrow.Table, shape (n_rows, n_columns)
-        Rows in any order. Event time is the log's, else the schema's time column; without both
-        the rows are taken in order, a microsecond apart. Rows of equal time keep their order.
+        Rows in any order. Event time is the log's, else the schema's time column (UTC where it
+        has no zone); without both the rows are taken in order, a microsecond apart. Rows of
+        equal time keep their order.
     schema : Schema
         The columns; a feature that the table lacks is missing in every row.
     label_column : str
-        Where the labels are; rows without one (null, NaN, inf) are left out.
+        Where the labels are; rows without one (null, NaN, inf), or without a time, are left out.
 
     Raises
     ------
@@ -83,6 +86,7 @@ def from_table(table: pa.Table, schema: Schema, label_column: str) -> Dataset:
         target = class_names(_plain(labels), schema.classes)
         known = np.asarray(pd.notna(target), dtype=np.bool_)
     dataset = Dataset(conform(table, schema), target, _event_at(table, schema))
+    known &= ~np.isnat(dataset.event_at)
     order = np.argsort(dataset.event_at, kind="stable")
     return take(dataset, order[known[order]])
 
@@ -197,7 +201,7 @@ def _absent(table: pa.Table, kind: Kind) -> "pd.Series[float] | pd.Series[str]":
 def _numbers(column: pa.ChunkedArray, name: str) -> FloatArray:
     try:
         return numbers(column)
-    except pa.ArrowInvalid as error:
+    except _CAST_ERRORS as error:
         raise SchemaError(f"column {name!r} is not numeric: {error}") from error
 
 
@@ -211,7 +215,16 @@ def _plain(column: pa.ChunkedArray) -> TargetArray:
 
 def _event_at(table: pa.Table, schema: Schema) -> TimeArray:
     for name in (EVENT_AT, schema.time):
-        if name in table.column_names:
-            utc = pc.cast(table.column(name), pa.timestamp("us"), safe=False)
-            return np.asarray(utc.to_numpy(), dtype="datetime64[us]")
+        if name is not None and name in table.column_names:
+            return _times(table.column(name), name)
     return np.arange(table.num_rows).astype("datetime64[us]")
+
+
+def _times(column: pa.ChunkedArray, name: str) -> TimeArray:
+    try:
+        # Arrow takes an integer for microseconds, whatever it counts; a text has to be a time.
+        plain = pc.cast(column, pa.string()) if pa.types.is_integer(column.type) else column
+        utc = pc.cast(plain, pa.timestamp("us"), safe=False)
+    except _CAST_ERRORS as error:
+        raise SchemaError(f"column {name!r} holds no times: {error}") from error
+    return np.asarray(utc.to_numpy(), dtype="datetime64[us]")

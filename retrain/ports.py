@@ -24,7 +24,6 @@ class RequestKind(StrEnum):
     """What is asked for."""
 
     RETRAIN = "retrain"
-    ROLL_BACK = "roll_back"
 
 
 @dataclass(frozen=True)
@@ -119,6 +118,10 @@ class Runs(Protocol):
 
     def claim(self, kind: RequestKind, by: str, at: datetime) -> Request | None:
         """Take the oldest open request; no other process gets it."""
+        ...
+
+    def release(self, at: datetime, why: str) -> int:
+        """End the runs that a dead worker left behind; returns how many there were."""
         ...
 
     def start(self, request: Request, champion: int, at: datetime) -> int:

@@ -126,6 +126,30 @@ class QuantileClipper(TransformerMixin, BaseEstimator):  # type: ignore[misc] # 
         return np.clip(np.asarray(X, dtype=np.float64), self.low_, self.high_)
 
 
+class EmptyColumnFiller(TransformerMixin, BaseEstimator):  # type: ignore[misc] # sklearn is untyped
+    """Make 0 of every number in a column that had none when fitted; other NaN stay NaN.
+
+    Histogram gradient boosting takes missing values, but no column made of them only.
+
+    Attributes
+    ----------
+    is_empty_ : ndarray of bool, shape (n_columns,)
+        The columns without a number on the training rows.
+    """
+
+    is_empty_: BoolArray
+
+    def fit(self, X: Any, y: object = None) -> Self:  # noqa: ARG002, N803 - sklearn's own names
+        """Find the empty columns of rows, shape (n_rows, n_columns)."""
+        missing: BoolArray = np.isnan(np.asarray(X, dtype=np.float64))
+        self.is_empty_ = np.asarray(missing.all(axis=0), dtype=np.bool_)
+        return self
+
+    def transform(self, X: Any) -> FloatArray:  # noqa: N803 - sklearn's own name
+        """Return rows, shape (n_rows, n_columns), with 0 in the empty columns."""
+        return np.where(self.is_empty_, 0.0, np.asarray(X, dtype=np.float64))
+
+
 def names_of(schema: Schema, kind: Kind) -> list[str]:
     """Return the features compared in this way, in the schema's order."""
     return [name for name, found in schema.features.items() if found is kind]
@@ -188,18 +212,20 @@ def training_rows(features: pd.DataFrame, choice: Preprocessing, schema: Schema)
     return kept
 
 
-def _numeric_steps(choice: Preprocessing) -> Any:
+def _numeric_steps(choice: Preprocessing) -> Pipeline:
     steps: list[tuple[str, Any]] = []
     if choice.outliers is Outliers.CLIP:
         steps.append(("clip", QuantileClipper()))
-    if choice.missing is not Missing.KEEP:
+    if choice.missing is Missing.KEEP:
+        steps.append(("fill", EmptyColumnFiller()))
+    else:
         strategy = Missing.MEDIAN if choice.missing is Missing.DROP else choice.missing
         # Without keep_empty_features a column that training never saw filled would vanish.
         filler = SimpleImputer(strategy=str(strategy), fill_value=0, keep_empty_features=True)
         steps.append(("fill", filler))
     if choice.scaling is Scaling.STANDARD:
         steps.append(("scale", StandardScaler()))
-    return Pipeline(steps) if steps else "passthrough"
+    return Pipeline(steps)
 
 
 def _encoder(encoding: Encoding) -> Any:

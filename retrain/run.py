@@ -14,7 +14,7 @@ from monitor.errors import NotPossibleError
 from monitor.ports import Clock
 from retrain.bundle import Bundle
 from retrain.candidates import Recipe, fit, predict
-from retrain.comparison import Comparison, compare
+from retrain.comparison import Comparison, ComparisonPolicy, compare
 from retrain.dataset import Dataset, from_table, newest, take
 from retrain.ports import Outcome, Registry, Request, Rows, Runs
 from retrain.search import SearchResult, search
@@ -22,6 +22,7 @@ from retrain.version import Origin, Retrained, aware, successor, with_logged
 
 HOLDOUT_WINDOWS = 2
 """Newest windows kept from every choice, to decide the promotion."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -78,9 +79,7 @@ def _challenge(
     found = _search(training, bundle.recipe, model, world, tell)
     tell(0.7, f"fitting {found.winner.recipe.name}")
     recipe = found.winner.recipe
-    challenger = fit(
-        recipe, training, model.schema, window=model.search.window, seed=model.seed
-    )
+    challenger = fit(recipe, training, model.schema, window=model.search.window, seed=model.seed)
 
     tell(0.8, "comparing with the champion")
     comparison = _compare(bundle, challenger, holdout, model)
@@ -154,7 +153,9 @@ def _search(
     )
 
 
-def _compare(bundle: Bundle, challenger: Pipeline, holdout: Dataset, model: Retrained) -> Comparison:
+def _compare(
+    bundle: Bundle, challenger: Pipeline, holdout: Dataset, model: Retrained
+) -> Comparison:
     """Hold the challenger against the champion on the hold-out.
 
     A champion whose model is elsewhere is taken at its logged predictions.
@@ -170,8 +171,7 @@ def _compare(bundle: Bundle, challenger: Pipeline, holdout: Dataset, model: Retr
         predict(challenger, holdout.features, schema),
         holdout.event_at,
         schema,
-        model.search.metric,
-        minimum_gain=model.minimum_gain,
+        ComparisonPolicy(model.search.metric, model.minimum_gain),
     )
 
 

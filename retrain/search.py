@@ -1,6 +1,6 @@
 """Search: which recipe does best on rows that come after those it was fitted on."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -151,7 +151,7 @@ def search(
     monotonic : callable
         Returns seconds, like `time.monotonic`.
     progress : callable
-        Told of each fit before it is begun, and of the end.
+        Told of each fit before it is begun, and of the end; raising there ends the search.
 
     Raises
     ------
@@ -162,11 +162,7 @@ def search(
     if isinstance(policy.window, int) and len(rows):
         # A window of 500 rows is 50 rows of a sample of one in ten.
         policy = replace(policy, window=max(1, policy.window * len(rows) // len(dataset)))
-    folds = [
-        fold
-        for fold in split(rows, policy.n_folds)
-        if _is_usable(fold, rows, schema, policy.metric)
-    ]
+    folds = [f for f in split(rows, policy.n_folds) if _is_usable(f, rows, schema, policy.metric)]
     if not folds:
         raise NotPossibleError(
             f"{len(dataset)} labelled rows are too few, or too much alike, to compare recipes by "
@@ -174,7 +170,7 @@ def search(
         )
     race = _Race(rows, schema, policy, folds, seed, monotonic, progress)
     race.run(_first_round(policy, schema))
-    race.run(list(_with_ranges(race.leader().recipe, rows, folds, policy)))
+    race.run(_with_ranges(race.leader().recipe, rows, folds, policy))
     progress(race.n_done, race.n_done, f"{race.leader().recipe.name} is best")
     return race.result()
 
@@ -200,10 +196,12 @@ class _Race:
     def __post_init__(self) -> None:
         self._started = self.monotonic()
 
-    def run(self, contenders: Sequence[Recipe]) -> None:
-        """Try recipes one after the other."""
-        self.n_planned += len(contenders) * len(self.folds)
-        for recipe in contenders:
+    def run(self, contenders: Iterable[Recipe]) -> None:
+        """Try recipes one after the other, each only once."""
+        tried = [trial.recipe for trial in self.trials]
+        fresh = [recipe for recipe in contenders if recipe not in tried]
+        self.n_planned += len(fresh) * len(self.folds)
+        for recipe in fresh:
             self._try(recipe)
 
     def leader(self) -> Trial:
@@ -228,15 +226,20 @@ class _Race:
         predictions: list[TargetArray] = []
         scores: list[float] = []
         status, reason = TrialStatus.FINISHED, ""
-        try:
-            for number, fold in enumerate(self.folds):
-                if self._is_spent():
-                    status, reason = TrialStatus.CUT_OFF, self._spent(number)
-                    break
+        for number, fold in enumerate(self.folds):
+            if self._is_spent():
+                status = TrialStatus.CUT_OFF
+                reason = f"the budget was spent after {number} of {len(self.folds)} folds"
+                break
+            # Outside of the try: whoever is told of the progress may end the search by raising.
+            self.progress(self.n_done, self.n_planned, recipe.name)
+            self.n_done += 1
+            try:
                 predictions.append(self._predict(recipe, fold))
                 scores.append(self._score(predictions[-1], fold))
-        except Exception as error:  # noqa: BLE001 - it may fail in any way; the others go on
-            status, reason = TrialStatus.FAILED, f"{type(error).__name__}: {error}"
+            except Exception as error:  # noqa: BLE001 - it may fail in any way; the others go on
+                status, reason = TrialStatus.FAILED, f"{type(error).__name__}: {error}"
+                break
         score = float(np.mean(scores)) if status is TrialStatus.FINISHED else None
         seconds, n_fits = self.monotonic() - begun, self.n_done - n_before
         trial = Trial(recipe, status, reason, score, tuple(scores), seconds, n_fits)
@@ -245,8 +248,6 @@ class _Race:
             self._best, self._predictions = trial, predictions
 
     def _predict(self, recipe: Recipe, fold: Fold) -> TargetArray:
-        self.progress(self.n_done, self.n_planned, recipe.name)
-        self.n_done += 1
         known = take(self.rows, slice(0, fold.start))
         model = fit(recipe, known, self.schema, window=self.policy.window, seed=self.seed)
         return predict(model, self.rows.features.iloc[fold.start : fold.end], self.schema)
@@ -263,22 +264,16 @@ class _Race:
         elapsed = self.monotonic() - self._started
         return self._best is not None and elapsed >= self.policy.budget.total_seconds()
 
-    def _spent(self, n_scored: int) -> str:
-        budget = self.policy.budget.total_seconds()
-        return f"the budget of {budget:g} s was spent after {n_scored} of {len(self.folds)} folds"
-
     def _is_better(self, score: float | None) -> bool:
-        if score is None or not np.isfinite(score):
-            return False
-        if self._best is None or self._best.score is None:
-            return True
+        if score is None or self._best is None or self._best.score is None:
+            return score is not None
         metric = METRICS[self.policy.metric]
         return metric.gain(champion=self._best.score, challenger=score) > 0
 
 
 def _first_round(policy: SearchPolicy, schema: Schema) -> list[Recipe]:
-    first = [policy.first] if policy.first else []
-    return [*first, *(r for r in recipes(policy.algorithms, schema.task) if r not in first)]
+    others = recipes(policy.algorithms, schema.task)
+    return [policy.first, *(r for r in others if r != policy.first)] if policy.first else [*others]
 
 
 def _with_ranges(

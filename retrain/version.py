@@ -17,8 +17,8 @@ from monitor.columns import TableColumns
 from monitor.reference import Estimate, Reference, prepare
 from monitor.schema import Schema
 from retrain.bundle import Bundle, Lineage
-from retrain.candidates import Recipe, TargetArray, fit, predict
-from retrain.dataset import Dataset, from_table, newest, sample, take
+from retrain.candidates import Recipe, fit, predict
+from retrain.dataset import Dataset, TargetArray, from_table, newest, sample, take
 from retrain.search import SearchPolicy, search
 
 MIN_REFERENCE_WINDOWS = 13
@@ -223,9 +223,11 @@ def _columns(rows: Dataset, schema: Schema, predictions: TargetArray) -> TableCo
 
 
 def _lineage(origin: Origin, rows: Dataset, seed: int) -> Lineage:
-    hashed = hashlib.sha256(pd.util.hash_pandas_object(rows.features, index=False).to_numpy())
-    hashed.update(pd.util.hash_array(rows.target))
-    hashed.update(np.ascontiguousarray(rows.event_at).view(np.int64))
+    hashed = hashlib.sha256(
+        pd.util.hash_pandas_object(rows.features, index=False).to_numpy().tobytes()
+    )
+    hashed.update(pd.util.hash_array(rows.target).tobytes())
+    hashed.update(rows.event_at.tobytes())
     versions = {name: installed_version(name) for name in RECORDED}
     versions["python"] = platform.python_version()
     return Lineage(
@@ -245,11 +247,7 @@ def aware(instant: np.datetime64) -> datetime:
     return moment.replace(tzinfo=UTC)
 
 
-
-
 def with_logged(schema: Schema) -> Schema:
     """Carry the logged prediction along with the features; no pipeline looks at it."""
     features = {**schema.features, schema.prediction: schema.prediction_kind}
     return replace(schema, features=features)
-
-

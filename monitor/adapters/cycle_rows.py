@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, insert, update
 
 from monitor.adapters import tables as t
+from monitor.adapters.database import insert_row
 from monitor.alert import Alert, AlertChange
 from monitor.decision import Action
 from monitor.diagnosis import DiagnosisKind
@@ -37,28 +38,27 @@ def write_cycle(connection: Connection, record: CycleRecord, channels: Sequence[
 def _insert_revision(connection: Connection, record: CycleRecord) -> int:
     judged, decision = record.judged, record.decision
     verdict, diagnosis = judged.verdict, judged.diagnosis
-    added = connection.execute(
-        insert(t.revisions).values(
-            model=record.model,
-            window_key=judged.window.key,
-            revision=judged.revision,
-            judged_at=record.at,
-            champion=judged.champion,
-            status=verdict.status,
-            checks={str(check): str(status) for check, status in verdict.checks.items()},
-            share_drifted=verdict.share_drifted,
-            provisional=verdict.provisional,
-            n_rows=record.counts.n_rows,
-            n_labels=record.counts.n_labels,
-            diagnosis=diagnosis.kind,
-            findings=[vars(finding) for finding in diagnosis.findings],
-            diagnosis_sentence=diagnosis.sentence,
-            action=decision.action,
-            reason=decision.reason,
-            sentence=decision.sentence,
-        )
+    return insert_row(
+        connection,
+        t.revisions,
+        model=record.model,
+        window_key=judged.window.key,
+        revision=judged.revision,
+        judged_at=record.at,
+        champion=judged.champion,
+        status=verdict.status,
+        checks={str(check): str(status) for check, status in verdict.checks.items()},
+        share_drifted=verdict.share_drifted,
+        provisional=verdict.provisional,
+        n_rows=record.counts.n_rows,
+        n_labels=record.counts.n_labels,
+        diagnosis=diagnosis.kind,
+        findings=[vars(finding) for finding in diagnosis.findings],
+        diagnosis_sentence=diagnosis.sentence,
+        action=decision.action,
+        reason=decision.reason,
+        sentence=decision.sentence,
     )
-    return int(added.inserted_primary_key[0])
 
 
 def _insert_scores(connection: Connection, revision_id: int, record: CycleRecord) -> None:
@@ -98,9 +98,7 @@ def _put_window(connection: Connection, record: CycleRecord) -> None:
     )
 
 
-def _record_alerts(
-    connection: Connection, record: CycleRecord, channels: Sequence[str]
-) -> None:
+def _record_alerts(connection: Connection, record: CycleRecord, channels: Sequence[str]) -> None:
     ids = {alert: _put_alert(connection, record, alert) for alert in record.decision.alerts}
     rows = [
         {
@@ -123,17 +121,16 @@ def _record_alerts(
 def _put_alert(connection: Connection, record: CycleRecord, alert: Alert) -> int:
     if alert.opening is None:
         window = record.judged.window
-        added = connection.execute(
-            insert(t.alerts).values(
-                model=record.model,
-                check=alert.check,
-                window_key=window.key,
-                window_start=window.start,
-                opened_at=record.at,
-                sentence=alert.sentence,
-            )
+        return insert_row(
+            connection,
+            t.alerts,
+            model=record.model,
+            check=alert.check,
+            window_key=window.key,
+            window_start=window.start,
+            opened_at=record.at,
+            sentence=alert.sentence,
         )
-        return int(added.inserted_primary_key[0])
     if alert.change in (AlertChange.RESOLVED, AlertChange.RETRACTED):
         connection.execute(
             update(t.alerts)
@@ -161,11 +158,7 @@ def _observe_seconds(connection: Connection, seconds: float) -> None:
     edge = next(bound for bound in CYCLE_BUCKETS if seconds <= bound)
     stored = min(edge, 1e308)  # JSON-free databases have no infinity in common
     changed = connection.execute(
-        update(t.cycle_seconds)
-        .where(c.le == stored)
-        .values(n=c.n + 1, seconds=c.seconds + seconds)
+        update(t.cycle_seconds).where(c.le == stored).values(n=c.n + 1, seconds=c.seconds + seconds)
     )
     if not changed.rowcount:
         connection.execute(insert(t.cycle_seconds).values(le=stored, n=1, seconds=seconds))
-
-

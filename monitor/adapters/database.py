@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, DateTime, Dialect, Engine, create_engine, event
+from sqlalchemy import Connection, DateTime, Dialect, Engine, Table, create_engine, event, insert
 from sqlalchemy.types import TypeDecorator
 
 BUSY_SECONDS = 30
@@ -52,6 +52,13 @@ def open_database(path: Path) -> Engine:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def insert_row(connection: Connection, table: Table, **values: object) -> int:
+    """Insert a row and return the id the database gave it."""
+    added = connection.execute(insert(table).values(**values)).inserted_primary_key
+    assert added is not None
+    return int(added[0])
 
 
 def reading(engine: Engine) -> Connection:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, RowMapping, func, select
 
 from monitor.adapters import tables as t
 from monitor.adapters.database import reading
@@ -157,7 +157,7 @@ def _metrics(connection: Connection, revisions: Sequence[int]) -> dict[int, dict
 
 
 def _window(
-    row: Mapping[str, Any], index: int | None, metrics: Mapping[int, Mapping[str, float]]
+    row: RowMapping, index: int | None, metrics: Mapping[int, Mapping[str, float]]
 ) -> Document:
     return {
         "id": row["window_key"],
@@ -170,7 +170,7 @@ def _window(
     }
 
 
-def _revision(row: Mapping[str, Any]) -> Document:
+def _revision(row: RowMapping) -> Document:
     kept = (
         "revision", "judged_at", "champion", "n_rows", "n_labels", "status", "checks",
         "share_drifted", "provisional", "diagnosis", "findings", "reason", "sentence",

@@ -61,7 +61,7 @@ def unify(tables: Sequence[pa.Table]) -> pa.Table:
         return pa.concat_tables(tables).combine_chunks()
     try:
         return _concatenate(tables)
-    except (pa.ArrowTypeError, pa.ArrowInvalid):
+    except pa.ArrowException:
         names = dict.fromkeys(name for table in tables for name in table.column_names)
         odd = {name for name in names if not _agree(name, tables)}
         return _concatenate([_with_text(table, odd) for table in tables])
@@ -74,7 +74,7 @@ def _concatenate(tables: Sequence[pa.Table]) -> pa.Table:
 def _agree(name: str, tables: Sequence[pa.Table]) -> bool:
     try:
         _concatenate([table.select([name]) for table in tables if name in table.column_names])
-    except (pa.ArrowTypeError, pa.ArrowInvalid):
+    except pa.ArrowException:
         return False
     return True
 

@@ -140,11 +140,16 @@ def fitted(rows: pa.Table) -> pa.Table:
     Raises
     ------
     BatchRefusedError
-        When a row has no prediction id, event time or time of receipt.
+        When a row has no prediction id, no event time that can be read, or no time of receipt.
     """
     for name, reason in _REQUIRED.items():
         if name not in rows.schema.names or rows.column(name).null_count:
             raise BatchRefusedError("must be given in every row", field=name, reason=reason)
+    first, last = _bounds(rows.column(EVENT_AT))
+    if rows.num_rows and not _FIRST_MICROS <= first <= last <= _LAST_MICROS:
+        raise BatchRefusedError(
+            "must lie in the years 1 to 9999", field=EVENT_AT, reason="bad_time"
+        )
     plain = _plain(rows.schema)
     return rows if plain is None else rows.cast(plain)
 
@@ -176,10 +181,14 @@ def describe(rows: pa.Table) -> dict[str, int]:
     """Return the number of rows and the ranges of their own columns, as the catalog keeps them."""
     described = {"n_rows": rows.num_rows}
     for name in (ROW, EVENT_AT, RECEIVED_AT):
-        dtype = pa.int64() if name == ROW else TIMESTAMP
-        bounds = pc.min_max(rows.column(name).cast(dtype).cast(pa.int64())).as_py()
-        described[f"first{name}"], described[f"last{name}"] = bounds["min"], bounds["max"]
+        described[f"first{name}"], described[f"last{name}"] = _bounds(rows.column(name))
     return described
+
+
+def _bounds(column: pa.ChunkedArray) -> tuple[int, int]:
+    dtype = TIMESTAMP if pa.types.is_timestamp(column.type) else pa.int64()
+    bounds = pc.min_max(column.cast(dtype).cast(pa.int64())).as_py()
+    return bounds["min"], bounds["max"]
 
 
 def owner(stream: Stream) -> dict[str, str]:
@@ -204,6 +213,11 @@ def micros(instant: datetime) -> int:
     86400000000
     """
     return (instant - _EPOCH) // timedelta(microseconds=1)
+
+
+# What Python's datetime can hold; Arrow's reaches much further.
+_FIRST_MICROS = micros(datetime.min.replace(tzinfo=UTC))
+_LAST_MICROS = micros(datetime.max.replace(tzinfo=UTC))
 
 
 def instant(micros_of_unix_time: int) -> datetime:

@@ -27,11 +27,7 @@ from monitor.adapters.log_tables import (
     schema_changes,
     writing,
 )
-from monitor.batch import (
-    Batch,
-    Receipt,
-    RowKind,
-)
+from monitor.batch import Batch, Receipt, RowKind
 from monitor.errors import BatchRefusedError, RequestConflictError, StorageError
 
 LARGE_BYTES = 1 << 20
@@ -210,7 +206,8 @@ def _admit(batches: Sequence[Batch], known: dict[_RequestKey, str]) -> tuple[Out
             return RequestConflictError(batch.request_id), []
     fresh = [batch for batch in batches if _key(batch) not in known]
     known.update({_key(batch): batch.digest for batch in fresh})
-    n_rows = sum(batch.rows.num_rows for batch in batches)
+    # Labels that came inside prediction rows are rows of the log, but not of the request.
+    n_rows = sum(batch.rows.num_rows for batch in batches if batch.kind is batches[0].kind)
     return Receipt(n_rows, repeated=bool(batches) and not fresh), fresh
 
 

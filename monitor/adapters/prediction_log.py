@@ -107,8 +107,9 @@ class PredictionLog:
     def append(self, batches: Sequence[Batch]) -> Future[Receipt]:
         """Write the batches of one request, all or none; done when they are on disk.
 
-        A batch whose request id is known for its model and kind is left out. The receipt counts
-        the rows of all batches, and says `repeated` when all were left out.
+        A batch whose request id is known for its model and kind is left out; the receipt says
+        `repeated` when all were. It counts the rows of the first batch's kind: labels that came
+        inside prediction rows are not counted again.
         """
         return self._writer.submit(batches)
 

@@ -180,7 +180,9 @@ def _column_series(
     for column in ranked[:room]:
         score = drift.get(column, {})
         method = score.get("method", "none")
-        beyond = float(score.get("status") == Status.BREACH) if score.get("score") is not None else nan
+        beyond = (
+            float(score.get("status") == Status.BREACH) if score.get("score") is not None else nan
+        )
         families["drift_score"].add_metric([name, column, method], _number(score.get("score")))
         families["drift_threshold"].add_metric(
             [name, column, method], _number(score.get("threshold"))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from monitor.adapters import tables as t
@@ -136,7 +136,7 @@ def _one(connection: Connection, query: Any, kind: str, name: str) -> Mapping[st
     return dict(row)
 
 
-def _judged_window(row: Mapping[str, Any]) -> JudgedWindow:
+def _judged_window(row: RowMapping) -> JudgedWindow:
     rows = None if row["first_row"] is None else (row["first_row"], row["end_row"])
     window = Window(row["start_at"], row["end_at"], rows)
     counts = Counts(row["n_rows"], row["n_labels"], row["n_repeated"])

@@ -45,7 +45,7 @@ class DriftPolicy:
     share_drifted: float = 0.5
 
 
-def drift_scores(*, reference: Reference, current: Columns, policy: DriftPolicy) -> list[Score]:
+def drift_scores(reference: Reference, current: Columns, policy: DriftPolicy) -> list[Score]:
     """Score every prepared column of the reference against a window.
 
     One column never costs another its score: where a column is missing, has no values or cannot

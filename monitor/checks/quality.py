@@ -105,7 +105,7 @@ def _n_unseen(column: CategoricalReference, values: pa.ChunkedArray) -> int:
     return len(values) - int(pc.sum(known).as_py() or 0)
 
 
-def _share(  # noqa: PLR0913 - the fields of one score
+def _share(
     method: str, name: str, column: ColumnReference, part: int, whole: int, *, limit: float | None
 ) -> Score:
     return Score(

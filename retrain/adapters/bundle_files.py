@@ -148,10 +148,10 @@ def _record(bundle: Bundle, columns: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _save_column(column: ColumnReference, path: Path) -> dict[str, Any]:
-    numeric = isinstance(column, NumericReference)
-    np.save(path, column.values if numeric else column.counts, allow_pickle=False)
+    array = column.values if isinstance(column, NumericReference) else column.counts
+    np.save(path, array, allow_pickle=False)
     kept = {k: v for k, v in vars(column).items() if k not in ("values", "counts")}
-    return {"file": path.name, **kept}
+    return {"file": path.name, **kept, "kind": column.kind}
 
 
 def _load_column(document: dict[str, Any], folder: Path) -> ColumnReference:

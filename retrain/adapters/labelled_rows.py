@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,10 +11,11 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from monitor.batch import EVENT_AT, LABEL, ROW, TIMESTAMP
-from monitor.columns import numbers, texts
+from monitor.body import Body
 from monitor.errors import SchemaError
+from monitor.fitting import Misfits, fit_column
 from monitor.ports import Log, Store
-from monitor.schema import Kind, Schema
+from monitor.schema import Schema
 from monitor.window import JudgedWindow, Window
 
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,12 +44,9 @@ def labelled_reference(table: pa.Table, schema: Schema) -> pa.Table:
 
     Without a clock the rows get times long ago, in their order: before anything logged.
     """
-    columns: dict[str, Any] = {
-        name: pa.array(numbers(table.column(name)), from_pandas=True)
-        if kind is Kind.NUMERIC
-        else texts(table.column(name))
-        for name, kind in schema.features.items()
-    }
+    columns = {name: _fitted(table, name, schema) for name in schema.features}
+    if schema.prediction in table.column_names:
+        columns[schema.prediction] = _fitted(table, schema.prediction, schema)
     if schema.time is not None:
         times = table.column(schema.time)
         if pa.types.is_string(times.type):
@@ -59,12 +56,13 @@ def labelled_reference(table: pa.Table, schema: Schema) -> pa.Table:
         )
     else:
         columns[EVENT_AT] = pa.array(np.arange(table.num_rows), pa.int64()).cast(TIMESTAMP)
-    target = table.column(schema.target)
-    if schema.target_kind is Kind.NUMERIC:
-        columns[LABEL] = pa.array(numbers(target), from_pandas=True)
-    else:
-        columns[LABEL] = texts(target)
+    columns[LABEL] = _fitted(table, schema.target, schema)
     return pa.table(columns)
+
+
+def _fitted(table: pa.Table, name: str, schema: Schema) -> pa.Array | pa.ChunkedArray:
+    body = Body({name: table.column(name)}, table.num_rows)
+    return fit_column(body, name, schema.kinds()[name], schema, Misfits())
 
 
 class LabelledRows:

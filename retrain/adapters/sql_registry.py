@@ -70,7 +70,7 @@ class SqlRegistry:
             champion = _alias(connection, model, CHAMPION)
             if champion == version:
                 raise NotPossibleError(f"version {version} of {model!r} is the champion already")
-            _move(connection, model, version, champion, "promote", why, at)
+            _move(connection, model, version, kind="promote", why=why, at=at)
 
     def roll_back(self, model: str, at: datetime, why: str, version: int | None = None) -> int:
         """Make a former version (by default the predecessor) champion again; return it."""
@@ -80,7 +80,7 @@ class SqlRegistry:
             if target is None or target == champion:
                 raise NotPossibleError(f"{model!r} has no version to go back to")
             self._row(connection, model, target)
-            _move(connection, model, target, champion, "roll_back", why, at)
+            _move(connection, model, target, kind="roll_back", why=why, at=at)
         return target
 
     def champion(self, model: str) -> int:
@@ -155,23 +155,14 @@ def _alias(connection: Connection, model: str, alias: str) -> int | None:
     return connection.execute(query).scalar()
 
 
-def _move(  # noqa: PLR0913 - the fields of one row
-    connection: Connection,
-    model: str,
-    version: int,
-    champion: int | None,
-    kind: str,
-    why: str,
-    at: datetime,
-) -> None:
+def _move(connection: Connection, model: str, version: int, **record: Any) -> None:
+    """Move the aliases, and record the move: its kind, why and when."""
+    champion = _alias(connection, model, CHAMPION)
     _set_alias(connection, model, CHAMPION, version)
     if champion is not None:
         _set_alias(connection, model, PREVIOUS, champion)
-    connection.execute(
-        insert(t.moves).values(
-            model=model, version=version, previous=champion, kind=kind, why=why, at=at
-        )
-    )
+    values = {"model": model, "version": version, "previous": champion, **record}
+    connection.execute(insert(t.moves).values(values))
 
 
 def _set_alias(connection: Connection, model: str, alias: str, version: int) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, insert, select, update
+from sqlalchemy import Engine, select, update
 
-from monitor.adapters.database import reading
+from monitor.adapters.database import insert_row, reading
 from monitor.adapters.tables import requests
 from monitor.errors import NotFoundError, NotPossibleError
 from retrain.adapters.tables import runs
@@ -26,12 +26,9 @@ class SqlRuns:
         with self._engine.begin() as connection:
             if connection.execute(same).first() is not None:
                 raise NotPossibleError(f"a {kind} of {model!r} is asked for already; wait for it")
-            added = connection.execute(
-                insert(requests).values(
-                    model=model, kind=kind, trigger=trigger, why=why, asked_at=at
-                )
+            return insert_row(
+                connection, requests, model=model, kind=kind, trigger=trigger, why=why, asked_at=at
             )
-            return int(added.inserted_primary_key[0])
 
     def claim(self, kind: RequestKind, by: str, at: datetime) -> Request | None:
         """Take the oldest open request; no other process gets it."""
@@ -76,19 +73,18 @@ class SqlRuns:
     def start(self, request: Request, champion: int, at: datetime) -> int:
         """Begin the run of a request and return its number."""
         with self._engine.begin() as connection:
-            added = connection.execute(
-                insert(runs).values(
-                    model=request.model,
-                    request_id=request.id,
-                    trigger=request.trigger,
-                    why=request.why,
-                    champion=champion,
-                    started_at=at,
-                    progress=0.0,
-                    doing="collecting rows",
-                )
+            return insert_row(
+                connection,
+                runs,
+                model=request.model,
+                request_id=request.id,
+                trigger=request.trigger,
+                why=request.why,
+                champion=champion,
+                started_at=at,
+                progress=0.0,
+                doing="collecting rows",
             )
-            return int(added.inserted_primary_key[0])
 
     def progress(self, run: int, share: float, text: str) -> None:
         """Note how far a run is; share in 0-1."""
@@ -119,6 +115,13 @@ class SqlRuns:
             connection.execute(
                 update(requests).where(requests.c.id == request).values(finished_at=at)
             )
+
+    def open_requests(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Return what is asked for and not done yet, oldest first."""
+        c = requests.c
+        query = select(requests).where(c.model == model, c.finished_at.is_(None)).order_by(c.id)
+        with reading(self._engine) as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def runs(self, model: str) -> Sequence[Mapping[str, Any]]:
         """Return every run of a model, oldest first."""

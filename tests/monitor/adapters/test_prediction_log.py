@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,31 +31,39 @@ from monitor.batch import (
     RowKind,
     SchemaChange,
 )
-from monitor.errors import (
-    BatchRefusedError,
-    NotFoundError,
-    RequestConflictError,
-    StorageError,
-)
+from monitor.errors import BatchRefusedError, NotFoundError, RequestConflictError, StorageError
 from monitor.window import Counts, Extent, Window
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 T0 = datetime(2026, 1, 5, tzinfo=UTC)
 WEEK = Window(T0, T0 + 7 * DAY)
+OWN = (PREDICTION_ID, EVENT_AT, RECEIVED_AT, MODEL_VERSION, ROW)
 PREDICTIONS, LABELS = ("flights", RowKind.PREDICTION), ("flights", RowKind.LABEL)
 
 
-def predictions(request_id, n_rows=1, *, at=T0, ids=None, digest="d", changes=(), model="flights", **columns):
+def predictions(
+    request_id, n_rows=1, *, at=T0, ids=None, digest="d", changes=(), model="flights", columns=None
+):
     names = ids or [f"{request_id}/{i}" for i in range(n_rows)]
     times = pa.array([at] * len(names), TIMESTAMP)
-    reserved = {PREDICTION_ID: names, EVENT_AT: times, RECEIVED_AT: times, MODEL_VERSION: ["1"] * len(names)}
+    reserved = {
+        PREDICTION_ID: names,
+        EVENT_AT: times,
+        RECEIVED_AT: times,
+        MODEL_VERSION: ["1"] * len(names),
+    }
     rows = pa.table({**(columns or {"x": [float(i) for i in range(len(names))]}), **reserved})
     return Batch(model, RowKind.PREDICTION, request_id, digest, at, rows, changes)
 
 
 def labels(request_id, values, *, at=T0, digest="d"):
     times = pa.array([at] * len(values), TIMESTAMP)
-    rows = {PREDICTION_ID: list(values), LABEL: list(values.values()), EVENT_AT: times, RECEIVED_AT: times}
+    rows = {
+        PREDICTION_ID: list(values),
+        LABEL: list(values.values()),
+        EVENT_AT: times,
+        RECEIVED_AT: times,
+    }
     return Batch("flights", RowKind.LABEL, request_id, digest, at, pa.table(rows))
 
 
@@ -64,12 +73,16 @@ def log(tmp_path):
         yield opened
 
 
-def append(log, *batches):
+def append(log, *batches: Batch):
     return log.append(batches).result(60)
 
 
-def ids(log, window=WEEK, model="flights"):
-    return log.read(model, window, []).column(PREDICTION_ID).to_pylist()
+def read(log, columns=(), window=WEEK, horizon=None):
+    return log.read("flights", window, columns, horizon=horizon)
+
+
+def ids(log, window=WEEK):
+    return read(log, (), window).column(PREDICTION_ID).to_pylist()
 
 
 @contextmanager
@@ -81,11 +94,16 @@ def busy(folder):
         other.execute("ROLLBACK")
 
 
-def as_one_group(log, folder, *requests):
+def begin(log):
+    """Give the writer something to begin with, so that what comes next is another group."""
+    first = log.append([predictions("first", model="another")])
+    while not (first.running() or first.done()):
+        time.sleep(0.001)
+
+
+def as_one_group(log, folder, *requests: list[Batch]):
     with busy(folder):
-        first = log.append([predictions("in the way", model="another")])
-        while not first.running():
-            time.sleep(0.001)
+        begin(log)
         futures = [log.append(request) for request in requests]
     wait(futures, 60)
     return futures
@@ -95,10 +113,10 @@ def test_an_acknowledged_row_is_there_after_reopening(tmp_path):
     with closing(PredictionLog(tmp_path)) as log:
         assert append(log, predictions("a", 2)) == Receipt(2, repeated=False)
     with closing(PredictionLog(tmp_path)) as log:
-        rows = log.read("flights", WEEK, ["x", "y"])
+        rows = read(log, ["x", "y"])
         assert rows.column("x").to_pylist() == [0.0, 1.0]
         assert rows.column("y").to_pylist() == [None, None]
-        assert rows.column_names == ["x", "y", PREDICTION_ID, EVENT_AT, RECEIVED_AT, MODEL_VERSION, ROW]
+        assert rows.column_names == ["x", "y", *OWN]
 
 
 def test_a_repeated_request_adds_nothing(log):
@@ -141,7 +159,7 @@ def test_a_request_is_written_with_all_its_kinds_or_not_at_all(log):
     with pytest.raises(RequestConflictError):
         append(log, predictions("a", digest="other"), labels("a", {"p": 1}, digest="other"))
     assert log.totals() == {LABELS: 1}
-    assert append(log, predictions("b"), labels("b", {"p": 1})) == Receipt(2, repeated=False)
+    assert append(log, predictions("b"), labels("b", {"p": 1})) == Receipt(1, repeated=False)
 
 
 def test_a_failing_database_fails_the_group_and_the_next_one_is_written(log, tmp_path):
@@ -153,40 +171,69 @@ def test_a_failing_database_fails_the_group_and_the_next_one_is_written(log, tmp
                 future.result(60)
         other.execute("ALTER TABLE hidden RENAME TO counters")
     assert append(log, predictions("b")) == Receipt(1, repeated=False)
-    assert log.read("flights", WEEK, []).column(ROW).to_pylist() == [0, 1]
+    assert read(log).column(ROW).to_pylist() == [0, 1]
 
 
-def test_a_full_queue_a_closed_log_and_bad_rows_are_refused_and_a_cancelled_request_is_left_out(tmp_path):
-    with closing(PredictionLog(tmp_path, max_waiting_rows=10)) as log:
-        unfit = predictions("unfit")
-        unfit = Batch(*unfit.__dict__.values()).rows.drop_columns([EVENT_AT])
+def test_rows_that_cannot_be_found_again_are_refused_alone(log, tmp_path):
+    batch = predictions("unfit")
+    timeless = batch.rows.drop_columns([EVENT_AT])
+    unfit = [timeless, timeless.append_column(EVENT_AT, pa.array([-(2**62)], TIMESTAMP))]
+    requests = [[replace(batch, rows=rows)] for rows in unfit]
+    *refused, fine = as_one_group(log, tmp_path, *requests, [predictions("fine")])
+    for future in refused:
         with pytest.raises(BatchRefusedError, match=EVENT_AT):
-            append(log, Batch("flights", RowKind.PREDICTION, "unfit", "d", T0, unfit))
-        with busy(tmp_path):
-            futures = [log.append([predictions(name, 6)]) for name in "abc"]
-            assert any(isinstance(f.exception(60), StorageError) for f in futures if f.done())
-        wait(futures)
-        with busy(tmp_path):
-            log.append([predictions("first")])
-            time.sleep(0.1)
-            assert log.append([predictions("second")]).cancel()
-    assert isinstance(log.append([predictions("late")]).exception(), StorageError)
+            future.result()
+    assert fine.result() == Receipt(1, repeated=False)
+
+
+def test_more_rows_than_may_wait_are_refused(tmp_path):
+    with closing(PredictionLog(tmp_path, max_waiting_rows=10)) as log:
+        requests = [[predictions("a", 11)], [predictions("b", 6)], [predictions("c", 4)]]
+        large, refused, small = as_one_group(log, tmp_path, *requests)
+        with pytest.raises(StorageError, match="11 rows wait"):
+            refused.result()
+        assert isinstance(small.exception(), StorageError)
+        assert large.result() == append(log, predictions("d", 11))
+
+
+def test_a_cancelled_request_is_not_written_and_closing_writes_the_rest(tmp_path):
+    with closing(PredictionLog(tmp_path)) as log, busy(tmp_path):
+        begin(log)
+        kept, cancelled = (log.append([predictions(name)]) for name in ("kept", "cancelled"))
+        assert cancelled.cancel()
+    assert kept.result() == Receipt(1, repeated=False)
+    with pytest.raises(StorageError, match="closed"):
+        append(log, predictions("late"))
     with closing(PredictionLog(tmp_path)) as log:
-        assert {"first/0"} <= set(ids(log)) and "second/0" not in ids(log)
+        assert ids(log) == ["kept/0"]
+
+
+def test_a_reader_sees_every_row_once_while_others_write_and_seal(log, tmp_path):
+    with closing(PredictionLog(tmp_path)) as other, ThreadPoolExecutor(2) as pool:
+        writing = pool.submit(lambda: [append(log, predictions(f"r{i}", 5)) for i in range(60)])
+        sealing = pool.submit(lambda: [other.seal() for _ in range(20)])
+        while not (writing.done() and sealing.done()):
+            rows = read(other, ["x"]).column(ROW).to_pylist()
+            assert rows == list(range(len(rows)))
+    assert log.count("flights", WEEK, DAY) == Counts(300, 0)
 
 
 def test_what_is_read_does_not_depend_on_what_is_sealed(log):
     for i in range(6):
-        append(log, predictions(f"r{i}", 3, at=T0 + i * 9 * HOUR), labels(f"r{i}", {f"r{i}/1": i}, at=T0 + i * DAY))
-    before = log.read("flights", WEEK, ["x"], horizon=DAY)
+        append(
+            log,
+            predictions(f"r{i}", 3, at=T0 + i * 9 * HOUR),
+            labels(f"r{i}", {f"r{i}/1": i}, at=T0 + i * DAY),
+        )
+    before = read(log, ["x"], horizon=DAY)
     assert log.seal() == 24
-    assert log.read("flights", WEEK, ["x"], horizon=DAY) == before
-    assert log.stats()[PREDICTIONS].n_files == 2 and log.stats()[LABELS].n_files == 6
+    assert read(log, ["x"], horizon=DAY) == before
+    assert [log.stats()[stream].n_files for stream in (PREDICTIONS, LABELS)] == [2, 6]
     append(log, predictions("r6", 2, at=T0 + 2 * DAY))
-    half = log.read("flights", WEEK, ["x"], horizon=DAY)
+    half = read(log, ["x"], horizon=DAY)
     assert half.slice(0, 18) == before
     assert (log.seal(), log.seal()) == (2, 0)
-    assert log.read("flights", WEEK, ["x"], horizon=DAY) == half
+    assert read(log, ["x"], horizon=DAY) == half
     assert half.column(ROW).to_pylist() == list(range(20))
 
 
@@ -200,8 +247,8 @@ def test_windows_hold_their_start_and_not_their_end(log, sealed):
     assert ids(log, log.locate("flights", (3, 5))) == ["h3/0", "h4/0"]
     assert log.locate("flights", (3, 5)) == Window(T0 + 3 * HOUR, T0 + 4 * HOUR, (3, 5))
     assert log.extent("flights") == Extent(5, T0, T0 + 4 * HOUR)
-    empty = log.read("flights", Window(T0 + DAY, T0 + 2 * DAY), ["x"], horizon=DAY)
-    assert empty.num_rows == 0 and {"x", LABEL, EVENT_AT} <= set(empty.column_names)
+    empty = read(log, ["x"], Window(T0 + DAY, T0 + 2 * DAY), DAY)
+    assert {column: [] for column in ("x", *OWN, LABEL)} == empty.to_pydict()
 
 
 def test_an_empty_log_has_an_extent_counts_and_no_rows(log):
@@ -219,29 +266,30 @@ def test_labels_join_until_the_horizon_and_the_first_one_counts(log, sealed):
     append(log, labels("4", {"too late": 1}, at=WEEK.end + 2 * DAY))
     if sealed:
         log.seal()
-    assert log.read("flights", WEEK, [], horizon=2 * DAY).column(LABEL).to_pylist() == [1, 0, None, None]
-    assert log.read("flights", WEEK, [], horizon=3 * DAY).column(LABEL).to_pylist() == [1, 0, 1, None]
+    joined = [read(log, horizon=days * DAY).column(LABEL).to_pylist() for days in (2, 3)]
+    assert joined == [[1, 0, None, None], [1, 0, 1, None]]
     assert log.count("flights", WEEK, 2 * DAY) == Counts(4, 2)
-    assert LABEL not in log.read("flights", WEEK, []).column_names
+    assert LABEL not in read(log).column_names
 
 
 @pytest.mark.parametrize("sealed", [False, True])
 def test_the_first_acknowledged_prediction_id_wins(log, sealed):
-    append(log, predictions("1", ids=["a", "b", "a"], x=[1, 2, 3]))
+    append(log, predictions("1", ids=["a", "b", "a"]))
     if sealed:
         log.seal()
-    append(log, predictions("2", ids=["b", "c"], x=[4, 5]))
-    assert log.read("flights", WEEK, ["x"]).column("x").to_pylist() == [1, 2, 5]
+    append(log, predictions("2", ids=["b", "c"]))
+    assert read(log, ["x"]).column("x").to_pylist() == [0, 1, 1]
     assert log.count("flights", WEEK, DAY) == Counts(3, 0, 2)
 
 
 @pytest.mark.parametrize("how", ["one group", "payloads", "half sealed", "sealed"])
 def test_columns_may_come_go_and_change_their_type(log, tmp_path, how):
-    requests = [
-        [predictions("1", x=pa.array([1]), y=pa.array(["a"]).dictionary_encode(), z=[[1]])],
-        [predictions("2", x=pa.array([1.5]), y=pa.array(["b"]), z=["text"])],
-        [predictions("3", x=pa.nulls(1), w=[True])],
+    bodies = [
+        {"x": pa.array([1]), "y": pa.array(["a"]).dictionary_encode(), "z": [[1]]},
+        {"x": pa.array([1.5]), "y": pa.array(["b"]), "z": ["text"]},
+        {"x": pa.nulls(1), "w": [True]},
     ]
+    requests = [[predictions(f"r{i}", columns=body)] for i, body in enumerate(bodies)]
     if how == "one group":
         as_one_group(log, tmp_path, *requests)
     for request in requests:
@@ -250,7 +298,7 @@ def test_columns_may_come_go_and_change_their_type(log, tmp_path, how):
             log.seal()
     if how == "sealed":
         log.seal()
-    rows = log.read("flights", WEEK, ["x", "y", "z", "w"])
+    rows = read(log, ["x", "y", "z", "w"])
     assert rows.select(["x", "y", "z", "w"]).to_pydict() == {
         "x": [1.0, 1.5, None],
         "y": ["a", "b", None],
@@ -260,7 +308,8 @@ def test_columns_may_come_go_and_change_their_type(log, tmp_path, how):
 
 
 def test_schema_changes_are_added_up_over_the_batches_of_a_window(log):
-    missing, extra = SchemaChange("x", ChangeKind.MISSING, 2), SchemaChange("y", ChangeKind.EXTRA, 1)
+    missing = SchemaChange("x", ChangeKind.MISSING, 2)
+    extra = SchemaChange("y", ChangeKind.EXTRA, 1)
     append(log, predictions("1", 2, changes=[missing]))
     append(log, predictions("2", 2, at=T0 + DAY, changes=[missing, extra]))
     append(log, predictions("3", 2, at=WEEK.end, changes=[extra]))
@@ -270,16 +319,15 @@ def test_schema_changes_are_added_up_over_the_batches_of_a_window(log):
 
 
 def test_a_large_body_becomes_one_file_per_date_past_the_inbox(log):
-    n_rows = 200_000
+    n_rows = 50_000
     large = predictions("large", n_rows)
     times = pa.array([T0 + i % 2 * DAY for i in range(n_rows)], TIMESTAMP)
-    large.rows.remove_column(0)
-    rows = large.rows.set_column(large.rows.column_names.index(EVENT_AT), EVENT_AT, times)
-    append(log, Batch("flights", RowKind.PREDICTION, "large", "d", T0, rows), predictions("small"))
+    rows = large.rows.drop_columns([EVENT_AT]).append_column(EVENT_AT, times)
+    append(log, replace(large, rows=rows), predictions("small"))
     stats = log.stats()[PREDICTIONS]
     assert stats == LogStats(n_rows + 1, 1, 2, stats.n_bytes)
     assert log.count("flights", Window(T0, T0 + DAY), DAY) == Counts(n_rows // 2 + 1, 0)
-    assert log.read("flights", WEEK, ["x"]).column(ROW).to_pylist() == list(range(n_rows + 1))
+    assert read(log, ["x"]).column(ROW).to_pylist() == list(range(n_rows + 1))
 
 
 def test_an_altered_or_missing_file_is_found_and_not_read(log, tmp_path):
@@ -294,7 +342,7 @@ def test_an_altered_or_missing_file_is_found_and_not_read(log, tmp_path):
     problems = log.verify()
     assert ["altered" in problems[0], "missing" in problems[1]] == [True, True]
     with pytest.raises(StorageError, match="could not read rows"):
-        log.read("flights", WEEK, ["x"])
+        read(log, ["x"])
 
 
 def test_files_that_nothing_knows_are_removed_at_the_next_seal_or_opening(log, tmp_path):
@@ -323,11 +371,13 @@ def test_a_log_of_a_newer_version_is_refused(tmp_path):
         PredictionLog(tmp_path)
 
 
-def start(*arguments):
+def start(*arguments: object):
     """Run this file as another process."""
     root = Path(__file__).parents[3]
     command = [sys.executable, __file__, *map(str, arguments)]
-    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True
+    )
 
 
 def kill_soon(process, seed):
@@ -346,7 +396,7 @@ def test_kill_9_loses_and_doubles_no_acknowledged_row(tmp_path):
         acknowledged += kill_soon(start("write", tmp_path, f"p{seed}"), seed)
     with closing(PredictionLog(tmp_path)) as log:
         for sealed in (False, True):
-            kept = log.read("flights", WEEK, [])
+            kept = read(log)
             found = kept.column(PREDICTION_ID).to_pylist()
             assert set(acknowledged) <= set(found)
             assert kept.column(ROW).to_pylist() == list(range(len(found)))
@@ -359,11 +409,11 @@ def test_kill_9_while_sealing_leaves_every_row_once(tmp_path):
     for seed in range(4):
         kill_soon(start("seal", tmp_path, f"p{seed}"), seed)
     with closing(PredictionLog(tmp_path)) as log:
-        before = log.read("flights", WEEK, ["x"])
+        before = read(log, ["x"])
         assert before.column(ROW).to_pylist() == list(range(log.totals()[PREDICTIONS]))
         assert log.count("flights", WEEK, DAY).n_repeated == 0
         log.seal()
-        assert log.read("flights", WEEK, ["x"]) == before
+        assert read(log, ["x"]) == before
         assert log.verify() == []
 
 
@@ -371,7 +421,7 @@ def test_two_writing_processes_number_every_row_once(tmp_path):
     processes = [start("write", tmp_path, name, 150) for name in "ab"]
     said = [process.communicate(timeout=60)[0].split() for process in processes]
     with closing(PredictionLog(tmp_path)) as log:
-        rows = log.read("flights", WEEK, [])
+        rows = read(log)
     assert rows.column(ROW).to_pylist() == list(range(300))
     assert sorted(rows.column(PREDICTION_ID).to_pylist()) == sorted(said[0] + said[1])
 
@@ -379,7 +429,7 @@ def test_two_writing_processes_number_every_row_once(tmp_path):
 def write(log, name, n_requests):
     """Append from four threads, and print each prediction id once it is acknowledged."""
 
-    def one(i):
+    def one(i) -> None:
         append(log, predictions(f"{name}-{i}"))
         sys.stdout.write(f"{name}-{i}/0\n")
         sys.stdout.flush()

@@ -1,0 +1,112 @@
+"""Overview: one model as the pages show it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dashboards.pages.chart import Chart, chart
+from dashboards.pages.condition import Condition, condition
+from dashboards.pages.record import Record
+from dashboards.pages.sentence import sentence
+from dashboards.pages.timeline import PER_ROW, Strip, summary, timeline
+from monitor.checks.score import Status
+from monitor.decision import Action, Reason
+
+Document = Mapping[str, Any]
+
+MOST_WINDOWS = 10 * PER_ROW
+"""Windows drawn on a model's own page; older ones are in the API."""
+
+_URGENCY = (Status.BREACH, Status.ERROR, Status.NO_DATA, Status.WARNING, Status.OK)
+
+
+@dataclass(frozen=True)
+class Overview:
+    """One model, ready to be shown.
+
+    Parameters
+    ----------
+    record : Record
+        What is stored.
+    condition : Condition
+        How it is doing.
+    sentence : str
+        The same in one line.
+    shown : sequence of mapping
+        The windows drawn, oldest first.
+    strips : tuple of Strip
+        Their timeline.
+    summary : str
+        The timeline in words.
+    chart : Chart or None
+        Their metric; None where none has labels.
+    """
+
+    record: Record
+    condition: Condition
+    sentence: str
+    shown: Sequence[Document]
+    strips: tuple[Strip, ...]
+    summary: str
+    chart: Chart | None
+
+    @property
+    def needs_someone(self) -> bool:
+        """Whether a person should look: a warning is unconfirmed and needs nobody."""
+        return self.condition.status in (Status.BREACH, Status.ERROR)
+
+    @property
+    def urgency(self) -> tuple[int, str]:
+        """Where the model stands in a list, the most urgent first."""
+        return _URGENCY.index(self.condition.status), self.record.name
+
+    @property
+    def decisions(self) -> list[Document]:
+        """The windows that led to something, or could have, newest first."""
+        return [window for window in reversed(self.record.windows) if _matters(window)]
+
+    @property
+    def last_run(self) -> Document | None:
+        """The newest retrain run."""
+        return self.record.runs[-1] if self.record.runs else None
+
+
+def standing(record: Record) -> Condition:
+    """Return how a recorded model is doing."""
+    return condition(record.windows, record.model["alerts"], record.model["error"])
+
+
+def spoken_of(record: Record) -> set[str]:
+    """Return the windows whose scores an overview needs: those of troubles, and the newest."""
+    found = {trouble.window["id"] for trouble in standing(record).troubles}
+    newest = [window for window in record.windows[-1:] if window["status"] == Status.WARNING]
+    measured = [record.measured] if record.measured else []
+    return found | {window["id"] for window in [*newest, *measured]}
+
+
+def overview(record: Record, n_windows: int = PER_ROW) -> Overview:
+    """Put together what is shown of a model.
+
+    Parameters
+    ----------
+    record : Record
+        What is stored of it.
+    n_windows : int
+        The newest windows to draw.
+    """
+    now, shown = standing(record), record.windows[-n_windows:]
+    metric, value, champion = record.metric, record.reference_value, record.champion
+    return Overview(
+        record=record,
+        condition=now,
+        sentence=sentence(record, now),
+        shown=shown,
+        strips=timeline(shown),
+        summary=summary(shown),
+        chart=chart(shown, metric, value, champion) if metric and shown else None,
+    )
+
+
+def _matters(window: Document) -> bool:
+    acted = window["decision"] != Action.NONE or window["reason"] == Reason.NOT_ASKED
+    return acted or window["status"] in (Status.BREACH, Status.ERROR)

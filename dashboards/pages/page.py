@@ -1,0 +1,77 @@
+"""Page: a template filled in, as an HTTP response."""
+
+from typing import Any
+from urllib.parse import quote
+
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from dashboards.pages import phrase
+from dashboards.pages.sentence import excess
+
+HEADERS = {
+    # The pages need nothing but themselves; whatever text slips in can load and run nothing.
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+    ),
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def page(template: str, **values: Any) -> HTMLResponse:
+    """Render a template of this package; all that is put in is escaped."""
+    return HTMLResponse(_ENVIRONMENT.get_template(template).render(values), headers=HEADERS)
+
+
+def model_path(model: str) -> str:
+    """Return the address of a model's page.
+
+    Examples
+    --------
+    >>> model_path("late flights")
+    '/models/late%20flights'
+    """
+    return f"/models/{quote(model, safe='')}"
+
+
+def window_path(model: str, window: str) -> str:
+    """Return the address of a window's page, as alert messages give it.
+
+    Examples
+    --------
+    >>> window_path("flights", "2013-05-13T00:00:00Z")
+    '/models/flights/windows/2013-05-13T00:00:00Z'
+    """
+    return f"{model_path(model)}/windows/{quote(window, safe=':')}"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dashboards.pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        {
+            one.__name__: one
+            for one in (
+                phrase.counted,
+                phrase.day,
+                phrase.lasted,
+                phrase.metric_title,
+                phrase.moment,
+                phrase.number,
+                phrase.stretch,
+            )
+        }
+    )
+    environment.globals.update(model_path=model_path, window_path=window_path, excess=excess)
+    return environment
+
+
+_ENVIRONMENT = _environment()

@@ -1,0 +1,169 @@
+"""Sentence: how a model is, in one line a person can act on.
+
+It answers in this order: is it fine, since when not, which columns, what was done.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from dashboards.pages.condition import Condition, Trouble
+from dashboards.pages.phrase import day, listing, metric_title, number
+from dashboards.pages.record import Record
+from monitor.checks.score import BreachWhen, Check, Status
+from monitor.decision import Reason
+from retrain.ports import Outcome
+
+Document = Mapping[str, Any]
+
+N_FINDINGS = 2
+"""Broken columns told in full; a person opens the window for the others."""
+
+
+def sentence(record: Record, condition: Condition) -> str:
+    """Say how a model is.
+
+    Parameters
+    ----------
+    record : Record
+        What is stored of the model; the scores of each trouble's window are needed.
+    condition : Condition
+        How it is doing.
+    """
+    parts = [_trouble(record, trouble) for trouble in condition.troubles]
+    if parts:
+        parts.append(_done(record, condition.troubles))
+    elif not record.windows:
+        ask = f"send predictions to POST /v1/models/{record.name}/predictions"
+        parts = [f"No window has ended yet; {ask}"]
+    else:
+        parts = [_calm(record, condition.status)]
+    line = "; ".join(parts) + "."
+    if record.model["error"]:
+        line = f"The last check could not be run: {record.model['error'].rstrip('.')}. {line}"
+    if record.model["paused"]:
+        line += " Retraining is paused."
+    return line
+
+
+def moved(scores: Sequence[Document]) -> list[str]:
+    """Name the columns that drifted, the furthest beyond its limit first.
+
+    Examples
+    --------
+    >>> distance = {"check": "drift", "breach_when": "above", "status": "BREACH"}
+    >>> moved([
+    ...     {**distance, "column": "temp", "score": 0.2, "threshold": 0.1},
+    ...     {**distance, "column": "dewp", "score": 0.5, "threshold": 0.1},
+    ...     {**distance, "column": "hour", "score": 0.0, "threshold": 0.1, "status": "OK"},
+    ... ])
+    ['dewp', 'temp']
+    """
+    drifted = [s for s in scores if s["check"] == Check.DRIFT and s["status"] == Status.BREACH]
+    return [score["column"] for score in sorted(drifted, key=excess, reverse=True)]
+
+
+def excess(score: Document) -> float:
+    """Say how far a score is beyond its threshold, as a ratio; 0 where either is missing."""
+    value, limit = score["score"], score["threshold"]
+    if value is None or limit is None:
+        return 0.0
+    above = score["breach_when"] == BreachWhen.ABOVE
+    bad, good = (value, limit) if above else (limit, value)
+    return float(bad / max(good, 1e-300))
+
+
+def _calm(record: Record, status: Status) -> str:
+    newest = record.windows[-1]
+    until = f"the window to {day(newest['end'])}"
+    if status is Status.NO_DATA:
+        first = newest
+        for window in reversed(record.windows):
+            if window["status"] != Status.NO_DATA:
+                break
+            first = window
+        return f"Not judged since {day(first['start'])}: too few rows came"
+    if status is Status.WARNING:
+        return f"Fine: {until} shows something unconfirmed{_warned(record, newest)}"
+    return f"Fine: {until} looks like the reference"
+
+
+def _warned(record: Record, window: Document) -> str:
+    names = moved(record.scores.get(window["id"], ()))
+    if names:
+        return f", {listing(names)} moved, too little for an alert"
+    if window["checks"].get(Check.PERFORMANCE) == Status.WARNING:
+        return ", performance below its limit on the first labels"
+    return ", too little for an alert"
+
+
+def _trouble(record: Record, trouble: Trouble) -> str:
+    since, scores = day(trouble.since), record.scores.get(trouble.window["id"], ())
+    if trouble.status is Status.ERROR:
+        details = [s["detail"] for s in scores if s["check"] == trouble.check and s["detail"]]
+        told = f": {details[0].rstrip('.')}" if details else ""
+        return f"{trouble.check.capitalize()} could not be checked since {since}{told}"
+    if trouble.check is Check.QUALITY:
+        findings = [finding["sentence"] for finding in trouble.window["findings"]]
+        more = f" and {len(findings) - N_FINDINGS} more" if len(findings) > N_FINDINGS else ""
+        return f"Broken feed since {since}: {', '.join(findings[:N_FINDINGS])}{more}"
+    if trouble.check is Check.PERFORMANCE:
+        return f"Performance has fallen since {since}: {_metric(record, scores)}"
+    names = moved(scores)
+    return f"Drift since {since}" + (f": {listing(names)} moved most" if names else "")
+
+
+def _metric(record: Record, scores: Sequence[Document]) -> str:
+    for score in scores:
+        if score["check"] == Check.PERFORMANCE and score["method"] == record.metric:
+            return (
+                f"{metric_title(score['method'])} is {number(score['score'])}, "
+                f"on the reference {number(score['reference_value'])}"
+            )
+    return "below its limit"
+
+
+def _done(record: Record, troubles: Sequence[Trouble]) -> str:
+    """Say what was done: what is under way, else what the last run came to, else why nothing."""
+    since = min(trouble.since for trouble in troubles)
+    going = [run for run in record.runs if run["ended_at"] is None]
+    if going:
+        return f"a retrain run is going on ({going[-1]['doing']}, {going[-1]['progress']:.0%})"
+    if record.requests:
+        return "a retrain run is asked for and waits for a worker"
+    if troubles[0].check is Check.QUALITY:
+        return "not retrained, fix the feed first"
+    ended = [run for run in record.runs if run["started_at"] >= since]
+    return _came_to(ended[-1], record.champion) if ended else _undone(record, since)
+
+
+def _came_to(run: Document, champion: int | None) -> str:
+    on, outcome = f"{run['ended_at']:%Y-%m-%d}", run["outcome"]
+    if outcome != Outcome.PROMOTED:
+        ended = "failed" if outcome == Outcome.FAILED else f"was {outcome}"
+        return f"the retrain run of {on} {ended}: {run['reason'].rstrip('.')}"
+    version = (run["details"] or {}).get("version")
+    promoted = f"version {version} was promoted on {on}"
+    moved_on = champion is not None and champion != version
+    return f"{promoted}, version {champion} serves now" if moved_on else promoted
+
+
+def _undone(record: Record, since: datetime) -> str:
+    """Say why nothing was done: what the newest decision that held says."""
+    held = [w for w in record.windows if w["start"] >= since and w["reason"] in _AGAINST]
+    if held:
+        return _AGAINST[Reason(held[-1]["reason"])]
+    if record.champion is not None and record.champion != record.windows[-1]["champion"]:
+        return f"version {record.champion} serves now"
+    return "nothing was done"
+
+
+_AGAINST = {
+    Reason.NOT_ASKED: "leeway.yaml does not retrain on this",
+    Reason.SUPERSEDED: "a newer version serves already",
+    Reason.PAUSED: "not retrained, a person has paused it",
+    Reason.INCIDENT: "not retrained, the feed was broken",
+    Reason.RUN_PENDING: "not retrained, a run was asked for already",
+    Reason.COOLING_DOWN: "not retrained yet, cooling down after the last run",
+    Reason.TOO_FEW_LABELS: "not retrained yet, too few new labels",
+}

@@ -1,0 +1,206 @@
+"""The command line. Each command imports what it needs: help answers at once."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from monitor.errors import ConfigError, LeewayError, SchemaError
+
+app = typer.Typer(
+    help="Leeway watches deployed models, tells people, and retrains when that helps.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+database = typer.Typer(help="The state database.", no_args_is_help=True)
+app.add_typer(database, name="db")
+
+FINE, BREACHED, WRONG_USE, FAILED = 0, 1, 2, 3
+"""Exit statuses."""
+
+ConfigOption = Annotated[Path, typer.Option("--config", help="The configuration file.")]
+ModelArgument = Annotated[str, typer.Argument(help="Name of the model in leeway.yaml.")]
+WhyOption = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
+DEFAULT_CONFIG = Path("leeway.yaml")
+
+
+@app.command()
+def demo(
+    *,
+    exit_when_told: Annotated[
+        bool, typer.Option("--exit", help="End when the story is told; else the server stays up.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the facts of the replay to this file.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", help="Keep the demo's data in this new folder.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the demo's server; 0 takes a free one.")] = 0,
+) -> None:
+    """Replay a year of real flights against a running server: the whole story in two minutes."""
+    from leeway.demo import run_demo  # noqa: PLC0415 - see the module's docstring
+
+    run_demo(stay=not exit_when_told, json_file=json_file, folder=folder, port=port)
+
+
+@app.command()
+def init(  # noqa: PLR0913 - one option for each thing a person may know
+    *,
+    data: Annotated[Path, typer.Option("--data", help="Training-time rows, Parquet or CSV.")],
+    target: Annotated[str, typer.Option(help="The column with the label.")],
+    prediction: Annotated[
+        str | None, typer.Option(help="The column with the prediction, if there is one.")
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="The column with the event time.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="binary, multiclass or regression; guessed if not given.")
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option(help="Length of a window: P7D, or a number of rows.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the model.")] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Write a commented leeway.yaml for a reference file, and say what was guessed."""
+    from leeway.init import Wanted, write_config  # noqa: PLC0415
+
+    wanted = Wanted(data, target, prediction, time, task, window, name)
+    for line in write_config(wanted, config):
+        typer.echo(line)
+
+
+@app.command()
+def serve(
+    *,
+    config: ConfigOption = DEFAULT_CONFIG,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    role: Annotated[str, typer.Option(help="all, api, scheduler or worker.")] = "all",
+) -> None:
+    """Run the service."""
+    from leeway.serve import run_server  # noqa: PLC0415
+
+    run_server(config, host, port, role)
+
+
+@app.command()
+def check(model: ModelArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Judge now what is due; exit status 1 when a window breached."""
+    from leeway.console import check_now  # noqa: PLC0415
+
+    sys.exit(BREACHED if check_now(config, model) else FINE)
+
+
+@app.command()
+def status(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Show each model in a line."""
+    from leeway.console import show_status  # noqa: PLC0415
+
+    show_status(config)
+
+
+@app.command()
+def windows(model: ModelArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Show the windows of a model with their verdicts."""
+    from leeway.console import show_windows  # noqa: PLC0415
+
+    show_windows(config, model)
+
+
+@app.command()
+def why(model: ModelArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Show, for each window, the stored reason for what was and was not done."""
+    from leeway.console import show_reasons  # noqa: PLC0415
+
+    show_reasons(config, model)
+
+
+@app.command()
+def versions(model: ModelArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Show the versions of a model; * marks the champion."""
+    from leeway.console import show_versions  # noqa: PLC0415
+
+    show_versions(config, model)
+
+
+@app.command()
+def retrain(
+    model: ModelArgument,
+    why: WhyOption = "asked for by a person",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Ask the worker for a retrain run."""
+    from leeway.console import ask_for_run  # noqa: PLC0415
+
+    ask_for_run(config, model, why)
+
+
+@app.command()
+def promote(
+    model: ModelArgument,
+    version: Annotated[int, typer.Argument(help="The version to promote.")],
+    why: WhyOption = "asked for by a person",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Make a version the champion."""
+    from leeway.console import promote_version  # noqa: PLC0415
+
+    promote_version(config, model, version, why)
+
+
+@app.command()
+def rollback(
+    model: ModelArgument,
+    version: Annotated[
+        int | None, typer.Argument(help="The version to go back to; default: the one before.")
+    ] = None,
+    why: WhyOption = "asked for by a person",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Go back to a former version, with its reference and thresholds."""
+    from leeway.console import roll_back  # noqa: PLC0415
+
+    roll_back(config, model, version, why)
+
+
+@app.command()
+def pause(model: ModelArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Hold back retraining of a model."""
+    from leeway.console import set_paused  # noqa: PLC0415
+
+    set_paused(config, model, paused=True)
+
+
+@app.command()
+def resume(model: ModelArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Let retraining of a model go on."""
+    from leeway.console import set_paused  # noqa: PLC0415
+
+    set_paused(config, model, paused=False)
+
+
+@database.command("upgrade")
+def upgrade_database(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Bring the state database to the newest revision; `serve` does it by itself."""
+    from leeway.console import upgrade_now  # noqa: PLC0415
+
+    upgrade_now(config)
+
+
+def _fail(status: int, message: str) -> NoReturn:
+    typer.echo(f"leeway: {message}", err=True)
+    sys.exit(status)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a known error is one line on stderr, and never a traceback."""
+    try:
+        app(arguments)
+    except (ConfigError, SchemaError) as error:
+        _fail(WRONG_USE, str(error))
+    except LeewayError as error:
+        _fail(FAILED, str(error))

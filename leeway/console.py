@@ -1,0 +1,142 @@
+"""Console: the small commands that look at a deployment, or act on it, from its own machine."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from leeway.app import Deployment, ensure_first_versions, opened
+from leeway.config import Environment
+from monitor.adapters.history import Document, History
+from monitor.checks.score import Status
+from monitor.errors import NotFoundError
+from retrain.adapters.sql_runs import SqlRuns
+from retrain.ports import RequestKind
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _deployment(config: Path, model: str | None = None) -> Iterator[Deployment]:
+    with opened(config, Environment()) as deployment:
+        if model is not None and model not in deployment.config.models:
+            raise NotFoundError("model", model)
+        yield deployment
+
+
+def upgrade_now(config: Path) -> None:
+    """Bring the state database to the newest revision."""
+    with _deployment(config) as deployment:
+        out.print(f"{deployment.config.data / 'state.db'} is up to date")
+
+
+def check_now(config: Path, model: str) -> bool:
+    """Judge what is due for a model; True when a window breached."""
+    with _deployment(config, model) as deployment:
+        ensure_first_versions(deployment, lambda _share, text: out.print(text))
+        watcher = deployment.watcher()
+        judged = watcher.check(model)
+        watcher.deliver()
+    if not judged:
+        out.print("nothing is due")
+    for one in judged:
+        out.print(f"{one.window.key}  {one.verdict.status}  {one.diagnosis.sentence}")
+    return any(one.verdict.status is Status.BREACH for one in judged)
+
+
+def show_status(config: Path) -> None:
+    """Print each model in a line."""
+    with _deployment(config) as deployment:
+        table = Table("model", "status", "newest window ends", "open alerts", "decision", box=None)
+        for model in History(deployment.engine).models():
+            window = model["window"] or {}
+            checks = ", ".join(alert["check"] for alert in model["alerts"]) or "none"
+            status = "ERROR" if model["error"] else window.get("status", Status.NO_DATA)
+            end = f"{window['end']:%Y-%m-%d %H:%M}" if window else "-"
+            table.add_row(model["model"], status, end, checks, window.get("decision", "-"))
+        out.print(table)
+
+
+def show_windows(config: Path, model: str) -> None:
+    """Print a model's windows with their verdicts."""
+    with _deployment(config, model) as deployment:
+        metric = deployment.watcher().watched[model].verdict.performance.metric
+        names = ("window", "rows", "labels", "drifted", metric, "status", "decision", "champion")
+        table = Table(*names, box=None)
+        for window in History(deployment.engine).windows(model):
+            table.add_row(*_cells(window, metric))
+        out.print(table)
+
+
+def _cells(window: Document, metric: str) -> tuple[str, ...]:
+    share, value = window["share_drifted"], window["metrics"].get(metric)
+    return (
+        window["id"],
+        f"{window['n_rows']}",
+        f"{window['n_labels']}",
+        "-" if share is None else f"{share:.0%}",
+        "-" if value is None else f"{value:.3f}",
+        window["status"],
+        window["decision"],
+        str(window["champion"]),
+    )
+
+
+def show_reasons(config: Path, model: str) -> None:
+    """Print what was done about each window, or was not, and why."""
+    with _deployment(config, model) as deployment:
+        for window in History(deployment.engine).windows(model):
+            out.print(
+                f"{window['id']}  {window['status']}  {window['decision']} "
+                f"({window['reason']}): {window['sentence']}"
+            )
+
+
+def show_versions(config: Path, model: str) -> None:
+    """Print a model's versions."""
+    with _deployment(config, model) as deployment:
+        champion = deployment.registry.champion(model)
+        table = Table("", "version", "made at", "recipe", "trained until", "why", box=None)
+        for version in deployment.registry.versions(model):
+            table.add_row(
+                "*" if version.number == champion else "",
+                str(version.number),
+                f"{version.created_at:%Y-%m-%d %H:%M}",
+                str(version.recipe.get("name", "watched only")),
+                str(version.lineage["trained_until"])[:16],
+                str(version.lineage["reason"]),
+            )
+        out.print(table)
+
+
+def ask_for_run(config: Path, model: str, why: str) -> None:
+    """Ask for a retrain run; a worker carries it out."""
+    with _deployment(config, model) as deployment:
+        runs = SqlRuns(deployment.engine)
+        now = deployment.clock.now()
+        number = runs.ask(model, RequestKind.RETRAIN, "by hand", why, now)
+    out.print(f"request {number} is waiting for the worker; see the page of {model}")
+
+
+def promote_version(config: Path, model: str, version: int, why: str) -> None:
+    """Make a version the champion."""
+    with _deployment(config, model) as deployment:
+        deployment.registry.promote(model, version, deployment.clock.now(), why)
+    out.print(f"version {version} of {model} is the champion")
+
+
+def roll_back(config: Path, model: str, version: int | None, why: str) -> None:
+    """Go back to a former version."""
+    with _deployment(config, model) as deployment:
+        now = deployment.clock.now()
+        version = deployment.registry.roll_back(model, now, why, version)
+    out.print(f"version {version} of {model} is the champion again")
+
+
+def set_paused(config: Path, model: str, *, paused: bool) -> None:
+    """Hold back retraining of a model, or let it go on."""
+    with _deployment(config, model) as deployment:
+        deployment.store.pause(model, paused=paused)
+    out.print(f"retraining of {model} is {'paused' if paused else 'on'}")

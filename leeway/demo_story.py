@@ -1,0 +1,190 @@
+"""Story: what happened in the demo, as facts and as one screen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from statistics import fmean
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+METRIC = "roc_auc"
+BARS = "▁▂▃▄▅▆▇█"
+SIGNS = {"OK": "·", "WARNING": "~", "BREACH": "D", "NO_DATA": " ", "ERROR": "!"}
+"""One character a week; a broken feed is X."""
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Story:
+    """What the server recorded, and the metric of the version that was never retrained.
+
+    Parameters
+    ----------
+    windows, alerts, runs, versions : list of dict
+        Documents of the HTTP API.
+    never : mapping of datetime to float
+        ROC AUC of version 1 by start of week.
+    """
+
+    windows: list[Document]
+    alerts: list[Document]
+    runs: list[Document]
+    versions: list[Document]
+    never: Mapping[datetime, float]
+
+
+def story_document(story: Story, seconds: float) -> Document:
+    """Return the facts, in the form in which `leeway backtest` gives its policies."""
+    configured = [_window(window) for window in story.windows]
+    never = [
+        {
+            **{key: one[key] for key in ("index", "start", "end", "n_rows")},
+            "metric": story.never[_start(one)],
+            "status": None,
+            "diagnosis": None,
+            "decision": "none",
+            "reason": "never retrained",
+            "champion": 1,
+        }
+        for one in configured
+    ]
+    promotions = sum(run["outcome"] == "promoted" for run in story.runs)
+    fits = sum(run["outcome"] in ("promoted", "refused") for run in story.runs)
+    return {
+        "metric": METRIC,
+        "bigger_is_better": True,
+        "seconds": round(seconds, 1),
+        "policies": [
+            _policy("never", never, alerts=0, fits=0, promotions=0),
+            _policy(
+                "configured", configured, alerts=len(story.alerts), fits=fits, promotions=promotions
+            ),
+        ],
+        "alerts": story.alerts,
+        "runs": story.runs,
+    }
+
+
+def _policy(
+    name: str, windows: list[Document], *, alerts: int, fits: int, promotions: int
+) -> Document:
+    reached = [window["metric"] for window in windows if window["metric"] is not None]
+    return {
+        "name": name,
+        "mean": fmean(reached),
+        "worst": min(reached),
+        "alerts": alerts,
+        "fits": fits,
+        "promotions": promotions,
+        "rollbacks": 0,
+        "windows": windows,
+    }
+
+
+def _window(window: Document) -> Document:
+    kept = ("index", "start", "end", "n_rows", "status", "diagnosis", "decision", "reason")
+    return {
+        **{key: window[key] for key in kept},
+        "metric": window["metrics"].get(METRIC),
+        "champion": window["champion"],
+    }
+
+
+def _start(window: Document) -> datetime:
+    return datetime.fromisoformat(window["start"])
+
+
+def show_story(console: Console, story: Story, document: Document, url: str) -> None:
+    """Print the story on one screen."""
+    never, configured = document["policies"]
+    n_rows = sum(window["n_rows"] for window in story.windows)
+    console.rule("Leeway: a year of flights from New York")
+    console.print(
+        f"{n_rows:,} flights in {len(story.windows)} weeks. The model predicts which arrive more "
+        "than 15 minutes late;\nit was trained on January and February 2013. Labels came a week "
+        "late.\n"
+    )
+    console.print(_strips(story, configured))
+    gain = configured["mean"] - never["mean"]
+    console.print(
+        f"\nMean ROC AUC [bold]{configured['mean']:.3f}[/] with Leeway, {never['mean']:.3f} never "
+        f"retrained: [bold]{gain:+.3f}[/] with {configured['promotions']} promotions.\n"
+    )
+    console.print(_alerts_table(story))
+    console.print(_runs_table(story))
+    console.print(
+        f"\nTold in {document['seconds']:.0f} s. Pages {url}/  metrics {url}/metrics  "
+        f"API {url}/docs"
+    )
+
+
+def _strips(story: Story, configured: Document) -> Table:
+    """Draw a character a week: verdicts, and both metrics on one scale."""
+    table = Table.grid(padding=(0, 2))
+    windows = configured["windows"]
+    both = [w["metric"] for w in windows if w["metric"] is not None] + list(story.never.values())
+    low, high = min(both), max(both)
+    table.add_row("", _months(windows), "")
+    table.add_row(
+        "verdict", Text("".join(map(_sign, windows))), "D drift  ~ some columns  X broken"
+    )
+    table.add_row("champion", Text("".join(_champion_marks(windows))), "version, where it changes")
+    for name, values in (
+        ("with Leeway", [w["metric"] for w in windows]),
+        ("never retrained", [story.never[_start(w)] for w in windows]),
+    ):
+        bars = "".join(_bar(value, low, high) for value in values)
+        table.add_row(name, Text(bars), f"ROC AUC, {low:.2f} to {high:.2f}")
+    return table
+
+
+def _months(windows: list[Document]) -> Text:
+    line = [" "] * (len(windows) + 3)
+    for place, window in enumerate(windows):
+        start = _start(window)
+        if start.day <= timedelta(days=7).days:
+            line[place : place + 3] = f"{start:%b}"
+    return Text("".join(line).rstrip())
+
+
+def _sign(window: Document) -> str:
+    return "X" if window["diagnosis"] == "incident" else SIGNS[window["status"]]
+
+
+def _champion_marks(windows: list[Document]) -> list[str]:
+    marks, line = -1, []
+    for window in windows:
+        changed = window["champion"] != marks
+        line.append(str(window["champion"])[-1] if changed else "─")
+        marks = window["champion"]
+    return line
+
+
+def _bar(value: float | None, low: float, high: float) -> str:
+    if value is None:
+        return " "
+    return BARS[round((value - low) / max(high - low, 1e-9) * (len(BARS) - 1))]
+
+
+def _alerts_table(story: Story) -> Table:
+    table = Table("alert", "from", "to", "what", title="Alerts", title_justify="left", box=None)
+    for alert in story.alerts:
+        ended = f"{_day(alert['ended_at'])} {alert['ended_how']}" if alert["ended_at"] else "open"
+        table.add_row(alert["check"], _day(alert["opened_at"]), ended, alert["sentence"])
+    return table
+
+
+def _runs_table(story: Story) -> Table:
+    title = "Retrain runs"
+    table = Table("on", "trigger", "outcome", "why", title=title, title_justify="left", box=None)
+    for run in story.runs:
+        table.add_row(_day(run["started_at"]), run["trigger"], run["outcome"], run["reason"])
+    return table
+
+
+def _day(instant: str) -> str:
+    return f"{datetime.fromisoformat(instant):%d %b}"

@@ -1,0 +1,122 @@
+"""Init: a commented leeway.yaml for a reference file."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from leeway.config import load_config
+from monitor.errors import ConfigError
+from monitor.schema import Inferred, Kind, Roles, Task, infer
+from retrain.adapters.labelled_rows import labelled_reference, read_table
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person said on the command line; None is left to be guessed."""
+
+    data: Path
+    target: str
+    prediction: str | None = None
+    time: str | None = None
+    task: str | None = None
+    window: str | None = None
+    name: str | None = None
+
+
+def write_config(wanted: Wanted, path: Path) -> list[str]:
+    """Write leeway.yaml; returns what was guessed, for the person to check.
+
+    Raises
+    ------
+    ConfigError
+        If the file exists already: a person may have worked on it.
+    SchemaError
+        If the reference cannot be used.
+    """
+    if path.exists():
+        raise ConfigError(str(path), "file", "exists already; give another one by --config")
+    if wanted.task is not None and wanted.task not in list(Task):
+        raise ConfigError("command line", "--task", f"expected one of {', '.join(Task)}")
+    table = read_table(wanted.data)
+    task = Task(wanted.task) if wanted.task else None
+    roles = Roles(wanted.target, wanted.prediction, wanted.time, task=task)
+    found = infer(table, roles)
+    labelled_reference(table, found.schema)  # a reference that cannot be learned from fails here
+    window, guesses = _window(wanted.window, has_time=found.schema.time is not None)
+    name = wanted.name or re.sub(r"[^A-Za-z0-9_.-]+", "_", wanted.data.stem)
+    reference = os.path.relpath(wanted.data.resolve(), path.resolve().parent)
+    path.write_text(_render(name, reference, found, window, with_prediction=wanted.prediction))
+    load_config(path)
+    said = [*found.guesses, *guesses]
+    return [f"wrote {path}; please check what was guessed:", *(f"  - {guess}" for guess in said)]
+
+
+def _window(text: str | None, *, has_time: bool) -> tuple[str, list[str]]:
+    if text is not None:
+        return (f"rows: {text}" if text.isdigit() else f"every: {text}"), []
+    if has_time:
+        return "every: P7D", ["windows are weeks of event time (--window P1D for days)"]
+    return "rows: 500", ["windows are 500 rows each (--window 1000 for more)"]
+
+
+def _render(
+    name: str, reference: str, found: Inferred, window: str, *, with_prediction: str | None
+) -> str:
+    schema = found.schema
+    numeric = [n for n, kind in schema.features.items() if kind is Kind.NUMERIC]
+    categorical = [n for n, kind in schema.features.items() if kind is Kind.CATEGORICAL]
+    prediction = (
+        f"prediction: {_text(with_prediction)}"
+        if with_prediction
+        else "# prediction: none, so Leeway trains version 1 on the reference and serves it"
+    )
+    return f"""\
+# Leeway's configuration. Durations are ISO 8601 (P7D, PT6H). A key that is left out has the
+# default shown; an unknown key is refused. Every key is explained in docs/configuration.md.
+models:
+  {_text(name)}:
+    task: {schema.task}
+    reference: {_text(reference)}  # training-time rows, Parquet or CSV
+    columns:
+      target: {_text(schema.target)}  # the label
+      {prediction}
+      {_optional("time", schema.time, "none: rows count from when they arrive")}
+      {_optional("id", schema.id, "none: prediction ids are generated and returned")}
+      numeric: {_list(numeric)}
+      categorical: {_list(categorical)}
+    window: {{{window}}}
+    # drift: {{methods: evidently, share_drifted: 0.5}}  # from which share of columns it breaches
+    # performance: {{metric: {_metric(schema.task)}, max_drop: 0.03}}
+    # labels: {{horizon: P90D}}  # how long labels are waited for
+    # retrain:
+    #   when: [performance, drift, schedule]  # empty: only a person does
+    #   every: P28D
+    #   cooldown: P7D
+    #   budget: PT10M
+    #   minimum_gain: 0.0
+# notify: {{via: direct, to: ["${{LEEWAY_WEBHOOK}}"]}}  # Apprise addresses, e.g. json://host/path
+"""
+
+
+def _metric(task: Task) -> str:
+    return {Task.BINARY: "roc_auc", Task.MULTICLASS: "accuracy", Task.REGRESSION: "mae"}[task]
+
+
+def _optional(key: str, value: str | None, otherwise: str) -> str:
+    return f"{key}: {_text(value)}" if value else f"# {key}: {otherwise}"
+
+
+def _text(value: str) -> str:
+    """Quote a text for YAML only where it must be."""
+    return (
+        yaml.safe_dump(value, default_flow_style=True, width=10_000).removesuffix("\n...\n").strip()
+    )
+
+
+def _list(names: list[str]) -> str:
+    return (
+        yaml.safe_dump(names, default_flow_style=True, width=88).strip().replace("\n", "\n        ")
+    )

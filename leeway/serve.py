@@ -1,0 +1,64 @@
+"""Serve: one process of a deployment, from the command line."""
+
+import ipaddress
+import sys
+from pathlib import Path
+
+import structlog
+import uvicorn
+from rich.console import Console
+
+from leeway.app import api, ensure_first_versions, opened, run_worker
+from leeway.config import Environment
+from monitor.errors import ConfigError
+
+ROLES = ("all", "api", "scheduler", "worker")
+
+
+def run_server(config_file: Path, host: str, port: int, role: str) -> None:
+    """Run a role until it is stopped.
+
+    Raises
+    ------
+    ConfigError
+        If the role is unknown, or the address can be reached from outside and there is no key.
+    """
+    if role not in ROLES:
+        raise ConfigError("command line", "--role", f"expected one of {', '.join(ROLES)}")
+    environment = Environment()
+    if role != "worker" and not _is_loopback(host) and not environment.api_key:
+        raise ConfigError(
+            "environment",
+            "LEEWAY_API_KEY",
+            f"set a key before listening on {host}, which others can reach",
+        )
+    _configure_log()
+    with opened(config_file, environment) as deployment:
+        if role == "worker":
+            run_worker(deployment)
+            return
+        console = Console(stderr=True)
+        ensure_first_versions(deployment, lambda _share, text: console.print(f"  {text}"))
+        app = api(deployment, environment, role)
+        shown = f"[{host}]" if ":" in host else host
+        console.print(f"Leeway is at http://{shown}:{port}  (/docs, /metrics)", highlight=False)
+        uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _configure_log() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )

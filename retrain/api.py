@@ -1,0 +1,196 @@
+"""HTTP doors of retraining: predictions, versions and runs."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import FileResponse
+from prometheus_client import Histogram
+from pydantic import BaseModel, ConfigDict
+
+from monitor import intake
+from monitor.api import MonitorServices, taken_in
+from monitor.batch import PREDICTION_ID, Batch
+from monitor.body import Body
+from monitor.errors import NotFoundError
+from monitor.ports import Clock
+from monitor.schema import Schema
+from retrain.adapters.sql_registry import SqlRegistry
+from retrain.adapters.sql_runs import SqlRuns
+from retrain.ports import RequestKind
+from retrain.serving import Served, Serving
+
+_log = structlog.get_logger("leeway.predict")
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RetrainServices:
+    """What retraining's doors open on.
+
+    Parameters
+    ----------
+    monitor : MonitorServices
+        Where predictions are logged.
+    registry : SqlRegistry
+        Versions.
+    runs : SqlRuns
+        Requests and runs.
+    serving : Serving
+        Champions in memory.
+    predict_seconds : Histogram
+        Time of a predict request, by model.
+    """
+
+    monitor: MonitorServices
+    registry: SqlRegistry
+    runs: SqlRuns
+    serving: Serving
+    predict_seconds: Histogram
+
+    @property
+    def clock(self) -> Clock:
+        """The present."""
+        return self.monitor.watcher.world.clock
+
+
+class Why(BaseModel):
+    """Why a person asks for something."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    why: str = "asked for by a person"
+
+
+class RollBack(Why):
+    """Where to go back to, and why."""
+
+    version: int | None = None
+
+
+def routes(services: RetrainServices) -> APIRouter:
+    """Return retraining's routes."""
+    router = APIRouter(prefix="/v1/models/{model}", tags=["retrain"])
+    _add_predict(router, services)
+    _add_runs(router, services)
+    _add_versions(router, services)
+    return router
+
+
+def _add_predict(router: APIRouter, services: RetrainServices) -> None:
+    log = services.monitor.log
+
+    @router.post("/predict")
+    async def predict(model: str, request: Request, *, durable: bool = False) -> Document:
+        """Predict rows with the champion and log them.
+
+        With ``durable=true`` the answer waits until the rows are on disk.
+        """
+        body = await request.body()
+        with services.predict_seconds.labels(model).time():
+            served, batches = await run_in_threadpool(_predict, services, model, request, body)
+            written = log.append(batches)
+        if durable:
+            await asyncio.wrap_future(written)
+        else:
+            written.add_done_callback(_report)
+        rows = batches[0].rows
+        return {
+            "model": model,
+            "version": served.version,
+            "prediction_ids": rows.column(PREDICTION_ID).to_pylist(),
+            "predictions": rows.column(served.schema.prediction).to_pylist(),
+        }
+
+
+def _add_runs(router: APIRouter, services: RetrainServices) -> None:
+    registry, runs, clock = services.registry, services.runs, services.clock
+
+    @router.post("/retrain", status_code=202)
+    def retrain(model: str, body: Why | None = None) -> Document:
+        """Ask for a retrain run."""
+        champion = registry.champion(model)
+        why = (body or Why()).why
+        number = runs.ask(model, RequestKind.RETRAIN, "by hand", why, clock.now())
+        return {"request": number, "champion": champion}
+
+    @router.get("/runs")
+    def list_runs(model: str) -> list[Document]:
+        """Every retrain run of a model, oldest first, without its details."""
+        registry.champion(model)
+        return [_without_details(run) for run in runs.runs(model)]
+
+    @router.get("/requests")
+    def list_requests(model: str) -> list[Document]:
+        """What is asked for and not done yet."""
+        registry.champion(model)
+        return [dict(request) for request in runs.open_requests(model)]
+
+    @router.get("/runs/{run}")
+    def show_run(model: str, run: int) -> Document:
+        """One run: rows, candidates, comparison with the champion, outcome and reason."""
+        return dict(runs.run(model, run))
+
+
+def _add_versions(router: APIRouter, services: RetrainServices) -> None:
+    registry, clock = services.registry, services.clock
+
+    @router.get("/versions")
+    def list_versions(model: str) -> list[Document]:
+        """Every version of a model, oldest first, the champion marked."""
+        champion = registry.champion(model)
+        return [
+            {**asdict(version), "champion": version.number == champion}
+            for version in registry.versions(model)
+        ]
+
+    @router.get("/versions/{version}/model")
+    def model_file(model: str, version: int) -> FileResponse:
+        """The skops file of a version; its bundle's SHA-256 is in the header X-Bundle-SHA256."""
+        path, digest = registry.model_file(model, version)
+        return FileResponse(
+            path, filename=f"{model}-{version}.skops", headers={"X-Bundle-SHA256": digest}
+        )
+
+    @router.post("/versions/{version}/promote")
+    def promote(model: str, version: int, body: Why | None = None) -> Document:
+        """Make a version the champion."""
+        registry.promote(model, version, clock.now(), (body or Why()).why)
+        return {"model": model, "champion": version}
+
+    @router.post("/rollback")
+    def roll_back(model: str, body: RollBack | None = None) -> Document:
+        """Go back to the predecessor, or to a version named, with its reference."""
+        asked = body or RollBack()
+        version = registry.roll_back(model, clock.now(), asked.why, asked.version)
+        return {"model": model, "champion": version}
+
+
+def _predict(
+    services: RetrainServices, model: str, request: Request, body: bytes
+) -> tuple[Served, list[Batch]]:
+    if model not in services.monitor.watcher.watched:
+        raise NotFoundError("model", model)
+    served = services.serving.champion(model)
+
+    def fit(raw: Body, _schema: Schema, known: intake.Request) -> list[Batch]:
+        # Version and schema are those of the model in memory: one answer never mixes two.
+        known = intake.Request(**{**vars(known), "champion": served.version})
+        return intake.predictions(raw, served.schema, known, predict=served.predict)
+
+    return served, taken_in(services.monitor, model, request, body, fit)
+
+
+def _report(written: Any) -> None:
+    error = written.exception()
+    if error is not None:
+        _log.error("predictions were answered but not logged", error=str(error))
+
+
+def _without_details(run: Mapping[str, Any]) -> Document:
+    return {name: value for name, value in run.items() if name != "details"}

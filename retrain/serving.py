@@ -1,0 +1,75 @@
+"""Serving: the champion in memory, swapped while it answers."""
+
+import threading
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from monitor.errors import NotPossibleError
+from monitor.schema import Schema
+from retrain.bundle import Bundle
+from retrain.candidates import predict
+from retrain.dataset import conform
+from retrain.ports import Registry
+
+
+@dataclass(frozen=True)
+class Served:
+    """One version, ready to predict."""
+
+    version: int
+    bundle: Bundle
+
+    @property
+    def schema(self) -> Schema:
+        """The columns it takes."""
+        return self.bundle.reference.schema
+
+    def predict(self, features: pa.Table) -> pa.Array:
+        """Predict fitted features: probabilities, class names or numbers."""
+        made = predict(self.bundle.pipeline, conform(features, self.schema), self.schema)
+        return pa.array(made, from_pandas=True)
+
+
+class Serving:
+    """The champions of all models.
+
+    Each answer asks the registry who is champion, so that every replica follows a promotion or a
+    rollback with its next request. While one request loads a new champion the others are answered
+    by the one before: a swap fails and delays nobody.
+
+    Parameters
+    ----------
+    registry : Registry
+        Who is champion, and its bundle.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._served: dict[str, Served] = {}
+        self._loading = threading.Lock()
+
+    def champion(self, model: str) -> Served:
+        """Return the champion; NotPossibleError when its model is elsewhere."""
+        version = self._registry.champion(model)
+        known = self._served.get(model)
+        if known is not None and known.version == version:
+            return known
+        if not self._loading.acquire(blocking=known is None) and known is not None:
+            return known
+        try:
+            return self._load(model, version)
+        finally:
+            self._loading.release()
+
+    def _load(self, model: str, version: int) -> Served:
+        known = self._served.get(model)
+        if known is not None and known.version == version:
+            return known  # another request has loaded it while this one waited
+        served = Served(version, self._registry.load(model, version))
+        if served.bundle.pipeline is None:
+            raise NotPossibleError(
+                f"{model!r} is watched only: Leeway has its predictions, not its model"
+            )
+        self._served[model] = served
+        return served

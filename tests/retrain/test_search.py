@@ -1,0 +1,222 @@
+"""Recipes compete on rows that come later, within a budget."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import count
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from monitor.checks.performance import performance
+from monitor.errors import NotPossibleError
+from monitor.schema import Kind, Schema, Task
+from retrain.candidates import ALGORITHMS, Recipe, recipes
+from retrain.dataset import Dataset, from_table, take
+from retrain.search import SearchPolicy, TrialStatus, search
+
+SCHEMA = Schema(
+    Task.BINARY,
+    {"x": Kind.NUMERIC, "z": Kind.NUMERIC, "shop": Kind.CATEGORICAL},
+    "y",
+    time="at",
+    classes=("no", "yes"),
+)
+CHEAP = SearchPolicy("roc_auc", window=timedelta(hours=50), algorithms=("logistic", "tree"))
+
+
+def rows(n_rows=1600, *, turned_at=None):
+    """Make hourly rows; from row `turned_at` on, x means the opposite."""
+    rng = np.random.default_rng(0)
+    x, z = rng.normal(size=(2, n_rows))
+    sign = np.where(np.arange(n_rows) < (turned_at or 0), -1, 1)
+    score = 2 * sign * x + rng.logistic(size=n_rows)
+    at = np.datetime64("2026-01-01", "us") + np.arange(n_rows) * np.timedelta64(1, "h")
+    shop = rng.choice(["north", "south"], n_rows)
+    target = np.where(score > 0, "yes", "no")
+    return from_table(pa.table({"x": x, "z": z, "shop": shop, "y": target, "at": at}), SCHEMA, "y")
+
+
+def run(dataset, policy=CHEAP, *, schema=SCHEMA, monotonic=lambda: 0.0, progress=lambda *_: None):
+    return search(dataset, schema, policy, seed=0, monotonic=monotonic, progress=progress)
+
+
+def clock(step):
+    ticks = count()
+    return lambda: step * next(ticks)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return run(rows())
+
+
+def test_every_algorithm_competes_and_finishes():
+    result = run(rows(800), replace(CHEAP, algorithms=ALGORITHMS))
+    assert {trial.recipe.algorithm for trial in result.trials} == set(ALGORITHMS)
+    assert {trial.status for trial in result.trials} == {TrialStatus.FINISHED}
+
+
+@pytest.mark.parametrize(
+    ("task", "metric", "classes"),
+    [
+        (Task.MULTICLASS, "accuracy", ("high", "low", "middle")),
+        (Task.MULTICLASS, "f1", ("high", "low", "middle")),
+        (Task.REGRESSION, "mae", ()),
+        (Task.REGRESSION, "r2", ()),
+    ],
+)
+def test_every_task_is_searched_by_its_own_metric(task, metric, classes):
+    dataset = rows()
+    x = np.nan_to_num(dataset.features["x"].to_numpy())
+    names = np.select([x < -1, x > 1], ["low", "high"], "middle").astype(object)
+    told = replace(dataset, target=x if task is Task.REGRESSION else names)
+    schema = replace(SCHEMA, task=task, classes=classes)
+    result = run(told, replace(CHEAP, metric=metric), schema=schema)
+    best = min if metric == "mae" else max
+    assert result.winner.score == best(trial.score for trial in result.trials)
+
+
+def test_the_winner_has_the_best_mean_score(found):
+    assert found.winner.score == max(trial.score for trial in found.trials)
+    assert found.winner.score == pytest.approx(np.mean(found.winner.fold_scores))
+
+
+def test_validation_rows_come_after_the_first_share_in_the_order_of_time(found):
+    assert len(found.validation) == 1200
+    assert found.validation.event_at[0] == rows().event_at[400]
+    assert found.folds.tolist() == sorted(found.folds.tolist())
+
+
+def test_the_winners_predictions_score_as_recorded(found):
+    for fold, score in enumerate(found.winner.fold_scores):
+        inside = found.folds == fold
+        values = performance(found.validation.target[inside], found.predictions[inside], SCHEMA)
+        assert values["roc_auc"].value == pytest.approx(score)
+
+
+def test_the_record_has_accuracy_precision_recall_and_f1_over_folds(found):
+    assert {"accuracy", "precision", "recall", "f1"} <= set(found.evaluation)
+    assert found.evaluation["roc_auc"].folds == found.winner.fold_scores
+
+
+def test_predictions_never_know_their_own_fold():
+    dataset = rows()
+    noise = np.random.default_rng(1).choice(["no", "yes"], len(dataset)).astype(object)
+    result = run(replace(dataset, target=noise), replace(CHEAP, algorithms=("tree",)))
+    assert abs(result.evaluation["roc_auc"].overall.value - 0.5) < 0.05
+
+
+def test_a_short_training_range_wins_where_the_world_has_turned():
+    policy = replace(CHEAP, algorithms=("logistic",), window=timedelta(hours=60))
+    assert run(rows(turned_at=900), policy).winner.recipe.training_range in {4, 8}
+
+
+def test_training_ranges_compete_for_the_leading_recipe_only(found):
+    shortened = [trial.recipe for trial in found.trials if trial.recipe.training_range]
+    assert [recipe.training_range for recipe in shortened] == [4, 8]
+    assert len({recipe.name for recipe in shortened}) == 1
+
+
+def test_windows_counted_in_rows_shrink_with_the_sample():
+    policy = replace(CHEAP, algorithms=("tree",), window=400, max_rows=800)
+    result = run(rows(6400), policy)
+    # 8 windows of 400 rows are half of 6 400, so of the sample too; 4 windows are 200 rows.
+    assert [trial.recipe.training_range for trial in result.trials] == [None, 4, 8]
+
+
+def test_the_champions_recipe_comes_first_and_only_once():
+    champion = recipes(["tree"], Task.BINARY)[0]
+    result = run(rows(800), replace(CHEAP, first=champion))
+    names = [trial.recipe for trial in result.trials]
+    assert names[0] == champion
+    assert names.count(champion) == 1
+
+
+def test_the_champions_training_range_competes_with_all_rows():
+    champion = replace(recipes(["tree"], Task.BINARY)[0], training_range=8)
+    result = run(rows(), replace(CHEAP, algorithms=("tree",), first=champion))
+    ranges = [trial.recipe.training_range for trial in result.trials]
+    assert (ranges[0], ranges.count(None), ranges.count(8)) == (8, 1, 1)
+
+
+def test_a_spent_budget_still_lets_one_recipe_finish():
+    result = run(rows(800), replace(CHEAP, budget=timedelta(0)))
+    assert [trial.status for trial in result.trials[:1]] == [TrialStatus.FINISHED]
+    assert {trial.status for trial in result.trials[1:]} == {TrialStatus.CUT_OFF}
+    assert result.trials[1].reason == "the budget was spent after 0 of 3 folds"
+    assert result.winner is result.trials[0]
+
+
+def test_the_budget_ends_a_trial_between_two_fits():
+    budget = timedelta(seconds=9)
+    result = run(rows(800), replace(CHEAP, budget=budget), monotonic=clock(1))
+    cut = [trial for trial in result.trials if trial.status is TrialStatus.CUT_OFF]
+    assert 0 < cut[0].n_fits < 3
+    assert cut[0].score is None
+    assert len(cut[0].fold_scores) == cut[0].n_fits
+
+
+def test_a_recipe_that_crashes_is_recorded_and_the_others_go_on():
+    broken = replace(recipes(["tree"], Task.BINARY)[0], name="broken", params={"max_depth": -3})
+    result = run(rows(800), replace(CHEAP, first=broken, budget=timedelta(0)))
+    assert result.trials[0].status is TrialStatus.FAILED
+    assert "max_depth" in result.trials[0].reason
+    assert result.winner is result.trials[1]
+
+
+def test_a_recipe_of_an_algorithm_that_is_gone_is_recorded_as_failed():
+    gone = Recipe("svm", "svm", {}, recipes(["tree"], Task.BINARY)[0].preprocessing)
+    result = run(rows(800), replace(CHEAP, first=gone))
+    assert "no algorithm 'svm'" in result.trials[0].reason
+
+
+def test_predictions_that_do_not_define_the_metric_fail_their_recipe():
+    dataset = rows(800)
+    rare = np.where(np.arange(800) % 80 == 0, "yes", "no").astype(object)
+    with pytest.raises(NotPossibleError, match="do not define the precision"):
+        run(replace(dataset, target=rare), replace(CHEAP, metric="precision"))
+
+
+def test_rows_of_one_class_cannot_be_searched():
+    dataset = rows(800)
+    with pytest.raises(NotPossibleError, match="800 labelled rows are too few, or too much alike"):
+        run(replace(dataset, target=np.array(["no"] * 800, dtype=object)))
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 15])
+def test_too_few_rows_cannot_be_searched(n_rows):
+    with pytest.raises(NotPossibleError, match=f"{n_rows} labelled rows are too few"):
+        run(take(rows(100), slice(0, n_rows)))
+
+
+def test_folds_without_both_classes_are_left_out():
+    dataset = rows(800)
+    target = dataset.target.copy()
+    target[:450] = "no"
+    result = run(Dataset(dataset.features, target, dataset.event_at))
+    assert len(result.winner.fold_scores) == 1
+    assert len(result.validation) == 200
+
+
+def test_progress_counts_every_fit_and_ends_complete():
+    told = []
+    result = run(rows(800), progress=lambda *step: told.append(step))
+    n_fits = sum(trial.n_fits for trial in result.trials)
+    assert [done for done, _, _ in told] == list(range(n_fits + 1))
+    assert told[-1][0] == told[-1][1]
+
+
+def test_whoever_is_told_of_the_progress_may_end_the_search():
+    def cancel(_done: int, _total: int, _text: str) -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        run(rows(800), progress=cancel)
+
+
+def test_the_same_seed_gives_the_same_result():
+    policy = replace(CHEAP, max_rows=600)
+    once, again = (run(rows(), policy) for _ in range(2))
+    assert once.trials == again.trials
+    np.testing.assert_array_equal(once.predictions, again.predictions)
