@@ -142,7 +142,7 @@ class RetrainConfig(_Strict):
     cooldown: timedelta = timedelta(days=7)
     """Shortest time between runs."""
     min_labels: int | None = Field(default=None, ge=1)
-    """New labelled rows a run needs; by default two windows' worth."""
+    """New labelled rows a run needs; by default three windows' worth."""
     budget: timedelta = timedelta(minutes=10)
     """Time for comparing candidates."""
     candidates: tuple[Algorithm, ...] = Field(default=ALGORITHMS, min_length=1)

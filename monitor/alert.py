@@ -130,14 +130,14 @@ def describe(verdict: Verdict, check: Check) -> str:
     """Say in a sentence what breached a check, naming the three columns that moved most."""
     breached = verdict.breached(check)
     if check is Check.DRIFT:
-        n_compared = sum(s.check is check and s.value is not None for s in verdict.scores)
+        share = f"{verdict.share_drifted:.0%}" if verdict.share_drifted is not None else "some"
         named = ", ".join(_score_text(score) for score in breached[:N_NAMED])
-        return f"{len(breached)} of {n_compared} columns drifted, most of all {named}"
+        return f"{share} of the columns drifted, most of all {named}"
     return "; ".join(_score_text(score) for score in breached[:N_NAMED])
 
 
 def _score_text(score: Score) -> str:
-    side = "over" if score.breach_when is BreachWhen.ABOVE else "under"
-    name = score.column or score.method
-    method = f" ({score.method})" if score.column else ""
-    return f"{name}{method} {score.value:.3g}, {side} its limit of {score.threshold:.3g}"
+    if score.column is None:
+        return f"{score.method} is {score.value:.3f}, its limit {score.threshold:.3f}"
+    sign = ">" if score.breach_when is BreachWhen.ABOVE else "<"
+    return f"{score.column} ({score.method} {score.value:.2g} {sign} {score.threshold:.2g})"

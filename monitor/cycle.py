@@ -89,7 +89,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
 
     names = [*schema.features, schema.prediction]
     rows = world.log.read(watched.name, window, names, horizon=policy.labels.horizon)
-    counts = world.log.count(watched.name, window, policy.labels.horizon)
+    (counts,) = world.log.count(watched.name, [window], policy.labels.horizon)
     changes = world.log.changes(watched.name, window)
 
     current = TableColumns(_with_target(rows, schema))
@@ -98,7 +98,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     scores += _performance(rows, champion, policy)
 
     enough = min_rows(policy.window, champion.reference)
-    verdict = judge(scores, counts, policy, enough_rows=enough)
+    verdict = judge(scores, counts, policy, target=schema.target, enough_rows=enough)
     diagnosis = diagnose(verdict)
     judged = Judged(window, revision, champion.version, verdict, diagnosis)
     state = _state(watched, world, now)
@@ -166,10 +166,12 @@ def _state(watched: Watched, world: World, now: datetime) -> ModelState:
 
 def reopened(watched: Watched, world: World) -> Iterator[tuple[Window, int]]:
     """Yield the judged windows whose rows or labels have moved, with the revision to make."""
-    horizon, now = watched.verdict.labels.horizon, world.clock.now()
-    for known in world.store.judged(watched.name).values():
-        closed = known.window.end + horizon < now
-        if not closed and to_revise(known, world.log.count(watched.name, known.window, horizon)):
+    labels, now = watched.verdict.labels, world.clock.now()
+    judged = world.store.judged(watched.name).values()
+    still_open = [one for one in judged if one.window.end + labels.horizon >= now]
+    counted = world.log.count(watched.name, [one.window for one in still_open], labels.horizon)
+    for known, counts in zip(still_open, counted, strict=True):
+        if to_revise(known, counts, labels):
             yield known.window, known.revision + 1
 
 

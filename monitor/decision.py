@@ -9,8 +9,9 @@ from monitor.alert import Alert, Judged, Opening, alerts, describe
 from monitor.checks.score import Check, Status
 from monitor.diagnosis import DiagnosisKind
 
-DEFAULT_NEW_WINDOWS = 2
-"""Labelled windows a run needs besides what the champion was trained on."""
+DEFAULT_NEW_WINDOWS = 3
+"""Labelled windows a run needs since the champion's: two decide, so at least one is new to learn
+from. With fewer the challenger learns the champion's own rows and cannot be better."""
 
 
 class Action(StrEnum):
@@ -59,7 +60,7 @@ class RetrainPolicy:
     cooldown : timedelta
         Shortest time between two runs.
     min_labels : int or None
-        New labelled rows a run needs; by default two labelled windows, however large.
+        New labelled rows a run needs; by default three labelled windows, however large.
     """
 
     when: frozenset[Trigger] = frozenset(Trigger)
@@ -174,7 +175,10 @@ def _against(
 ) -> tuple[Reason, str] | None:
     rest = policy.cooldown - (now - state.last_run_at)
     if policy.min_labels is None:
-        enough, wanted = state.n_new_windows >= DEFAULT_NEW_WINDOWS, "two labelled windows"
+        enough, wanted = (
+            state.n_new_windows >= DEFAULT_NEW_WINDOWS,
+            f"{DEFAULT_NEW_WINDOWS} labelled windows",
+        )
     else:
         enough, wanted = state.n_new_labels >= policy.min_labels, f"{policy.min_labels} labels"
     few = (

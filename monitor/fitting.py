@@ -65,8 +65,9 @@ def fit_column(
 
 def _probabilities(raw: RawColumn, schema: Schema) -> RawColumn:
     """Take a predicted class for a probability of 0 or 1."""
-    typed = not isinstance(raw, list)
-    if typed and (pa.types.is_floating(raw.type) or pa.types.is_integer(raw.type)):
+    if not isinstance(raw, list) and (
+        pa.types.is_floating(raw.type) or pa.types.is_integer(raw.type)
+    ):
         return raw
     named = {schema.positive: 1.0, schema.classes[0]: 0.0}
     return [

@@ -44,8 +44,8 @@ class Log(Protocol):
         """Return a row range of predictions as a window, with its times of receipt."""
         ...
 
-    def count(self, model: str, window: Window, horizon: timedelta) -> Counts:
-        """Count a window's rows, and those with a label within the horizon."""
+    def count(self, model: str, windows: Sequence[Window], horizon: timedelta) -> list[Counts]:
+        """Count each window's rows, and those with a label within the horizon."""
         ...
 
     def read(

@@ -132,7 +132,12 @@ def _performance_score(
 
 
 def judge(
-    scores: Sequence[Score], counts: Counts, policy: VerdictPolicy, *, enough_rows: int
+    scores: Sequence[Score],
+    counts: Counts,
+    policy: VerdictPolicy,
+    *,
+    target: str,
+    enough_rows: int,
 ) -> Verdict:
     """Judge a window.
 
@@ -144,6 +149,9 @@ def judge(
         Rows and labels of the window.
     policy : VerdictPolicy
         The limits.
+    target : str
+        The label column. Its drift is shown, but left out of the share: labels come late, and the
+        share must not change with them.
     enough_rows : int
         Fewer rows than this are no data; see `min_rows`.
 
@@ -158,7 +166,7 @@ def judge(
         return Verdict(Status.NO_DATA, checks, scored, None, provisional=True)
     scored = tuple(replace(score, status=score_status(score)) for score in scores)
     provisional = counts.maturity < policy.labels.mature
-    share = share_drifted(scored)
+    share = share_drifted([score for score in scored if score.column != target])
     checks = {
         Check.DRIFT: _drift_status(scored, share, policy.drift),
         Check.QUALITY: worst(_statuses(scored, Check.QUALITY)),

@@ -178,11 +178,11 @@ class LabelPolicy:
     """
 
     horizon: timedelta = timedelta(days=90)
-    mature: float = 0.95
+    mature: float = 0.9
 
 
-REVISED_AT = (0.5, 0.95)
-"""Maturities whose crossing makes a new revision."""
+REVISED_AT = 0.5
+"""Share of labelled rows whose crossing makes a new revision, as does that of `mature`."""
 
 REVISED_GROWTH = 0.01
 """Growth in rows that makes a new revision."""
@@ -198,18 +198,18 @@ class JudgedWindow:
     incident: bool = False
 
 
-def to_revise(judged: JudgedWindow, counts: Counts) -> bool:
+def to_revise(judged: JudgedWindow, counts: Counts, policy: LabelPolicy) -> bool:
     """Say whether a window's rows or labels have moved enough for a new revision.
 
     Examples
     --------
     >>> window = Window(MONDAY, MONDAY + timedelta(days=7))
-    >>> to_revise(JudgedWindow(window, 1, Counts(100, 0)), Counts(100, 97))
+    >>> to_revise(JudgedWindow(window, 1, Counts(100, 0)), Counts(100, 97), LabelPolicy())
     True
-    >>> to_revise(JudgedWindow(window, 1, Counts(100, 10)), Counts(100, 20))
+    >>> to_revise(JudgedWindow(window, 1, Counts(100, 10)), Counts(100, 20), LabelPolicy())
     False
     """
     before, after = judged.counts.maturity, counts.maturity
-    crossed = any((before < edge) != (after < edge) for edge in REVISED_AT)
+    crossed = any((before < edge) != (after < edge) for edge in (REVISED_AT, policy.mature))
     grown = counts.n_rows - judged.counts.n_rows >= max(1, REVISED_GROWTH * judged.counts.n_rows)
     return crossed or (judged.window.rows is None and grown)

@@ -62,12 +62,15 @@ _GRID: Mapping[str, tuple[Preprocessing, Mapping[str, Params]]] = {
 }
 _ABSOLUTE: Params = {"max_iter": 100, "max_leaf_nodes": 8, "loss": "absolute_error"}
 
+MLP_ROW_PASSES = 400_000
+MLP_EPOCHS = (2, 20)
+"""Rows that an MLP is shown in all: what it learns goes by its steps, not by its epochs."""
+
 _FEW_EPOCHS: Mapping[str, Any] = {
     "early_stopping": True,
     "n_iter_no_change": 3,
     "tol": 1e-3,
     "learning_rate_init": 0.003,
-    "max_iter": 20,
 }
 _ESTIMATORS: Mapping[str, tuple[Any, Any]] = {
     "logistic": (linear_model.LogisticRegression, linear_model.Ridge),
@@ -137,7 +140,7 @@ def recipes(algorithms: Sequence[str], task: Task) -> tuple[Recipe, ...]:
     )
 
 
-def estimator(recipe: Recipe, schema: Schema, seed: int) -> Any:
+def estimator(recipe: Recipe, schema: Schema, *, n_rows: int, seed: int) -> Any:
     """Return the unfitted scikit-learn estimator of a recipe; every classifier has probabilities.
 
     Parameters
@@ -147,6 +150,8 @@ def estimator(recipe: Recipe, schema: Schema, seed: int) -> Any:
         ``1 / C`` of the logistic regression) and ``hidden_units`` (of the only hidden layer).
     schema : Schema
         Task and classes.
+    n_rows : int
+        Rows it will be fitted on.
     seed : int
         Of all that is random.
 
@@ -159,7 +164,7 @@ def estimator(recipe: Recipe, schema: Schema, seed: int) -> Any:
     is_regression = schema.task is Task.REGRESSION
     classifier, regressor = _ESTIMATORS[name]
     kind = regressor if is_regression else classifier
-    built = kind(**_arguments(name, recipe.params, schema), random_state=seed)
+    built = kind(**_arguments(name, recipe.params, schema, n_rows), random_state=seed)
     if name == "mlp" and is_regression:
         # A network learns slowly towards a target that is far from 0.
         return TransformedTargetRegressor(built, transformer=StandardScaler())
@@ -197,7 +202,9 @@ def fit(
         )
     if schema.task is not Task.REGRESSION and (rows.target == rows.target[0]).all():
         raise NotPossibleError(f"all {len(rows)} rows to learn from are {rows.target[0]!r}")
-    model = prepared(schema, recipe.preprocessing, estimator(recipe, schema, seed))
+    model = prepared(
+        schema, recipe.preprocessing, estimator(recipe, schema, n_rows=len(rows), seed=seed)
+    )
     with _few_threads(len(rows), None), warnings.catch_warnings():
         # Stopping early is meant: whether it was too early, the held-out rows tell.
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -255,7 +262,7 @@ def _recipes_of(name: str, task: Task) -> Iterator[Recipe]:
         yield Recipe(f"{name} {variant}".strip(), name, params, preprocessing)
 
 
-def _arguments(name: str, params: Params, schema: Schema) -> dict[str, Any]:
+def _arguments(name: str, params: Params, schema: Schema, n_rows: int) -> dict[str, Any]:
     """Return scikit-learn's arguments: the recipe's, and those that no recipe varies."""
     given: dict[str, Any] = dict(params)
     is_regression = schema.task is Task.REGRESSION
@@ -272,7 +279,9 @@ def _arguments(name: str, params: Params, schema: Schema) -> dict[str, Any]:
         # Every iteration grows a tree per class.
         given["max_iter"] = min(given["max_iter"], max(20, 200 // (len(schema.classes) or 1)))
     elif name == "mlp":
-        given = {**_FEW_EPOCHS, "hidden_layer_sizes": (given.pop("hidden_units"),), **given}
+        epochs = int(np.clip(MLP_ROW_PASSES // n_rows, *MLP_EPOCHS))
+        hidden = {"hidden_layer_sizes": (given.pop("hidden_units"),), "max_iter": epochs}
+        given = {**_FEW_EPOCHS, **hidden, **given}
     return given
 
 

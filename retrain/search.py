@@ -10,6 +10,7 @@ import numpy as np
 from monitor.checks.performance import METRICS, performance
 from monitor.columns import IntArray
 from monitor.errors import NotPossibleError
+from monitor.reference import Estimate
 from monitor.schema import Schema, Task
 from retrain.candidates import ALGORITHMS, MIN_TRAINING_ROWS, Recipe, fit, predict, recipes
 from retrain.dataset import Dataset, Fold, TargetArray, newest, sample, split, take
@@ -51,7 +52,7 @@ class SearchPolicy:
     window: timedelta | int
     algorithms: Sequence[str] = ALGORITHMS
     budget: timedelta = timedelta(minutes=10)
-    max_rows: int = 20_000
+    max_rows: int = 10_000
     n_folds: int = 3
     first: Recipe | None = None
 
@@ -78,6 +79,8 @@ class Trial:
         Why it did not finish; empty if it did.
     score : float or None
         Mean of the metric over the folds; None unless finished.
+    standard_error : float or None
+        Sampling error of `score`.
     fold_scores : tuple of float
         The metric on each fold that was reached, oldest first.
     seconds : float
@@ -90,6 +93,7 @@ class Trial:
     status: TrialStatus
     reason: str
     score: float | None
+    standard_error: float | None
     fold_scores: tuple[float, ...]
     seconds: float
     n_fits: int
@@ -224,7 +228,7 @@ class _Race:
     def _try(self, recipe: Recipe) -> None:
         begun, n_before = self.monotonic(), self.n_done
         predictions: list[TargetArray] = []
-        scores: list[float] = []
+        scores: list[Estimate] = []
         status, reason = TrialStatus.FINISHED, ""
         for number, fold in enumerate(self.folds):
             if self._is_spent():
@@ -240,11 +244,12 @@ class _Race:
             except Exception as error:  # noqa: BLE001 - it may fail in any way; the others go on
                 status, reason = TrialStatus.FAILED, f"{type(error).__name__}: {error}"
                 break
-        score = float(np.mean(scores)) if status is TrialStatus.FINISHED else None
+        score, spread = _mean(scores) if status is TrialStatus.FINISHED else (None, None)
         seconds, n_fits = self.monotonic() - begun, self.n_done - n_before
-        trial = Trial(recipe, status, reason, score, tuple(scores), seconds, n_fits)
+        values = tuple(one.value for one in scores)
+        trial = Trial(recipe, status, reason, score, spread, values, seconds, n_fits)
         self.trials.append(trial)
-        if self._is_better(score):
+        if self._is_better(trial):
             self._best, self._predictions = trial, predictions
 
     def _predict(self, recipe: Recipe, fold: Fold) -> TargetArray:
@@ -252,23 +257,33 @@ class _Race:
         model = fit(recipe, known, self.schema, window=self.policy.window, seed=self.seed)
         return predict(model, self.rows.features.iloc[fold.start : fold.end], self.schema)
 
-    def _score(self, predictions: TargetArray, fold: Fold) -> float:
+    def _score(self, predictions: TargetArray, fold: Fold) -> Estimate:
         labels = self.rows.target[fold.start : fold.end]
         found = performance(labels, predictions, self.schema).get(self.policy.metric)
         if found is None:  # the fold defines it, so it is the predictions: none is positive
             title = METRICS[self.policy.metric].title
             raise NotPossibleError(f"its predictions do not define the {title}")
-        return found.value
+        return found
 
     def _is_spent(self) -> bool:
         elapsed = self.monotonic() - self._started
         return self._best is not None and elapsed >= self.policy.budget.total_seconds()
 
-    def _is_better(self, score: float | None) -> bool:
-        if score is None or self._best is None or self._best.score is None:
-            return score is not None
-        metric = METRICS[self.policy.metric]
-        return metric.gain(champion=self._best.score, challenger=score) > 0
+    def _is_better(self, trial: Trial) -> bool:
+        best = self._best
+        if trial.score is None or best is None or best.score is None:
+            return trial.score is not None
+        gain = METRICS[self.policy.metric].gain(champion=best.score, challenger=trial.score)
+        # Of many ranges one looks best by chance: to forget rows must pay by a standard error
+        # (the one-standard-error rule, Breiman et al. 1984, section 3.4.3).
+        forgets = trial.recipe.training_range is not None and best.recipe.training_range is None
+        return gain > (best.standard_error or 0.0 if forgets else 0.0)
+
+
+def _mean(scores: Sequence[Estimate]) -> tuple[float, float]:
+    """Return the mean of the folds' scores, and its standard error."""
+    errors = [score.standard_error for score in scores]
+    return float(np.mean([s.value for s in scores])), float(np.linalg.norm(errors) / len(errors))
 
 
 def _first_round(policy: SearchPolicy, schema: Schema) -> list[Recipe]:

@@ -19,13 +19,16 @@ HEIGHT = 100.0
 MARGIN = 0.12
 """Room above the highest and below the lowest value, as a share of their distance."""
 
+LEAST_SPAN = 0.1
+"""The y axis spans at least this share of the values, or noise would look like trouble."""
+
 APART = 16.0
 """Labels nearer than this, in percent of the height, would touch."""
 
-DOTTED = 120
+DENSE = 120
 """With more windows than this, dots would hide the line; values that stand alone keep theirs."""
 
-MARKS_APART = 6.0
+MARKS_APART = 4.0
 """Marks nearer than this, in percent of the width, share one label."""
 
 
@@ -70,23 +73,27 @@ class Chart:
         Width of the drawing, in its units; the height is 100.
     line, dots, breaches : str
         SVG paths: the metric, a dot for each value, and a dot for each breach.
+    dense : bool
+        Whether there are too many windows for dots and long marks.
     reference_y : float or None
         Where the reference value lies.
     marks : tuple of Mark
         Changes of version.
     labels : tuple of Label
         Values on the y axis.
-    title : str
-        What the chart shows, in words.
+    brief, title : str
+        The newest value in a few words, and what the chart shows.
     """
 
     width: float
     line: str
     dots: str
     breaches: str
+    dense: bool
     reference_y: float | None
     marks: tuple[Mark, ...]
     labels: tuple[Label, ...]
+    brief: str
     title: str
 
 
@@ -125,7 +132,7 @@ def chart(
     if not known:
         return None
     low, high = _domain(known if reference is None else [*known, reference])
-    width = max(len(windows), LEAST_PER_ROW) * SLOT
+    width, dense = max(len(windows), LEAST_PER_ROW) * SLOT, len(windows) > DENSE
 
     def y(value: float) -> float:
         return round((high - value) / (high - low) * HEIGHT, 1)
@@ -139,18 +146,21 @@ def chart(
     return Chart(
         width=width,
         line=_line(at),
-        dots=_dots(at if len(at) <= DOTTED else _alone(at)),
+        dots=_dots(_alone(at) if dense else at),
         breaches=_dots(fell),
+        dense=dense,
         reference_y=None if reference is None else y(reference),
         marks=_marks(windows, champion, width),
         labels=_labels(max(known), min(known), reference, y),
+        brief=f"{metric_title(metric)} {number(known[-1])}, reference {number(reference)}",
         title=_title(windows, metric, reference),
     )
 
 
 def _domain(values: Sequence[float]) -> tuple[float, float]:
     low, high = min(values), max(values)
-    room = (high - low) * MARGIN or abs(high) * MARGIN or 1.0
+    least = LEAST_SPAN * max(abs(low), abs(high)) or 1.0
+    room = max((high - low) * MARGIN, (least - (high - low)) / 2)
     return low - room, high + room
 
 

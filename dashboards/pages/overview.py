@@ -6,11 +6,11 @@ from typing import Any
 
 from dashboards.pages.chart import Chart, chart
 from dashboards.pages.condition import Condition, condition
+from dashboards.pages.ledger import Entry, ledger
 from dashboards.pages.record import Record
 from dashboards.pages.sentence import sentence
 from dashboards.pages.timeline import PER_ROW, Strip, summary, timeline
 from monitor.checks.score import Status
-from monitor.decision import Action, Reason
 
 Document = Mapping[str, Any]
 
@@ -61,9 +61,9 @@ class Overview:
         return _URGENCY.index(self.condition.status), self.record.name
 
     @property
-    def decisions(self) -> list[Document]:
-        """The windows that led to something, or could have, newest first."""
-        return [window for window in reversed(self.record.windows) if _matters(window)]
+    def decisions(self) -> list[Entry]:
+        """What was decided and what came of it, newest first."""
+        return ledger(self.record.windows, self.record.runs)
 
     @property
     def last_run(self) -> Document | None:
@@ -105,8 +105,3 @@ def overview(record: Record, n_windows: int = PER_ROW) -> Overview:
         summary=summary(shown),
         chart=chart(shown, metric, value, champion) if metric and shown else None,
     )
-
-
-def _matters(window: Document) -> bool:
-    acted = window["decision"] != Action.NONE or window["reason"] == Reason.NOT_ASKED
-    return acted or window["status"] in (Status.BREACH, Status.ERROR)

@@ -1,13 +1,14 @@
 """Page: a template filled in, as an HTTP response."""
 
+import re
 from typing import Any
 from urllib.parse import quote
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from dashboards.pages import phrase
-from dashboards.pages.sentence import excess
 
 HEADERS = {
     # The pages need nothing but themselves; whatever text slips in can load and run nothing.
@@ -48,6 +49,21 @@ def window_path(model: str, window: str) -> str:
     return f"{model_path(model)}/windows/{quote(window, safe=':')}"
 
 
+def prose(text: str) -> Markup:
+    """Escape a sentence and keep its dates whole, where a line would break at their hyphens.
+
+    Examples
+    --------
+    >>> prose("Drift since 2013-05-13: <temp>")
+    Markup('Drift since <span class="t">2013-05-13</span>: &lt;temp&gt;')
+    """
+    # Safe: the text is escaped first, and a date holds no character that means anything in HTML.
+    return Markup(_DATE.sub(r'<span class="t">\g<0></span>', str(escape(text))))  # noqa: S704
+
+
+_DATE = re.compile(r"\b\d{4}-\d\d-\d\d(?: \d\d:\d\d)?\b")
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("dashboards.pages"),
@@ -67,10 +83,11 @@ def _environment() -> Environment:
                 phrase.moment,
                 phrase.number,
                 phrase.stretch,
+                prose,
             )
         }
     )
-    environment.globals.update(model_path=model_path, window_path=window_path, excess=excess)
+    environment.globals.update(model_path=model_path, window_path=window_path)
     return environment
 
 

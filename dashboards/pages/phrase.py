@@ -60,10 +60,10 @@ def number(value: float | None) -> str:
     Examples
     --------
     >>> [number(value) for value in (0.70312, 0, 12.345, 3.2e-31, 123456.7, None)]
-    ['0.703', '0', '12.3', '3.2e-31', '123,457', '–']
+    ['0.703', '0', '12.3', '3.2e-31', '123,457', '—']
     """
     if value is None or math.isnan(value):
-        return "–"
+        return "—"
     size = abs(value)
     if size == 0 or math.isinf(value):
         return f"{value:g}"

@@ -38,7 +38,7 @@ def sentence(record: Record, condition: Condition) -> str:
         parts = [f"No window has ended yet; {ask}"]
     else:
         parts = [_calm(record, condition.status)]
-    line = "; ".join(parts) + "."
+    line = "; ".join([parts[0], *(part[0].lower() + part[1:] for part in parts[1:])]) + "."
     if record.model["error"]:
         line = f"The last check could not be run: {record.model['error'].rstrip('.')}. {line}"
     if record.model["paused"]:
@@ -101,8 +101,8 @@ def _trouble(record: Record, trouble: Trouble) -> str:
     since, scores = day(trouble.since), record.scores.get(trouble.window["id"], ())
     if trouble.status is Status.ERROR:
         details = [s["detail"] for s in scores if s["check"] == trouble.check and s["detail"]]
-        told = f": {details[0].rstrip('.')}" if details else ""
-        return f"{trouble.check.capitalize()} could not be checked since {since}{told}"
+        told = details[0].rstrip(".") if details else f"{trouble.check} could not be checked"
+        return f"Error since {since}: {told}"
     if trouble.check is Check.QUALITY:
         findings = [finding["sentence"] for finding in trouble.window["findings"]]
         more = f" and {len(findings) - N_FINDINGS} more" if len(findings) > N_FINDINGS else ""
@@ -129,7 +129,7 @@ def _done(record: Record, troubles: Sequence[Trouble]) -> str:
     going = [run for run in record.runs if run["ended_at"] is None]
     if going:
         return f"a retrain run is going on ({going[-1]['doing']}, {going[-1]['progress']:.0%})"
-    if record.requests:
+    if any(request["asked_at"] >= since for request in record.requests):
         return "a retrain run is asked for and waits for a worker"
     if troubles[0].check is Check.QUALITY:
         return "not retrained, fix the feed first"

@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from dashboards.pages.phrase import counted, stretch
+from dashboards.pages.phrase import counted, day, stretch
 from monitor.checks.score import Status
 
 Document = Mapping[str, Any]
@@ -109,12 +109,14 @@ def summary(windows: Sequence[Document]) -> str:
 
     Examples
     --------
-    >>> summary([{"status": "OK"}, {"status": "BREACH"}, {"status": "OK"}])
-    '3 windows: 2 OK, 1 BREACH'
+    >>> monday = datetime(2013, 1, 7)
+    >>> summary([{"status": status, "start": monday} for status in ("OK", "BREACH", "OK")])
+    '3 windows from 2013-01-07 on: 2 OK, 1 BREACH'
     """
     statuses = [Status(window["status"]) for window in windows]
     counts = [f"{statuses.count(status)} {status}" for status in Status if status in statuses]
-    return f"{counted(len(windows), 'window')}: {', '.join(counts)}"
+    since = f" from {day(windows[0]['start'])} on" if windows else ""
+    return f"{counted(len(windows), 'window')}{since}: {', '.join(counts)}"
 
 
 def _cell(window: Document, slot: int) -> Cell:

@@ -1,6 +1,6 @@
 """Tables of the prediction log (inbox, catalog of files, requests), and the rows that fit them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -132,6 +132,15 @@ class Stretch:
         dtype = pa.int64() if self.column == ROW else TIMESTAMP
         start, end = (pa.scalar(value, pa.int64()).cast(dtype) for value in (self.start, self.end))
         return (pc.field(self.column) >= start) & (pc.field(self.column) < end)
+
+
+def covering(stretches: Sequence[Stretch]) -> Stretch:
+    """Return the shortest stretch that holds all of some, which are of one column."""
+    return Stretch(
+        stretches[0].column,
+        min(stretch.start for stretch in stretches),
+        max(stretch.end for stretch in stretches),
+    )
 
 
 def fitted(rows: pa.Table) -> pa.Table:

@@ -19,6 +19,7 @@ from monitor.adapters.log_tables import (
     Stream,
     Stretch,
     counters,
+    covering,
     files,
     inbox,
     instant,
@@ -143,11 +144,28 @@ class PredictionLog:
         return Window(start, end, rows)
 
     @storage("count rows")
-    def count(self, model: str, window: Window, horizon: timedelta) -> Counts:
-        """Count a window's rows, and those with a label within the horizon."""
-        logged, kept = self._load(model, window, [PREDICTION_ID, ROW], horizon)
-        n_labels = kept.num_rows - kept.column(LABEL).null_count
-        return Counts(kept.num_rows, n_labels, logged - kept.num_rows)
+    def count(self, model: str, windows: Sequence[Window], horizon: timedelta) -> list[Counts]:
+        """Count each window's rows, and those with a label within the horizon.
+
+        Predictions and labels are read once for all windows, ids and times only.
+        """
+        if len({window.rows is None for window in windows}) != 1:
+            # None at all, or a model that went over from windows by time to windows by count.
+            return [one for window in windows for one in self.count(model, [window], horizon)]
+        stretches = [_stretch(window) for window in windows]
+        within = [_label_stretch(window, horizon) for window in windows]
+        with self._engine.begin() as connection:
+            stream = (model, RowKind.PREDICTION)
+            logged = find(connection, self._folder, stream, covering(stretches))
+            stream = (model, RowKind.LABEL)
+            labels = find(connection, self._folder, stream, covering(within))
+        rows = logged.read([PREDICTION_ID, EVENT_AT, ROW])
+        known = labels.read([PREDICTION_ID, RECEIVED_AT, LABEL])
+        came = _labelled(rows, known, RECEIVED_AT)
+        return [
+            _counts(came.filter(stretch.holds()), labelled)
+            for stretch, labelled in zip(stretches, within, strict=True)
+        ]
 
     @storage("read rows")
     def read(
@@ -162,8 +180,8 @@ class PredictionLog:
 
         The columns asked for come with ``_prediction_id``, ``_event_at``, ``_received_at``,
         ``_model_version`` and ``_row``; a column the log does not have is null. With a horizon
-        ``_label`` is joined, null where no label came: of the labels received from a horizon
-        before the window's start until a horizon after its end. Of a prediction id that is
+        ``_label`` is joined, null where no label came: of the labels received from the window's
+        start until a horizon after its end. Of a prediction id that is
         repeated in the window, or of a label, the first acknowledged counts.
         """
         wanted = list(dict.fromkeys([*columns, *_ALWAYS_READ]))
@@ -255,7 +273,7 @@ class PredictionLog:
         rows = logged.read(columns)
         kept = _first_of_each(rows)
         if horizon is not None:
-            kept = _labelled(kept, labels.read([PREDICTION_ID, LABEL]))
+            kept = _labelled(kept, labels.read([PREDICTION_ID, LABEL]), LABEL)
         return rows.num_rows, kept
 
 
@@ -274,10 +292,17 @@ def _stretch(window: Window) -> Stretch:
     return Stretch(EVENT_AT, micros(window.start), micros(window.end))
 
 
+def _counts(rows: pa.Table, labelled: Stretch) -> Counts:
+    """Count a window's rows, of which each has the time its label was received."""
+    kept = _first_of_each(rows)
+    n_labels = kept.filter(labelled.holds()).num_rows
+    return Counts(kept.num_rows, n_labels, rows.num_rows - kept.num_rows)
+
+
 def _label_stretch(window: Window, horizon: timedelta) -> Stretch:
-    # A label may come before its prediction, at the least by as much as event times may run ahead.
-    before = max(horizon, FUTURE_TOLERANCE)
-    return Stretch(RECEIVED_AT, micros(window.start - before), micros(window.end + horizon))
+    # Nobody knows a label before the event; clocks may differ as much as event times may.
+    start = micros(window.start - FUTURE_TOLERANCE)
+    return Stretch(RECEIVED_AT, start, micros(window.end + horizon))
 
 
 def _first_of_each(rows: pa.Table) -> pa.Table:
@@ -287,8 +312,8 @@ def _first_of_each(rows: pa.Table) -> pa.Table:
     return rows.filter(pc.equal(first_place, pa.array(np.arange(rows.num_rows, dtype=np.int32))))
 
 
-def _labelled(rows: pa.Table, labels: pa.Table) -> pa.Table:
-    """Join labels, in order of acknowledgement: `index_in` finds the first of each id."""
+def _labelled(rows: pa.Table, labels: pa.Table, column: str) -> pa.Table:
+    """Join a column of labels, in order of acknowledgement: `index_in` finds an id's first."""
     known = labels.filter(pc.field(LABEL).is_valid())
     places = pc.index_in(rows.column(PREDICTION_ID), value_set=known.column(PREDICTION_ID))
-    return rows.append_column(LABEL, known.column(LABEL).take(places))
+    return rows.append_column(column, known.column(column).take(places))

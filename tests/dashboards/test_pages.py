@@ -1,0 +1,394 @@
+"""What the pages say, on a real database filled by real cycles."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from xml.etree import ElementTree as Xml
+
+import pytest
+from sqlalchemy import text
+
+from monitor.adapters.history import History
+from retrain.ports import Outcome, RequestKind
+
+FLIGHTS = "flights_late"
+HOSTILE = "<script>alert(\"x\")</script> & 'co'"
+
+
+def lead(html: str) -> str:
+    """Return the sentence of the (first) model on a page."""
+    return words(re.search(r'<p class="lead">(.*?)</p>', html, re.DOTALL)[1])
+
+
+def words(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", html)).split())
+
+
+def cells(html: str) -> list[str]:
+    return re.findall(r'<rect class="cell (\w+)" x="[\d.]+" y="[\d.]+" width="8.0"', html)
+
+
+def test_without_models_the_page_says_how_to_begin(deployed):
+    assert "No model is registered yet" in lead(deployed.show("/").text)
+
+
+def test_a_model_without_windows_says_where_to_send_predictions(deployed):
+    deployed.model(FLIGHTS)
+    expected = (
+        "No window has ended yet; send predictions to POST /v1/models/flights_late/predictions."
+    )
+    assert lead(deployed.show("/").text) == expected
+    assert lead(deployed.show("/models/flights_late").text) == expected
+
+
+def test_a_calm_model_is_fine(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, auc=0.70)
+    assert (
+        lead(deployed.show("/").text) == "Fine: the window to 2013-01-14 looks like the reference."
+    )
+
+
+def test_a_warning_is_fine_and_names_what_moved(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, drifted=["hour"])
+    page = deployed.show("/").text
+    assert lead(page) == (
+        "Fine: the window to 2013-01-14 shows something unconfirmed, hour moved, "
+        "too little for an alert."
+    )
+    assert "none needs a look" in page
+
+
+def test_drift_is_told_since_when_in_which_columns_and_what_was_done(deployed):
+    deployed.model(FLIGHTS)
+    for number in range(4):
+        deployed.judge(FLIGHTS, number, auc=0.7, drifted=["temp", "dewp", "humid"] * (number > 1))
+    at = datetime(2013, 2, 5, tzinfo=UTC)
+    deployed.retrain(FLIGHTS, at, Outcome.PROMOTED, "+0.03 ROC AUC")
+    assert lead(deployed.show("/").text) == (
+        "Drift since 2013-01-21: temp, dewp and humid moved most; version 2 was promoted on 2013-02-05."
+    )
+
+
+def test_a_fallen_metric_is_told_with_its_reference_value(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, auc=0.61)
+    assert lead(deployed.show("/").text).startswith(
+        "Performance has fallen since 2013-01-07: ROC AUC is 0.610, on the reference 0.703; "
+    )
+
+
+def test_labels_that_have_not_come_do_not_hide_a_fallen_metric(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, auc=0.61)
+    deployed.judge(FLIGHTS, 1)
+    page = deployed.show("/").text
+    assert lead(page).startswith("Performance has fallen since 2013-01-07")
+    assert cells(page) == ["BREACH", "OK"]
+
+
+def test_a_broken_feed_stands_before_the_drift_it_causes(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, missing=["humid"], drifted=["humid", "temp", "dewp"], auc=0.6)
+    assert lead(deployed.show("/").text) == (
+        "Broken feed since 2013-01-07: humid: 98% of rows have no value (reference 0%); "
+        "not retrained, fix the feed first."
+    )
+
+
+def test_a_check_that_crashed_is_an_error_with_its_detail(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, failure="ValueError: 3 labels for 2 predictions")
+    page = deployed.show("/").text
+    assert lead(page).startswith("Error since 2013-01-07: ValueError: 3 labels for 2 predictions; ")
+    assert '<span class="badge ERROR">' in page
+
+
+def test_windows_without_rows_are_told_since_when(deployed):
+    deployed.model(FLIGHTS)
+    for number, n_rows in enumerate((480, 3, 0)):
+        deployed.judge(FLIGHTS, number, n_rows=n_rows)
+    assert lead(deployed.show("/").text) == "Not judged since 2013-01-14: too few rows came."
+
+
+def test_a_cycle_that_could_not_be_run_is_told_first(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0)
+    deployed.store.fail(FLIGHTS, "StorageError: disk full", datetime(2013, 1, 20, tzinfo=UTC))
+    page = deployed.show("/").text
+    assert lead(page).startswith("The last check could not be run: StorageError: disk full. Fine: ")
+    assert "1 needs a look" in page
+
+
+def test_a_paused_model_says_so(deployed):
+    deployed.model(FLIGHTS)
+    deployed.store.pause(FLIGHTS, paused=True)
+    assert lead(deployed.show("/").text).endswith(" Retraining is paused.")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (Outcome.REFUSED, "the retrain run of 2013-01-15 was refused: no better."),
+        (Outcome.FAILED, "the retrain run of 2013-01-15 failed: no better."),
+    ],
+)
+def test_a_run_that_changed_nothing_tells_its_reason(deployed, outcome, told):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, drifted=["temp", "dewp", "humid"])
+    deployed.retrain(FLIGHTS, datetime(2013, 1, 15, tzinfo=UTC), outcome, "no better")
+    assert lead(deployed.show("/").text).endswith(told)
+
+
+def test_a_promotion_that_was_rolled_back_tells_who_serves_now(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, drifted=["temp", "dewp", "humid"])
+    at = datetime(2013, 1, 15, tzinfo=UTC)
+    deployed.retrain(FLIGHTS, at, Outcome.PROMOTED, "better")
+    deployed.registry.roll_back(FLIGHTS, at + timedelta(hours=1), "worse after all")
+    assert lead(deployed.show("/").text).endswith(
+        "version 2 was promoted on 2013-01-15, version 1 serves now."
+    )
+
+
+def test_a_run_that_is_going_on_tells_how_far_it_is(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, drifted=["temp", "dewp", "humid"])
+    at = datetime(2013, 1, 15, tzinfo=UTC)
+    if not deployed.runs.open_requests(FLIGHTS):
+        deployed.runs.ask(FLIGHTS, RequestKind.RETRAIN, "by hand", "please", at)
+    run = deployed.runs.start(deployed.runs.claim(RequestKind.RETRAIN, "w", at), 1, at)
+    deployed.runs.progress(run, 0.7, "fitting a forest")
+    page = deployed.show("/models/flights_late").text
+    assert lead(page).endswith("a retrain run is going on (fitting a forest, 70%).")
+    assert "going on, 70 %" in words(page)
+
+
+def test_the_timeline_has_one_titled_cell_a_window(deployed):
+    deployed.year(FLIGHTS)
+    page = deployed.show("/").text
+    found = cells(page)
+    assert len(found) == 44
+    assert {status: found.count(status) for status in found} == {
+        "OK": 36,
+        "WARNING": 3,
+        "BREACH": 4,
+        "NO_DATA": 1,
+    }
+    titles = re.findall(r'tabindex="-1" aria-label="(.*?)"', page)
+    assert titles[18].startswith(
+        "2013-05-13 to 2013-05-20 UTC: BREACH, 480 rows, version 5; 4 of 6"
+    )
+
+
+def test_statuses_differ_in_shape_and_not_only_in_colour(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0)
+    deployed.judge(FLIGHTS, 1, drifted=["hour"])
+    deployed.judge(FLIGHTS, 2, missing=["hour"])
+    page = deployed.show("/").text
+    heights = dict(re.findall(r'<rect class="cell (\w+)" .*? width="8.0" height="([\d.]+)"', page))
+    assert len(set(heights.values())) == 3
+
+
+def test_the_chart_draws_the_metric_with_its_reference_and_marks_promotions(deployed):
+    deployed.year(FLIGHTS)
+    page = deployed.show("/").text
+    assert page.count('class="reference" x1="0"') == 1
+    path = re.search(r'<path class="metric" d="(.*?)"', page)[1]
+    # 44 windows, of which the one with too few rows has its metric all the same.
+    assert len(re.findall("[ML]", path)) == 44
+    assert "version 7 serves from 2013-06-03 on" in page
+    assert "0.703 reference" in page
+
+
+def test_without_labels_the_page_says_that_performance_is_not_known(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0)
+    page = deployed.show("/").text
+    assert "performance is not known; send labels to POST /v1/models/flights_late/labels" in page
+    assert 'class="metric"' not in page
+
+
+def test_500_windows_are_all_on_the_models_page_and_the_newest_52_on_the_first(deployed):
+    deployed.year(FLIGHTS, 500)
+    assert len(cells(deployed.show("/").text)) == 52
+    assert "The newest 52 of 500 windows" in words(deployed.show("/").text)
+    assert len(cells(deployed.show("/models/flights_late").text)) == 500
+
+
+def test_decisions_are_told_with_their_reasons_and_what_came_of_them(deployed):
+    deployed.year(FLIGHTS, 21)
+    said = words(deployed.show("/").text)
+    assert "Retrain, performance breach: roc_auc 0.637, under its limit of 0.673. " in said
+    assert "Promoted version 7: +0.031 ROC AUC on 952 rows" in said
+    assert "Refused: no better than the champion: +0.002 ROC AUC." in said
+
+
+def test_a_decision_of_an_earlier_revision_is_not_lost_with_late_labels(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0)
+    deployed.judge(FLIGHTS, 5, drifted=["temp", "dewp", "humid"])
+    deployed.retrain(FLIGHTS, datetime(2013, 2, 19, tzinfo=UTC), Outcome.PROMOTED, "better")
+    deployed.judge(FLIGHTS, 5, drifted=["temp", "dewp", "humid"], auc=0.7, revision=2)
+    assert "Promoted version 2: better." in words(deployed.show("/").text)
+
+
+def test_models_that_need_someone_come_first(deployed):
+    for name in "abcdefgh":
+        deployed.model(name)
+        deployed.judge(name, 0, drifted=["temp", "dewp", "humid"] * (name == "g"))
+    page = deployed.show("/").text
+    assert re.findall(r'<h2><a href="/models/(\w)"', page) == list("gabcdefh")
+    assert "8 models, 1 needs a look" in words(page)
+
+
+def test_the_models_page_shows_alerts_runs_versions_and_how_to_undo(deployed):
+    deployed.year(FLIGHTS, 21)
+    page = deployed.show("/models/flights_late").text
+    said = words(page)
+    assert "performance 2013-05-20T00:00:00Z 2013-05-27 07:00 roc_auc 0.647" in said
+    assert "promoted, version 7" in said
+    assert "7 champion" in said
+    assert said.count("champion 2013") == 1
+    assert "leeway rollback flights_late" in said
+    assert "curl -X POST http://testserver/v1/models/flights_late/rollback" in said
+
+
+def test_with_one_version_there_is_nothing_to_undo(deployed):
+    deployed.model(FLIGHTS)
+    assert "Nothing to undo" in deployed.show("/models/flights_late").text
+
+
+def test_the_windows_page_shows_scores_thresholds_diagnosis_decision_and_reason(deployed):
+    deployed.model(FLIGHTS)
+    key = deployed.judge(FLIGHTS, 0, drifted=["temp", "dewp", "humid"], auc=0.69)
+    said = words(deployed.show(f"/models/flights_late/windows/{key}").text)
+    assert "temp wasserstein 0.310 above 0.100 480 with 4,000 BREACH" in said
+    assert "hour wasserstein 0.020 above 0.100 480 with 4,000 OK" in said
+    assert "ROC AUC 0.690 ± 0.006 below 0.673 0.703 470 with 4,000 OK" in said
+    assert "covariate drift: the inputs have moved" in said
+    assert "too few new labels: 3 of 6 columns drifted" in lead(
+        deployed.show(f"/models/flights_late/windows/{key}").text
+    )
+
+
+def test_the_windows_page_shows_every_revision_the_newest_first(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0)
+    key = deployed.judge(FLIGHTS, 0, auc=0.61, revision=2)
+    said = words(deployed.show(f"/models/flights_late/windows/{key}").text)
+    assert "2 2013-01-14 08:00 BREACH 480 470" in said
+    assert said.index("2 2013-01-14 08:00 BREACH") < said.index("1 2013-01-14 07:00 OK")
+
+
+def test_a_window_links_to_its_neighbours(deployed):
+    deployed.model(FLIGHTS)
+    keys = [deployed.judge(FLIGHTS, number) for number in range(3)]
+    page = deployed.show(f"/models/flights_late/windows/{keys[1]}").text
+    assert f'href="/models/flights_late/windows/{keys[0]}" rel="prev"' in page
+    assert f'href="/models/flights_late/windows/{keys[2]}" rel="next"' in page
+
+
+def test_row_windows_have_a_page_too(deployed):
+    deployed.model(FLIGHTS)
+    key = deployed.judge(FLIGHTS, 1, by_rows=True)
+    page = deployed.show(f"/models/flights_late/windows/{key}").text
+    assert "Window rows from 500, 2013-01-14 to 2013-01-21" in words(page)
+
+
+def test_each_cell_leads_to_a_page(deployed):
+    deployed.year(FLIGHTS, 3)
+    links = re.findall(r'<a href="(/models/[^"]+/windows/[^"]+)" tabindex', deployed.show("/").text)
+    assert [deployed.show(link).status_code for link in links] == [200, 200, 200]
+
+
+@pytest.mark.parametrize("path", ["/models/nobody", "/models/nobody/windows/x"])
+def test_an_unknown_model_is_a_problem_document(deployed, path):
+    answer = deployed.show(path)
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == "there is no model 'nobody'"
+
+
+def test_an_unknown_window_is_a_problem_document(deployed):
+    deployed.model(FLIGHTS)
+    answer = deployed.show("/models/flights_late/windows/2013-01-01")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.fixture
+def hostile(deployed):
+    """Put markup wherever a user's text can reach: names, columns, reasons, errors."""
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, auc=0.5, drifted=[HOSTILE, "temp", "dewp", "humid"])
+    deployed.judge(FLIGHTS, 1, failure=HOSTILE, missing=[HOSTILE])
+    at = datetime(2013, 1, 22, tzinfo=UTC)
+    if not deployed.runs.open_requests(FLIGHTS):
+        deployed.runs.ask(FLIGHTS, RequestKind.RETRAIN, "by hand", HOSTILE, at)
+    deployed.retrain(FLIGHTS, at, Outcome.FAILED, HOSTILE)
+    deployed.version(FLIGHTS, at, HOSTILE)
+    deployed.store.fail(FLIGHTS, HOSTILE, at)
+    deployed.store.register(HOSTILE, at)
+    with deployed.engine.begin() as connection:
+        connection.execute(text("UPDATE windows SET key = :name || key"), {"name": "<b>&"})
+        connection.execute(
+            text("UPDATE revisions SET window_key = :name || window_key"), {"name": "<b>&"}
+        )
+    return deployed
+
+
+def pages(deployed) -> list[str]:
+    history = History(deployed.engine)
+    paths = ["/", "/models/flights_late"]
+    paths += [f"/models/flights_late/windows/{w['id']}" for w in history.windows(FLIGHTS)]
+    answers = [deployed.show(path.replace("<b>&", "%3Cb%3E%26")) for path in paths]
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    return [answer.text for answer in answers]
+
+
+def test_everything_a_user_gives_is_escaped(hostile):
+    for page in pages(hostile):
+        assert "&lt;script&gt;" in page
+        assert "<script" not in page
+        assert "<b>" not in page
+
+
+@pytest.mark.parametrize("n_weeks", [0, 1, 44])
+def test_html_is_well_formed(deployed, n_weeks):
+    deployed.year(FLIGHTS, n_weeks)
+    for page in pages(deployed):
+        root = Xml.fromstring(page)
+        assert root.tag == "html"
+        assert root.get("lang") == "en"
+        assert len(root.findall(".//h1")) == 1
+
+
+def test_hostile_text_leaves_html_well_formed(hostile):
+    for page in pages(hostile):
+        Xml.fromstring(page)
+
+
+def test_nothing_is_fetched_from_elsewhere_and_nothing_runs(deployed):
+    deployed.year(FLIGHTS, 3)
+    for page in pages(deployed):
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+        assert "<script" not in page
+    policy = deployed.show("/").headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
+
+
+def test_every_page_says_that_times_are_utc(deployed):
+    deployed.year(FLIGHTS, 1)
+    assert all("All times are UTC." in page for page in pages(deployed))
+
+
+def test_a_wall_may_ask_for_reloading(deployed):
+    assert 'http-equiv="refresh" content="60"' in deployed.show("/?refresh=60").text
+    assert "http-equiv" not in deployed.show("/").text
+    assert deployed.show("/?refresh=0").status_code == 422
+
+
+def test_the_pages_are_not_in_the_api_description(deployed):
+    assert deployed.app().openapi()["paths"] == {}
