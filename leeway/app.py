@@ -37,7 +37,7 @@ from monitor.adapters.prometheus_exporter import MonitorCollector
 from monitor.adapters.sql_store import SqlStore
 from monitor.cycle import World as MonitorWorld
 from monitor.errors import NotFoundError
-from monitor.ports import Clock, Notifier
+from monitor.ports import Champion, Clock, Notifier
 from monitor.scheduler import Watcher, scheduler
 from monitor.schema import Schema, infer
 from retrain.adapters.labelled_rows import LabelledRows, labelled_reference, read_table
@@ -84,9 +84,13 @@ class Deployment:
         """Verdicts and decisions."""
         return SqlStore(self.engine)
 
+    def champion(self, model: str) -> Champion:
+        """Return a model's champion as the watch sees it."""
+        return self.registry.at(model, self.clock.now())
+
     def schema(self, model: str) -> Schema:
         """Return a model's schema."""
-        return self.registry.at(model, self.clock.now()).reference.schema
+        return self.champion(model).reference.schema
 
     def watcher(self) -> Watcher:
         """Return what judges the windows of all models."""
@@ -201,9 +205,7 @@ def api(deployment: Deployment, environment: Environment, role: str) -> FastAPI:
     if role != "scheduler":
         _mount_doors(app, deployment, watcher, metrics)
     history = History(deployment.engine)
-    metrics.register(
-        MonitorCollector(history, deployment.log, lambda name: deployment.schema(name).kinds())
-    )
+    metrics.register(MonitorCollector(history, deployment.log, deployment.champion))
     metrics.register(RetrainCollector(deployment.engine))
     ProcessCollector(registry=metrics)
 

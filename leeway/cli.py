@@ -192,7 +192,7 @@ def upgrade_database(config: ConfigOption = DEFAULT_CONFIG) -> None:
 
 
 def _fail(status: int, message: str) -> NoReturn:
-    typer.echo(f"leeway: {message}", err=True)
+    typer.echo(f"leeway: {' '.join(message.split())}", err=True)
     sys.exit(status)
 
 
@@ -202,5 +202,5 @@ def main(arguments: list[str] | None = None) -> None:
         app(arguments)
     except (ConfigError, SchemaError) as error:
         _fail(WRONG_USE, str(error))
-    except LeewayError as error:
+    except (LeewayError, OSError) as error:
         _fail(FAILED, str(error))

@@ -4,10 +4,20 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    ValidationError,
+    model_validator,
+)  # fmt: skip
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from monitor.checks.drift import DriftPolicy
@@ -27,6 +37,20 @@ Algorithm = Literal["hist_gradient_boosting", "random_forest", "logistic", "line
 ALGORITHMS: tuple[Algorithm, ...] = (
     "hist_gradient_boosting", "random_forest", "logistic", "tree", "mlp"
 )  # fmt: skip
+
+
+def _iso_8601(value: Any) -> Any:
+    """Refuse numbers: 7 could be days as well as seconds."""
+    if isinstance(value, timedelta) or (isinstance(value, str) and value.startswith("P")):
+        return value
+    raise ValueError("expected an ISO 8601 duration, as P7D or PT6H")
+
+
+# A century is forever, and the present less a century is still a date.
+Duration = Annotated[
+    timedelta, BeforeValidator(_iso_8601), Field(ge=timedelta(0), le=timedelta(days=36_525))
+]
+Stretch = Annotated[Duration, Field(gt=timedelta(0))]
 
 
 class _Strict(BaseModel):
@@ -70,11 +94,11 @@ class ColumnsConfig(_Strict):
 class WindowConfig(_Strict):
     """How rows are cut into windows: by event time or by count."""
 
-    every: timedelta | None = None
+    every: Stretch | None = None
     """Length of a time window, ISO 8601 (P7D)."""
     rows: int | None = Field(default=None, gt=0)
     """Rows of a row window."""
-    lateness: timedelta = timedelta(0)
+    lateness: Duration = timedelta(0)
     """How long after its end a time window waits for late rows."""
     anchor: AwareDatetime = MONDAY
     """An instant at which a time window starts."""
@@ -85,8 +109,6 @@ class WindowConfig(_Strict):
     def _one_of_two(self) -> "WindowConfig":
         if (self.every is None) == (self.rows is None):
             raise ValueError("give exactly one of every (a duration) and rows (a number)")
-        if self.every is not None and self.every <= timedelta(0):
-            raise ValueError("every must be longer than nothing")
         return self
 
 
@@ -95,22 +117,25 @@ class DriftConfig(_Strict):
 
     methods: Literal["evidently"] | dict[str, str] = "evidently"
     """Evidently's default choice, or a method by column; columns not named get the default."""
-    thresholds: dict[str, float] = {}
+    thresholds: dict[str, FiniteFloat] = {}
     """Limits by column, in place of the method's own."""
     share_drifted: float = Field(default=0.5, gt=0, le=1)
     """Share of drifted columns from which the window breaches."""
 
 
 class QualityConfig(_Strict):
-    """When a column counts as broken; see `monitor.checks.quality.QualityPolicy`."""
+    """When a column counts as broken; see `monitor.checks.quality.QualityPolicy`.
 
-    null_jump: float = Field(default=0.1, ge=0, le=1)
+    A share at its limit breaches, so a limit of 0 would always do.
+    """
+
+    null_jump: float = Field(default=0.1, gt=0, le=1)
     """Rise of the share of missing values over the reference's."""
-    unseen: float = Field(default=0.5, ge=0, le=1)
+    unseen: float = Field(default=0.5, gt=0, le=1)
     """Share of values the reference never had."""
-    out_of_range: float = Field(default=0.05, ge=0, le=1)
+    out_of_range: float = Field(default=0.05, gt=0, le=1)
     """Share of values far outside the reference's range."""
-    schema_change: float = Field(default=0.01, ge=0, le=1)
+    schema_change: float = Field(default=0.01, gt=0, le=1)
     """Share of rows with a column missing, extra or of another type."""
 
 
@@ -126,7 +151,7 @@ class PerformanceConfig(_Strict):
 class LabelsConfig(_Strict):
     """When labels count."""
 
-    horizon: timedelta = timedelta(days=90)
+    horizon: Duration = timedelta(days=90)
     """Labels are joined this long after a window's end."""
     mature: float = Field(default=0.9, gt=0, le=1)
     """Share of labelled rows from which performance is final."""
@@ -137,13 +162,13 @@ class RetrainConfig(_Strict):
 
     when: tuple[Trigger, ...] = tuple(Trigger)
     """What opens a run; empty: only a person does."""
-    every: timedelta = timedelta(days=28)
+    every: Stretch = timedelta(days=28)
     """Longest time between runs, where `when` has schedule."""
-    cooldown: timedelta = timedelta(days=7)
+    cooldown: Duration = timedelta(days=7)
     """Shortest time between runs."""
     min_labels: int | None = Field(default=None, ge=1)
     """New labelled rows a run needs; by default three windows' worth."""
-    budget: timedelta = timedelta(minutes=10)
+    budget: Stretch = timedelta(minutes=10)
     """Time for comparing candidates."""
     candidates: tuple[Algorithm, ...] = Field(default=ALGORITHMS, min_length=1)
     """Algorithms that compete."""
@@ -200,7 +225,7 @@ class Config(_Strict):
     """Who tells people."""
     data: Path = Path("leeway-data")
     """Folder of the database, the log and the models."""
-    tick: timedelta = timedelta(seconds=10)
+    tick: Stretch = timedelta(seconds=10)
     """Time between looks at what is due."""
     url: str = "http://127.0.0.1:8000"
     """Where people reach Leeway's pages; used in messages."""
@@ -216,10 +241,12 @@ def load_config(path: Path) -> Config:
     """
     name = str(path)
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(name, "file", "not found; make one with `leeway init`") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(name, "file", f"cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(name, "file", f"not valid YAML: {error}") from error
     if not isinstance(document, dict):
         raise ConfigError(name, "file", "expected keys: models, notify, data, tick, url")
@@ -256,8 +283,11 @@ def _with_environment(value: Any, file: str, path: str) -> Any:
 
 
 def _config_error(file: str, error: ValidationError) -> ConfigError:
-    first = error.errors()[0]
-    path = ".".join(str(part) for part in first["loc"]) or "file"
+    errors = error.errors()
+    # Where a key takes one of two types both complain; the one that came further knows better.
+    about = [one for one in errors if _key_path(one).startswith(_key_path(errors[0]))]
+    first = max(about, key=lambda one: len(_key_path(one)))
+    path = _key_path(first)
     if first["type"] == "extra_forbidden":
         return ConfigError(file, path, "unknown key; is it spelled right, and in the right place?")
     if first["type"] == "missing":
@@ -265,6 +295,13 @@ def _config_error(file: str, error: ValidationError) -> ConfigError:
     found = first.get("input")
     shown = f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
     return ConfigError(file, path, f"{first['msg'].removeprefix('Value error, ')}{shown}")
+
+
+def _key_path(error: ErrorDetails) -> str:
+    """Return the dotted path of the key, without the types that pydantic puts among them."""
+    types = ("literal[", "dict[", "[key]")
+    keys = [str(part) for part in error["loc"] if not str(part).startswith(types)]
+    return ".".join(keys) or "file"
 
 
 def _check_model(file: str, name: str, model: ModelConfig) -> None:
@@ -276,6 +313,9 @@ def _check_model(file: str, name: str, model: ModelConfig) -> None:
         raise ConfigError(
             file, f"{path}.performance.metric", f"expected one of {', '.join(METRICS)}"
         )
+    if metric is not None and model.task is not None and model.task not in METRICS[metric].tasks:
+        fitting = ", ".join(name for name, one in METRICS.items() if model.task in one.tasks)
+        raise ConfigError(file, f"{path}.performance.metric", f"{model.task} models have {fitting}")
 
 
 def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:

@@ -5,12 +5,24 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from monitor.errors import StorageError
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring a database to the newest revision; one that is there stays untouched."""
+    """Bring a database to the newest revision; one that is there stays untouched.
+
+    Raises
+    ------
+    StorageError
+        If the database cannot be used.
+    """
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        raise StorageError(f"{engine.url.database}: {error.orig}") from error

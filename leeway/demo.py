@@ -44,6 +44,9 @@ WEEK = timedelta(days=7)
 LAST_LABELS = timedelta(days=6)
 """The last week's labels come before the next week, in which nothing flies, would be judged."""
 
+LOG_WIDTH = 120
+"""Width of the story where there is no terminal to say."""
+
 START_SECONDS = 120.0
 
 LEEWAY_YAML = f"""\
@@ -59,7 +62,7 @@ models:
       numeric: [{", ".join(NUMERIC)}]
       categorical: [{", ".join(CATEGORICAL)}]
     window: {{every: P7D}}
-    retrain: {{budget: PT20S, cooldown: P21D, every: P28D}}
+    retrain: {{budget: PT20S, cooldown: P28D, every: P35D}}
 url: {{url}}
 """
 
@@ -89,6 +92,8 @@ def run_demo(*, stay: bool, json_file: Path | None, folder: Path | None, port: i
     """
     began = time.monotonic()
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = LOG_WIDTH
     flights = load_flights()
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise ConfigError("command line", "--folder", f"{folder} is not empty; name a new folder")

@@ -12,7 +12,10 @@ from rich.text import Text
 
 METRIC = "roc_auc"
 BARS = "▁▂▃▄▅▆▇█"
-SIGNS = {"OK": "·", "WARNING": "~", "BREACH": "D", "NO_DATA": " ", "ERROR": "!"}
+MOST_ALERTS = 10
+"""Alerts that are listed: the rest would push the story off the screen."""
+
+SIGNS = {"OK": "·", "WARNING": "~", "BREACH": "B", "NO_DATA": " ", "ERROR": "!"}
 """One character a week; a broken feed is X."""
 
 Document = dict[str, Any]
@@ -129,10 +132,9 @@ def _strips(story: Story, configured: Document) -> Table:
     both = [w["metric"] for w in windows if w["metric"] is not None] + list(story.never.values())
     low, high = min(both), max(both)
     table.add_row("", _months(windows), "")
-    table.add_row(
-        "verdict", Text("".join(map(_sign, windows))), "D drift  ~ some columns  X broken"
-    )
-    table.add_row("champion", Text("".join(_champion_marks(windows))), "version, where it changes")
+    signs = "".join(map(_sign, windows))
+    table.add_row("verdict", Text(signs), "B breach  ~ some columns drifted  X broken feed")
+    table.add_row("champion", Text("".join(_champion_marks(windows))), "number of its version")
     for name, values in (
         ("with Leeway", [w["metric"] for w in windows]),
         ("never retrained", [story.never[_start(w)] for w in windows]),
@@ -171,18 +173,31 @@ def _bar(value: float | None, low: float, high: float) -> str:
 
 
 def _alerts_table(story: Story) -> Table:
-    table = Table("alert", "from", "to", "what", title="Alerts", title_justify="left", box=None)
-    for alert in story.alerts:
-        ended = f"{_day(alert['ended_at'])} {alert['ended_how']}" if alert["ended_at"] else "open"
-        table.add_row(alert["check"], _day(alert["opened_at"]), ended, alert["sentence"])
+    table = _table("Alerts", "on", "check", "until", "what")
+    broken = [alert for alert in story.alerts if alert["check"] == "quality"]
+    others = [alert for alert in story.alerts if alert["check"] != "quality"]
+    shown = [*broken, *others[: MOST_ALERTS - len(broken)]]
+    for alert in sorted(shown, key=lambda one: int(one["id"])):
+        until = _day(alert["ended_at"]) if alert["ended_at"] else "open"
+        table.add_row(_day(alert["opened_at"]), alert["check"], until, alert["sentence"])
+    if len(story.alerts) > len(shown):
+        n_more = len(story.alerts) - len(shown)
+        table.add_row("", "", "", f"and {n_more} more, on the page of the model")
     return table
 
 
 def _runs_table(story: Story) -> Table:
-    title = "Retrain runs"
-    table = Table("on", "trigger", "outcome", "why", title=title, title_justify="left", box=None)
+    table = _table("Retrain runs", "on", "trigger", "outcome", "why")
     for run in story.runs:
         table.add_row(_day(run["started_at"]), run["trigger"], run["outcome"], run["reason"])
+    return table
+
+
+def _table(title: str, *names: str) -> Table:
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in names[:-1]:
+        table.add_column(name, no_wrap=True)
+    table.add_column(names[-1], no_wrap=True, overflow="ellipsis")
     return table
 
 

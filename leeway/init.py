@@ -46,12 +46,24 @@ def write_config(wanted: Wanted, path: Path) -> list[str]:
     found = infer(table, roles)
     labelled_reference(table, found.schema)  # a reference that cannot be learned from fails here
     window, guesses = _window(wanted.window, has_time=found.schema.time is not None)
-    name = wanted.name or re.sub(r"[^A-Za-z0-9_.-]+", "_", wanted.data.stem)
+    name = wanted.name or _model_name(wanted.data.stem)
     reference = os.path.relpath(wanted.data.resolve(), path.resolve().parent)
-    path.write_text(_render(name, reference, found, window, with_prediction=wanted.prediction))
-    load_config(path)
+    text = _render(name, reference, found, window, with_prediction=wanted.prediction)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(str(path), "file", f"cannot be written: {error.strerror}") from error
+    try:
+        load_config(path)
+    except ConfigError:
+        path.unlink()  # else the next attempt would find it, and be refused
+        raise
     said = [*found.guesses, *guesses]
     return [f"wrote {path}; please check what was guessed:", *(f"  - {guess}" for guess in said)]
+
+
+def _model_name(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).lstrip("_.-")[:100] or "model"
 
 
 def _window(text: str | None, *, has_time: bool) -> tuple[str, list[str]]:

@@ -122,7 +122,8 @@ def _sentence(judged: Judged, check: Check) -> str:
         return judged.diagnosis.sentence
     if judged.verdict.checks[check] is Status.ERROR:
         failed = [s for s in judged.verdict.scores if s.check is check and s.failed]
-        return f"{check} could not be checked: {'; '.join(s.detail for s in failed[:N_NAMED])}"
+        named = [f"{s.column}: {s.detail}" if s.column else s.detail for s in failed[:N_NAMED]]
+        return f"{check} could not be checked: {'; '.join(named)}"
     return describe(judged.verdict, check)
 
 

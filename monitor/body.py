@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
@@ -19,6 +20,9 @@ RawColumn: TypeAlias = pa.ChunkedArray | list[Any]
 
 class Absent:
     """Marks a key that a JSON row does not have, which is not the same as null."""
+
+    def __repr__(self) -> str:
+        return "nothing"
 
 
 ABSENT = Absent()
@@ -59,7 +63,8 @@ def read_body(body: bytes, content_type: str) -> Body:
         raise BatchRefusedError(f"content type {name!r} is not one of {', '.join(_READERS)}")
     try:
         return reader(body)
-    except (pa.ArrowException, ValueError, KeyError, RecursionError) as error:
+    # Arrow has an OSError for bytes that end too early or point beyond their end.
+    except (pa.ArrowException, OSError, ValueError, KeyError, RecursionError) as error:
         raise BatchRefusedError(f"the body is not valid {name}: {error}") from error
 
 
@@ -108,7 +113,19 @@ def _from_csv(body: bytes) -> Body:
     options = pa.csv.ConvertOptions(
         column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True
     )
-    return _from_table(pa.csv.read_csv(io.BytesIO(body), convert_options=options))
+    table = pa.csv.read_csv(io.BytesIO(body), convert_options=options)
+    return Body({name: _truths(table.column(name)) for name in header}, table.num_rows)
+
+
+_TRUTHS = pa.array(["true", "false", "True", "False", "TRUE", "FALSE"])
+
+
+def _truths(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Take a column of True and False for booleans, as a reference read from CSV does."""
+    values = column.drop_null()
+    if len(values) and pc.all(pc.is_in(values, value_set=_TRUTHS)).as_py():
+        return pc.cast(column, pa.bool_())
+    return column
 
 
 def _from_parquet(body: bytes) -> Body:
@@ -121,6 +138,8 @@ def _from_arrow(body: bytes) -> Body:
 
 
 def _from_table(table: pa.Table) -> Body:
+    # Damaged offsets would be followed out of memory, and take the whole process with them.
+    table.validate(full=True)
     return Body({name: table.column(name) for name in table.column_names}, table.num_rows)
 
 

@@ -13,6 +13,10 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 
+INT64_END = 2.0**63
+"""The first whole number that 64 bits do not hold."""
+
+
 class Columns(Protocol):
     """Named columns of equal length; a column is read when it is asked for."""
 
@@ -74,17 +78,35 @@ def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
     Examples
     --------
-    >>> texts(pa.chunked_array([[1.0, None, 2.0]])).to_pylist()
-    ['1', None, '2']
+    >>> texts(pa.chunked_array([[1.0, None, 2.5, 3e15]])).to_pylist()
+    ['1', None, '2.5', '3000000000000000']
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_floating(column.type):
         column = pc.if_else(pc.is_finite(column), column, None)
-        # Whole numbers become floats as soon as one is missing.
-        whole = pc.all(pc.equal(column, pc.floor(column))).as_py()
-        column = pc.cast(column, pa.int64()) if whole else column
+        # Whole numbers become floats as soon as one is missing. Value by value, so that a level
+        # has one name whatever other values came with it.
+        whole = pc.and_(pc.equal(column, pc.floor(column)), pc.less(pc.abs(column), INT64_END))
+        integers = pc.cast(pc.if_else(whole, column, None), pa.int64())
+        return pc.coalesce(pc.cast(integers, pa.string()), pc.cast(column, pa.string()))
     return pc.cast(column, pa.string())
+
+
+def class_name(value: object) -> str:
+    """Name one level or class as `texts` does a column: 1 and 1.0 are ``"1"``.
+
+    Examples
+    --------
+    >>> [class_name(value) for value in (True, 1, 1.0, "late")]
+    ['true', '1', '1', 'late']
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    # Beyond 64 bits Arrow writes a power of ten, as str does.
+    if isinstance(value, float) and value.is_integer() and abs(value) < INT64_END:
+        return str(int(value))
+    return str(value)
 
 
 def level_counts(column: pa.ChunkedArray) -> dict[str, int]:

@@ -45,6 +45,10 @@ class SchemaError(LeewayError):
     """A reference table does not fit its description."""
 
 
+REFUSALS = ("unparseable", "bad_time", "bad_id", "bad_label", "schema")
+"""Why rows are refused, in the words of the counter ``leeway_rows_refused_total``."""
+
+
 class BatchRefusedError(LeewayError):
     """Nothing of the batch was kept.
 
@@ -57,8 +61,7 @@ class BatchRefusedError(LeewayError):
     field : str or None
         The offending column.
     reason : str
-        A word for the counter ``leeway_rows_refused_total``: unparseable, bad_time, bad_id,
-        bad_label, schema.
+        One of `REFUSALS`.
     """
 
     def __init__(

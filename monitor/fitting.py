@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from monitor.batch import ChangeKind, SchemaChange
 from monitor.body import ABSENT, Body, RawColumn
-from monitor.columns import texts
-from monitor.schema import Kind, Schema, Task, as_class, class_name
+from monitor.columns import class_name, texts
+from monitor.schema import Kind, Schema, Task, as_class
 
 
 @dataclass
@@ -89,8 +89,17 @@ def _fast(raw: RawColumn, kind: Kind) -> pa.ChunkedArray | None:
         if pa.types.is_temporal(raw.type):
             return None
         return pc.cast(raw, pa.float64())
-    except (pa.ArrowException, OverflowError):
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
         return None
+
+
+def is_storable(text: str) -> bool:
+    """Say whether a text can be written as UTF-8; JSON may hold half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _slowly(values: list[Any], name: str, kind: Kind, misfits: Misfits) -> pa.Array:
@@ -110,7 +119,8 @@ def fit_value(value: Any, kind: Kind) -> float | str | None:
     if isinstance(value, dict | list):
         return None
     if kind is Kind.CATEGORICAL:
-        return class_name(value)
+        name = class_name(value)
+        return name if is_storable(name) else None
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):

@@ -1,6 +1,6 @@
 """Intake: a body made to fit a model's schema; what does not fit is kept raw and counted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,15 +25,22 @@ from monitor.batch import (
     SchemaChange,
 )
 from monitor.body import ABSENT, Body, RawColumn
+from monitor.columns import INT64_END, class_name
 from monitor.errors import BatchRefusedError
-from monitor.fitting import Misfits, fit_column, fit_value, values_of
-from monitor.schema import Kind, Schema, Task, as_class, class_name
+from monitor.fitting import Misfits, fit_column, fit_value, is_storable, values_of
+from monitor.schema import Kind, Schema, Task, as_class
 
 MAX_ID_LENGTH = 200
 """Longer ids are a mistake: a payload in the wrong column."""
 
 MODEL_VERSION_FIELD = "model_version"
 """A row may say which version predicted it; otherwise the champion is taken."""
+
+ID_FIELD = "prediction_id"
+"""Ids come under this name where the schema has no id column."""
+
+LABEL_FIELD = "label"
+"""Labels may come under this name instead of the target's."""
 
 
 @dataclass(frozen=True)
@@ -99,16 +106,16 @@ def predictions(
         if predict
         else fit_column(body, schema.prediction, schema.prediction_kind, schema, misfits)
     )
-    known = {*columns, schema.target, schema.time, schema.id, MODEL_VERSION_FIELD, PREDICTION_ID}
-    for name in body.columns.keys() - known:
-        values = values_of(body.columns[name])
-        kept = ((i, v) for i, v in enumerate(values) if v is not ABSENT)
-        misfits.keep(name, ChangeKind.EXTRA, kept)
+    columns[MODEL_VERSION] = _versions(body, request, misfits)
+    known = {*columns, schema.target, schema.time, schema.id, MODEL_VERSION_FIELD, ID_FIELD}
+    for name in body.columns:
+        if name not in known:
+            kept = ((i, v) for i, v in enumerate(values_of(body.columns[name])) if v is not ABSENT)
+            misfits.keep(name, ChangeKind.EXTRA, kept)
     received = pa.array([request.received_at] * body.n_rows, TIMESTAMP)
     columns[PREDICTION_ID] = _ids(body, schema, request)
     columns[EVENT_AT] = _event_times(body, schema, request) if schema.time else received
     columns[RECEIVED_AT] = received
-    columns[MODEL_VERSION] = _versions(body, request)
     columns[EXTRA] = misfits.column(body.n_rows)
     rows = pa.table(columns)
     batch = _batch(request, RowKind.PREDICTION, rows, tuple(misfits.changes))
@@ -124,17 +131,12 @@ def labels(body: Body, schema: Schema, request: Request) -> Batch:
     Raises
     ------
     BatchRefusedError
-        If an id or a label is missing, or a label of a regression is not a number.
+        If an id or a label is missing, or a label is not a class or, of a regression, a number.
     """
-    id_name = _first_of(body, (schema.id, "prediction_id"))
-    label_name = _first_of(body, (schema.target, "label"))
-    values = [None if v is ABSENT else v for v in values_of(body.columns[label_name])]
+    id_name = _first_of(body, (schema.id, ID_FIELD))
+    label_name = _first_of(body, (schema.target, LABEL_FIELD))
+    values = dict(enumerate(values_of(body.columns[label_name])))
     ids = pa.array(_checked_ids(values_of(body.columns[id_name]), id_name), pa.string())
-    for row, value in enumerate(values):
-        if value is None:
-            raise BatchRefusedError(
-                "a label needs a value", row=row, field=label_name, reason="bad_label"
-            )
     rows = _label_rows(ids, _label_array(values, schema, label_name), request)
     return _batch(request, RowKind.LABEL, rows, ())
 
@@ -176,20 +178,20 @@ def _first_of(body: Body, names: tuple[str | None, ...]) -> str:
 
 
 def _ids(body: Body, schema: Schema, request: Request) -> pa.Array:
-    name = schema.id or PREDICTION_ID
-    if name not in body.columns:
-        if schema.id is not None:
-            raise BatchRefusedError("every row needs its id", row=0, field=name, reason="bad_id")
-        # Derived from the request, so that a repeated request returns the same ids.
-        return pa.array([f"{request.request_id}-{i}" for i in range(body.n_rows)], pa.string())
-    return pa.array(_checked_ids(values_of(body.columns[name]), name), pa.string())
+    for name in (schema.id, ID_FIELD):
+        if name is not None and name in body.columns:
+            return pa.array(_checked_ids(values_of(body.columns[name]), name), pa.string())
+    if schema.id is not None:
+        raise BatchRefusedError("every row needs its id", row=0, field=schema.id, reason="bad_id")
+    # Derived from the request, so that a repeated request returns the same ids.
+    return pa.array([f"{request.request_id}-{i}" for i in range(body.n_rows)], pa.string())
 
 
 def _checked_ids(values: list[Any], name: str) -> list[str]:
     ids = []
     for row, value in enumerate(values):
         text = class_name(value) if isinstance(value, str | int | float) else ""
-        if not text or len(text) > MAX_ID_LENGTH or text == "nan":
+        if not text or len(text) > MAX_ID_LENGTH or text == "nan" or not is_storable(text):
             raise BatchRefusedError(
                 f"an id must be text or a number of at most {MAX_ID_LENGTH} characters, "
                 f"not {str(value)[:40]!r}",
@@ -223,47 +225,62 @@ def _parse_times(raw: RawColumn) -> np.ndarray[Any, np.dtype[np.datetime64]]:
     """Parse times as UTC; what is not a time becomes NaT. Numbers are refused: which unit?"""
     if isinstance(raw, pa.ChunkedArray) and pa.types.is_timestamp(raw.type):
         return np.asarray(pc.cast(raw, pa.timestamp("us"), safe=False).to_numpy())
-    values = [v if isinstance(v, str | datetime) else None for v in values_of(raw)]
+    # pandas takes "now" and "today" for times; a time begins with its year.
+    values = [
+        v if isinstance(v, datetime) or (isinstance(v, str) and v.strip()[:1].isdigit()) else None
+        for v in values_of(raw)
+    ]
     parsed = pd.to_datetime(
         pd.Series(values, dtype="object"), utc=True, errors="coerce", format="ISO8601"
     )
     return np.asarray(parsed.dt.tz_localize(None).to_numpy(), dtype="datetime64[us]")
 
 
-def _versions(body: Body, request: Request) -> pa.Array:
-    raw = body.columns.get(MODEL_VERSION_FIELD)
-    if raw is None:
+def _versions(body: Body, request: Request, misfits: Misfits) -> pa.Array:
+    """Return the version of each row; what is not one counts as the champion and is kept raw."""
+    if MODEL_VERSION_FIELD not in body.columns:
         return pa.array([request.champion] * body.n_rows, pa.int64())
-    return pa.array(
-        [v if isinstance(v, int) else request.champion for v in values_of(raw)], pa.int64()
-    )
+    given = values_of(body.columns[MODEL_VERSION_FIELD])
+    read = [fit_value(value, Kind.NUMERIC) for value in given]
+    fits = [isinstance(v, float) and v.is_integer() and 0 < v < INT64_END for v in read]
+    came = (value is not None and value is not ABSENT for value in given)
+    odd = [(row, given[row]) for row, here in enumerate(came) if here and not fits[row]]
+    misfits.keep(MODEL_VERSION_FIELD, ChangeKind.RETYPED, odd)
+    versions = (int(v or 0) if ok else request.champion for v, ok in zip(read, fits, strict=True))
+    return pa.array(versions, pa.int64(), size=body.n_rows)
 
 
 def _labels_inside(body: Body, schema: Schema, request: Request, rows: pa.Table) -> list[Batch]:
     if schema.target not in body.columns:
         return []
     raw = values_of(body.columns[schema.target])
-    came = [i for i, value in enumerate(raw) if value is not None and value is not ABSENT]
+    came = {row: value for row, value in enumerate(raw) if not _is_missing(value)}
     if not came:
         return []
-    ids = rows.column(PREDICTION_ID).take(pa.array(came))
-    values = _label_array([raw[i] for i in came], schema, schema.target)
+    ids = rows.column(PREDICTION_ID).take(pa.array(list(came)))
+    values = _label_array(came, schema, schema.target)
     return [_batch(request, RowKind.LABEL, _label_rows(ids, values, request), ())]
 
 
-def _label_array(values: list[Any], schema: Schema, name: str) -> pa.Array:
-    if schema.task is not Task.REGRESSION:
-        return pa.array([as_class(value, schema.classes) for value in values], pa.string())
-    numbers = [fit_value(value, Kind.NUMERIC) for value in values]
-    for row, number in enumerate(numbers):
-        if number is None or not np.isfinite(number):
+def _is_missing(value: Any) -> bool:
+    return value is None or value is ABSENT or (isinstance(value, float) and np.isnan(value))
+
+
+def _label_array(values: Mapping[int, Any], schema: Schema, name: str) -> pa.Array:
+    """Read labels by their row in the body."""
+    fitted: list[float | str] = []
+    for row, value in values.items():
+        one = None if _is_missing(value) else fit_value(value, schema.target_kind)
+        if one is None or (isinstance(one, float) and not np.isfinite(one)):
+            wanted = "a number" if schema.task is Task.REGRESSION else "a class"
             raise BatchRefusedError(
-                f"a label must be a number, not {values[row]!r}",
+                f"a label must be {wanted}, not {str(value)[:40]!r}",
                 row=row,
                 field=name,
                 reason="bad_label",
             )
-    return pa.array(numbers, pa.float64())
+        fitted.append(as_class(one, schema.classes) if isinstance(one, str) else one)
+    return pa.array(fitted, pa.string() if schema.classes else pa.float64())
 
 
 def _label_rows(ids: pa.Array, values: pa.Array, request: Request) -> pa.Table:

@@ -1,5 +1,6 @@
 """Schema: what a model's rows look like, stated by leeway.yaml or inferred from a reference."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,14 +8,21 @@ from enum import StrEnum
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.columns import texts
+from monitor.columns import class_name, texts
 from monitor.errors import SchemaError
 
 MAX_CLASSES = 50
 """A whole-number target with more distinct values than this is taken for a quantity."""
 
+ID_TYPES = (pa.int64(), pa.int32(), pa.uint64(), pa.uint32(), pa.string(), pa.large_string())
+"""Types of a column that is taken for an id when its name and values say so."""
+
 ID_LIKE_SHARE = 0.5
 """A text column with more distinct values than this share of its rows names rows, not groups."""
+
+
+DEFAULT_PREDICTION = "prediction"
+"""Name of the prediction where the reference has none."""
 
 
 class Kind(StrEnum):
@@ -58,7 +66,7 @@ class Schema:
     task: Task
     features: Mapping[str, Kind]
     target: str
-    prediction: str = "prediction"
+    prediction: str = DEFAULT_PREDICTION
     time: str | None = None
     id: str | None = None
     classes: tuple[str, ...] = ()
@@ -118,19 +126,15 @@ def infer(table: pa.Table, roles: Roles) -> Inferred:
     Raises
     ------
     SchemaError
-        If a named column is missing, or a target cannot be predicted (no value, one class).
+        If a named column is missing, has two roles or cannot fill its role, or if a target
+        cannot be predicted (no value, one class).
     """
     guesses: list[str] = []
-    named = (roles.target, roles.prediction, roles.time, roles.id)
-    listed = (*(roles.numeric or ()), *(roles.categorical or ()))
-    for name in (*named, *listed):
-        if name is not None and name not in table.column_names:
-            raise SchemaError(
-                f"the reference has no column {name!r}; it has {', '.join(table.column_names)}"
-            )
-    time = roles.time or _guess_time(table, guesses)
-    task = roles.task or _guess_task(table, roles.target, guesses)
-    identifier = roles.id or _guess_id(table, roles.target, guesses)
+    _check_roles(table, roles)
+    labels = _labels(table, roles.target)
+    time = roles.time or _guess_time(table, roles, guesses)
+    task = roles.task or _guess_task(labels, roles.target, guesses)
+    identifier = roles.id or _guess_id(table, roles, guesses)
     taken = {roles.target, roles.prediction, time, identifier}
     features = _listed_features(roles) or _guess_features(table, taken, guesses)
     if not features:
@@ -139,12 +143,50 @@ def infer(table: pa.Table, roles: Roles) -> Inferred:
         task=task,
         features=features,
         target=roles.target,
-        prediction=roles.prediction or "prediction",
+        prediction=roles.prediction or DEFAULT_PREDICTION,
         time=time,
         id=identifier,
-        classes=_classes(table, roles.target, task),
+        classes=_classes(labels, roles.target, task),
     )
     return Inferred(schema, tuple(guesses))
+
+
+def _said(roles: Roles) -> list[str]:
+    """Return every column that a person has named."""
+    single = (roles.target, roles.prediction, roles.time, roles.id)
+    listed = (*(roles.numeric or ()), *(roles.categorical or ()))
+    return [name for name in (*single, *listed) if name is not None]
+
+
+def _check_roles(table: pa.Table, roles: Roles) -> None:
+    said = _said(roles)
+    for name in said:
+        if name not in table.column_names:
+            raise SchemaError(
+                f"the reference has no column {name!r}; it has {', '.join(table.column_names)}"
+            )
+        # A target that is a feature as well would be learned by heart.
+        if said.count(name) > 1:
+            raise SchemaError(f"column {name!r} is named twice; it can have one role only")
+    if roles.time is not None:
+        dtype = table.schema.field(roles.time).type
+        if not pa.types.is_timestamp(dtype):
+            raise SchemaError(f"time column {roles.time!r} is {dtype}; store it as timestamps")
+
+
+def _labels(table: pa.Table, target: str) -> pa.ChunkedArray:
+    """Return the values of the target, the missing ones left out."""
+    column = table.column(target)
+    if _kind(column.type) is None and not pa.types.is_null(column.type):
+        raise SchemaError(f"target {target!r} is {column.type}, neither number nor text")
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_floating(column.type):
+        column = column.filter(pc.is_finite(column))
+    labels = column.drop_null()
+    if not len(labels):
+        raise SchemaError(f"target {target!r} has no value")
+    return labels
 
 
 def _listed_features(roles: Roles) -> dict[str, Kind]:
@@ -152,8 +194,9 @@ def _listed_features(roles: Roles) -> dict[str, Kind]:
     return {**numeric, **dict.fromkeys(roles.categorical or (), Kind.CATEGORICAL)}
 
 
-def _guess_time(table: pa.Table, guesses: list[str]) -> str | None:
-    names = [f.name for f in table.schema if pa.types.is_timestamp(f.type)]
+def _guess_time(table: pa.Table, roles: Roles, guesses: list[str]) -> str | None:
+    said = _said(roles)
+    names = [f.name for f in table.schema if pa.types.is_timestamp(f.type) and f.name not in said]
     if not names:
         guesses.append("no time column: rows are taken in the order and at the time they arrive")
         return None
@@ -161,12 +204,12 @@ def _guess_time(table: pa.Table, guesses: list[str]) -> str | None:
     return str(names[0])
 
 
-def _guess_task(table: pa.Table, target: str, guesses: list[str]) -> Task:
-    column = table.column(target).drop_null()
-    n_unique, dtype = int(pc.count_distinct(column).as_py()), column.type
+def _guess_task(labels: pa.ChunkedArray, target: str, guesses: list[str]) -> Task:
+    n_unique, dtype = int(pc.count_distinct(labels).as_py()), labels.type
+    few = pa.types.is_integer(dtype) and n_unique <= MAX_CLASSES
     if n_unique == 2:  # noqa: PLR2004 - two classes
         task = Task.BINARY
-    elif pa.types.is_floating(dtype) or pa.types.is_decimal(dtype) or n_unique > MAX_CLASSES:
+    elif _kind(dtype) is Kind.NUMERIC and not few:
         task = Task.REGRESSION
     else:
         task = Task.MULTICLASS
@@ -174,10 +217,11 @@ def _guess_task(table: pa.Table, target: str, guesses: list[str]) -> Task:
     return task
 
 
-def _guess_id(table: pa.Table, target: str, guesses: list[str]) -> str | None:
+def _guess_id(table: pa.Table, roles: Roles, guesses: list[str]) -> str | None:
+    said = _said(roles)
     for field in table.schema:
         looks_like_one = field.name.lower() == "id" or field.name.lower().endswith("_id")
-        if field.name == target or not looks_like_one or pa.types.is_floating(field.type):
+        if field.name in said or not looks_like_one or field.type not in ID_TYPES:
             continue
         if pc.count_distinct(table.column(field.name)).as_py() == table.num_rows:
             guesses.append(f"id is {field.name!r}: its values are unique")
@@ -192,7 +236,9 @@ def _guess_features(table: pa.Table, taken: set[str | None], guesses: list[str])
         if field.name in taken:
             continue
         kind = _kind(field.type)
-        if kind is None:
+        if field.name == DEFAULT_PREDICTION:
+            guesses.append(f"{field.name!r} is left out: is it columns.prediction?")
+        elif kind is None:
             guesses.append(f"{field.name!r} is left out: {field.type} is neither number nor text")
         elif kind is Kind.CATEGORICAL and _names_rows(table.column(field.name)):
             guesses.append(f"{field.name!r} is left out: nearly every row has its own value")
@@ -206,9 +252,8 @@ def _guess_features(table: pa.Table, taken: set[str | None], guesses: list[str])
 def _kind(dtype: pa.DataType) -> Kind | None:
     if pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype):
         return Kind.NUMERIC
-    if pa.types.is_dictionary(dtype):
-        return Kind.CATEGORICAL
-    if pa.types.is_boolean(dtype) or pa.types.is_string(dtype) or pa.types.is_large_string(dtype):
+    is_text = pa.types.is_string(dtype) or pa.types.is_large_string(dtype)
+    if is_text or pa.types.is_boolean(dtype) or pa.types.is_dictionary(dtype):
         return Kind.CATEGORICAL
     return None
 
@@ -218,10 +263,12 @@ def _names_rows(column: pa.ChunkedArray) -> bool:
     return bool(n_unique > MAX_CLASSES and n_unique > ID_LIKE_SHARE * len(column))
 
 
-def _classes(table: pa.Table, target: str, task: Task) -> tuple[str, ...]:
+def _classes(labels: pa.ChunkedArray, target: str, task: Task) -> tuple[str, ...]:
     if task is Task.REGRESSION:
+        if _kind(labels.type) is not Kind.NUMERIC:
+            raise SchemaError(f"target {target!r} is {labels.type}; a regression needs numbers")
         return ()
-    found = pc.unique(table.column(target).drop_null()).to_pylist()
+    found = pc.unique(labels).to_pylist()
     names = tuple(class_name(value) for value in sorted(found))
     if len(names) < 2 or (task is Task.BINARY and len(names) > 2):  # noqa: PLR2004 - two classes
         wanted = "two classes" if task is Task.BINARY else "at least two classes"
@@ -229,22 +276,8 @@ def _classes(table: pa.Table, target: str, task: Task) -> tuple[str, ...]:
     return names
 
 
-def class_name(value: object) -> str:
-    """Name a class the same way whatever type it came in: 1 and 1.0 are ``"1"``.
-
-    Examples
-    --------
-    >>> [class_name(value) for value in (True, 1, 1.0, "late")]
-    ['true', '1', '1', 'late']
-    """
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-_SAME = {"0": "false", "1": "true", "false": "0", "true": "1", "False": "false", "True": "true"}
+_TRUTH = {"0": False, "1": True, "false": False, "true": True}
+_ZERO_DECIMALS = re.compile(r"\.0+$")
 
 
 def as_class(value: object, classes: tuple[str, ...]) -> str:
@@ -254,6 +287,14 @@ def as_class(value: object, classes: tuple[str, ...]) -> str:
     --------
     >>> as_class(True, ("0", "1")), as_class(0, ("false", "true")), as_class("x", ("0", "1"))
     ('1', 'false', 'x')
+    >>> as_class("1.0", ("0", "1")), as_class("TRUE", ("false", "true"))
+    ('1', 'true')
     """
     name = class_name(value)
-    return name if name in classes or _SAME.get(name) not in classes else _SAME[name]
+    # A CSV of whole numbers has "1.0" as soon as one of them is missing.
+    whole = name if name in classes else _ZERO_DECIMALS.sub("", name)
+    if whole in classes:
+        return whole
+    truth = _TRUTH.get(whole.lower())
+    same = (c for c in classes if truth is not None and _TRUTH.get(c.lower()) is truth)
+    return next(same, name)

@@ -228,7 +228,9 @@ def _performance_status(
     found = [
         s
         for s in scores
-        if s.check is Check.PERFORMANCE and (s.failed or s.method == policy.metric)
+        if s.check is Check.PERFORMANCE
+        # Without a reference value there is no threshold, and nothing that could be well or not.
+        and (s.failed or (s.method == policy.metric and s.threshold is not None))
     ]
     status = worst([s.status for s in found if s.status is not None])
     # Labels that come early are not a fair sample of all: a breach among them is shown only.

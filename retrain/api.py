@@ -91,6 +91,8 @@ def _add_predict(router: APIRouter, services: RetrainServices) -> None:
 
         With ``durable=true`` the answer waits until the rows are on disk.
         """
+        if model not in services.monitor.watcher.watched:
+            raise NotFoundError("model", model)  # before it becomes a label of a metric
         body = await request.body()
         with services.predict_seconds.labels(model).time():
             served, batches = await run_in_threadpool(_predict, services, model, request, body)
@@ -174,8 +176,6 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
 def _predict(
     services: RetrainServices, model: str, request: Request, body: bytes
 ) -> tuple[Served, list[Batch]]:
-    if model not in services.monitor.watcher.watched:
-        raise NotFoundError("model", model)
     served = services.serving.champion(model)
 
     def fit(raw: Body, _schema: Schema, known: intake.Request) -> list[Batch]:

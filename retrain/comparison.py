@@ -60,7 +60,7 @@ class Comparison:
     reason : str
         The evidence in a sentence.
     champion, challenger : float or None
-        The metric on all rows; None when they do not define it.
+        The mean of the metric over the blocks; None when no block defines it.
     gain : float or None
         Mean gain over the blocks; None without two blocks.
     standard_error : float or None
@@ -148,16 +148,16 @@ def compare(
     order = order[known[order]]
     rows = _Rows(labels[order], champion[order], challenger[order], schema, policy.metric)
     blocks, is_daily = _blocks(event_at[order])
-    gains = _gains(rows, blocks)
-    together = rows.metrics(slice(None))
+    pairs = _pairs(rows, blocks)
+    gains = _gains(pairs, policy.metric)
     gain, error, lower = _bound(gains, policy.confidence)
     enough = gains.size >= MIN_BLOCKS and gains.any()
     result = Comparison(
         metric=policy.metric,
         passed=bool(enough and lower is not None and lower > policy.minimum_gain),
         reason="",
-        champion=together[0] if together else None,
-        challenger=together[1] if together else None,
+        champion=float(pairs[:, 0].mean()) if len(pairs) else None,
+        challenger=float(pairs[:, 1].mean()) if len(pairs) else None,
         gain=gain,
         standard_error=error,
         lower_bound=lower,
@@ -179,10 +179,15 @@ def _blocks(event_at: TimeArray) -> tuple[IntArray, bool]:
     return np.arange(n_rows, dtype=np.int64) * n_blocks // max(1, n_rows), False
 
 
-def _gains(rows: _Rows, blocks: IntArray) -> FloatArray:
-    metric = METRICS[rows.metric]
+def _pairs(rows: _Rows, blocks: IntArray) -> FloatArray:
+    """Return both metrics of each block that defines them, shape (n_blocks, 2)."""
     found = [rows.metrics(blocks == block) for block in np.unique(blocks)]
-    gains = [metric.gain(champion=pair[0], challenger=pair[1]) for pair in found if pair]
+    return np.array([pair for pair in found if pair], dtype=np.float64).reshape(-1, 2)
+
+
+def _gains(pairs: FloatArray, metric: str) -> FloatArray:
+    gain = METRICS[metric].gain
+    gains = [gain(champion=champion, challenger=challenger) for champion, challenger in pairs]
     return np.array(gains, dtype=np.float64)
 
 
@@ -206,9 +211,8 @@ def _with_reason(result: Comparison, gains: FloatArray, unit: str) -> Comparison
     else:
         relation = ">" if result.passed else "is not above"
         reason = (
-            f"{title} {result.challenger:.4g} against the champion's {result.champion:.4g} on "
-            f"{n_rows} rows of {result.n_blocks} {unit}: gain {result.gain:.3g} "
-            f"± {result.standard_error:.2g}, lower bound {result.lower_bound:.3g} {relation} "
-            f"{result.minimum_gain:g}"
+            f"mean {title} of {result.n_blocks} {unit} {result.challenger:.4g}, champion "
+            f"{result.champion:.4g}: gain {result.gain:.3g} ± {result.standard_error:.2g}, lower "
+            f"bound {result.lower_bound:.3g} {relation} {result.minimum_gain:g} ({n_rows} rows)"
         )
     return replace(result, reason=reason)

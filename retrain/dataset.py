@@ -20,6 +20,9 @@ BoolArray = npt.NDArray[np.bool_]
 TimeArray = npt.NDArray[np.datetime64]
 TargetArray = npt.NDArray[np.generic]
 
+SCORED_SHARE = 0.3
+"""Share of the rows, the newest ones, on which recipes are compared."""
+
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 """Trees count in float32 and refuse anything larger; there it is as good as this."""
 
@@ -155,7 +158,10 @@ def newest(dataset: Dataset, n_windows: int | None, window: timedelta | int) -> 
 
 
 def split(dataset: Dataset, n_folds: int) -> list[Fold]:
-    """Split rows into expanding folds: the first share is only learned from, each later one scored.
+    """Split rows into expanding folds over the newest rows, each learned from all rows before it.
+
+    What a recipe reaches on little and old data says little of what it will reach on all of it
+    tomorrow: only the newest share is scored.
 
     Parameters
     ----------
@@ -168,10 +174,11 @@ def split(dataset: Dataset, n_folds: int) -> list[Fold]:
     --------
     >>> times = np.arange(8).astype("datetime64[us]")
     >>> split(Dataset(pd.DataFrame(index=range(8)), np.zeros(8), times), n_folds=3)
-    [Fold(start=2, end=4), Fold(start=4, end=6), Fold(start=6, end=8)]
+    [Fold(start=5, end=6), Fold(start=6, end=7), Fold(start=7, end=8)]
     """
     n_rows = len(dataset)
-    cuts = [n_rows * part // (n_folds + 1) for part in range(1, n_folds + 1)]
+    n_scored = int(np.ceil(n_rows * SCORED_SHARE))
+    cuts = [n_rows - n_scored * part // n_folds for part in range(n_folds, 0, -1)]
     edges = [*(_start_of_instant(dataset, cut) for cut in cuts), n_rows]
     return [Fold(start, end) for start, end in pairwise(edges) if 0 < start < end]
 

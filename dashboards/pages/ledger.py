@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from dashboards.pages.record import Record, decides
 from monitor.checks.score import Status
-from monitor.decision import Action, Reason
+from monitor.decision import Action
 
 Document = Mapping[str, Any]
 
@@ -35,47 +36,38 @@ class Entry:
     run: Document | None
 
 
-def ledger(windows: Sequence[Document], runs: Sequence[Document]) -> list[Entry]:
+def ledger(record: Record) -> list[Entry]:
     """List the decisions that led to something or could have, with the runs they led to.
 
-    A run keeps the words of the decision that asked for it, and starts after it.
-
-    Parameters
-    ----------
-    windows, runs : sequence of mapping
-        Those of one model, oldest first.
-
-    Examples
-    --------
-    >>> window = {"id": "a", "judged_at": 1, "decision": "retrain", "status": "BREACH",
-    ...           "reason": "drift breach", "sentence": "temp moved"}
-    >>> run = {"id": 1, "started_at": 2, "trigger": "drift breach", "why": "temp moved"}
-    >>> hand = {"id": 2, "started_at": 3, "trigger": "by hand", "why": "new prices"}
-    >>> [(entry.reason, entry.run["id"]) for entry in ledger([window], [run, hand])]
-    [('by hand', 2), ('drift breach', 1)]
+    A run keeps the words of the decision that asked for it, and starts after it. A window that
+    was judged again counts with the revision that decided something, where that was read.
     """
-    free = list(runs)
+    free = list(record.runs)
     entries: list[Entry] = []
-    for window in filter(_matters, windows):
-        run = _following(window, free)
+    for window in record.windows:
+        revision = record.decided(window)
+        if not _matters(revision):
+            continue
+        run = _following(revision, free)
         if run is not None:
             free.remove(run)
-        decided = (window["decision"], window["reason"], window["sentence"])
-        entries.append(Entry(window["judged_at"], window, *decided, run))
+        decided = (revision["decision"], revision["reason"], revision["sentence"])
+        entries.append(Entry(revision["judged_at"], window, *decided, run))
     for run in free:
         asked = (Action.RETRAIN, run["trigger"], run["why"])
         entries.append(Entry(run["started_at"], None, *asked, run))
     return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
 
-def _matters(window: Document) -> bool:
-    acted = window["decision"] != Action.NONE or window["reason"] == Reason.NOT_ASKED
-    return acted or window["status"] in (Status.BREACH, Status.ERROR)
+def _matters(revision: Document) -> bool:
+    # What a later revision did not do says nothing of what the first one did.
+    first = revision["revision"] == 1
+    return decides(revision) or (first and revision["status"] in (Status.BREACH, Status.ERROR))
 
 
-def _following(window: Document, runs: Sequence[Document]) -> Document | None:
-    if window["decision"] != Action.RETRAIN:
+def _following(revision: Document, runs: Sequence[Document]) -> Document | None:
+    if revision["decision"] != Action.RETRAIN:
         return None
-    asked = (window["reason"], window["sentence"])
-    after = (run for run in runs if run["started_at"] >= window["judged_at"])
+    asked = (revision["reason"], revision["sentence"])
+    after = (run for run in runs if run["started_at"] >= revision["judged_at"])
     return next((run for run in after if (run["trigger"], run["why"]) == asked), None)

@@ -17,6 +17,9 @@ Document = Mapping[str, Any]
 MOST_WINDOWS = 10 * PER_ROW
 """Windows drawn on a model's own page; older ones are in the API."""
 
+N_AGAIN = 8
+"""Windows judged again whose earlier decisions are read: as many as a page lists."""
+
 _URGENCY = (Status.BREACH, Status.ERROR, Status.NO_DATA, Status.WARNING, Status.OK)
 
 
@@ -63,7 +66,12 @@ class Overview:
     @property
     def decisions(self) -> list[Entry]:
         """What was decided and what came of it, newest first."""
-        return ledger(self.record.windows, self.record.runs)
+        return ledger(self.record)
+
+    @property
+    def decided(self) -> Mapping[str, Entry]:
+        """The same by window."""
+        return {entry.window["id"]: entry for entry in self.decisions if entry.window}
 
     @property
     def last_run(self) -> Document | None:
@@ -77,11 +85,17 @@ def standing(record: Record) -> Condition:
 
 
 def spoken_of(record: Record) -> set[str]:
-    """Return the windows whose scores an overview needs: those of troubles, and the newest."""
-    found = {trouble.window["id"] for trouble in standing(record).troubles}
-    newest = [window for window in record.windows[-1:] if window["status"] == Status.WARNING]
+    """Return the windows an overview needs in full.
+
+    Those of troubles, the newest for what it warns of, the newest with a metric for its reference
+    value, and the newest bad ones that were judged again for what was decided at first.
+    """
+    bad = (Status.BREACH, Status.ERROR)
+    again = [w for w in record.windows if w["revision"] > 1 and w["status"] in bad]
+    troubles = [trouble.window for trouble in standing(record).troubles]
     measured = [record.measured] if record.measured else []
-    return found | {window["id"] for window in [*newest, *measured]}
+    found = [*troubles, *record.windows[-1:], *measured, *again[-N_AGAIN:]]
+    return {window["id"] for window in found}
 
 
 def overview(record: Record, n_windows: int = PER_ROW) -> Overview:

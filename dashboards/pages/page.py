@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from dashboards.pages import phrase
+from dashboards.pages.record import version_made
 
 HEADERS = {
     # The pages need nothing but themselves; whatever text slips in can load and run nothing.
@@ -87,7 +88,9 @@ def _environment() -> Environment:
             )
         }
     )
-    environment.globals.update(model_path=model_path, window_path=window_path)
+    environment.globals.update(
+        model_path=model_path, window_path=window_path, version_made=version_made
+    )
     return environment
 
 

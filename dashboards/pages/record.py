@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from monitor.decision import Action, Reason
+
 Document = Mapping[str, Any]
 
 
@@ -24,8 +26,8 @@ class Record:
         The version that serves; None before the first.
     metric : str or None
         The metric that decides; None for a model that leeway.yaml does not name any more.
-    scores : mapping of str to sequence of mapping
-        Scores by window id, of the windows whose scores are spoken of.
+    details : mapping of str to mapping
+        Windows by id with their scores and revisions, of those that are spoken of.
     """
 
     model: Document
@@ -34,7 +36,7 @@ class Record:
     requests: Sequence[Document] = ()
     champion: int | None = None
     metric: str | None = None
-    scores: Mapping[str, Sequence[Document]] = field(default_factory=dict)
+    details: Mapping[str, Document] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -50,6 +52,36 @@ class Record:
     @property
     def reference_value(self) -> float | None:
         """The metric on the reference; a promotion does not change it."""
-        scores = self.scores.get(self.measured["id"], ()) if self.measured else ()
+        scores = self.scores(self.measured) if self.measured else ()
         values = [s["reference_value"] for s in scores if s["method"] == self.metric]
         return values[0] if values else None
+
+    def scores(self, window: Document) -> Sequence[Document]:
+        """Return the scores of a window, none where they were not read."""
+        return self.details[window["id"]]["scores"] if window["id"] in self.details else ()
+
+    def decided(self, window: Document) -> Document:
+        """Return the revision that decided something, the newest such.
+
+        Late labels judge a window again, and mostly that asks for nothing: what an earlier
+        revision set going is still what was done.
+        """
+        known = self.details[window["id"]]["revisions"] if window["id"] in self.details else ()
+        return next((one for one in reversed(known) if decides(one)), window)
+
+
+def decides(revision: Document) -> bool:
+    """Whether a revision led to something, or could have."""
+    acted, reason = revision["decision"] != Action.NONE, revision["reason"]
+    return bool(acted or reason == Reason.NOT_ASKED)
+
+
+def version_made(run: Document) -> int | None:
+    """Return the version that a run promoted, None where it promoted none.
+
+    Examples
+    --------
+    >>> version_made({"details": {"version": 3, "rows": {}}}), version_made({"details": None})
+    (3, None)
+    """
+    return (run["details"] or {}).get("version")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from dashboards.pages.overview import MOST_WINDOWS, overview, spoken_of
 from dashboards.pages.page import page
-from dashboards.pages.record import Record
+from dashboards.pages.record import Record, decides
 from dashboards.pages.sentence import excess
 from dashboards.pages.undo import undo
 from monitor.adapters.history import History
@@ -79,6 +78,7 @@ def routes(services: PageServices) -> APIRouter:
             "window.html",
             model=model,
             window=window,
+            decided=next(filter(decides, reversed(window["revisions"])), window),
             checks=_by_check(window["scores"]),
             before=windows[index - 1] if index else None,
             after=windows[index + 1] if index + 1 < len(windows) else None,
@@ -88,7 +88,7 @@ def routes(services: PageServices) -> APIRouter:
 
 
 def _record(services: PageServices, model: Document) -> Record:
-    """Read what is stored of a model; the scores only of the windows that are spoken of."""
+    """Read what is stored of a model; in full only the windows that are spoken of."""
     name, history = model["model"], services.history
     policy = services.policies.get(name)
     record = Record(
@@ -99,8 +99,8 @@ def _record(services: PageServices, model: Document) -> Record:
         champion=_champion(services.registry, name),
         metric=policy.metric if policy else None,
     )
-    scores = {key: history.window(name, key)["scores"] for key in spoken_of(record)}
-    return replace(record, scores=scores)
+    details = {key: history.window(name, key) for key in spoken_of(record)}
+    return replace(record, details=details)
 
 
 def _champion(registry: SqlRegistry, model: str) -> int | None:
@@ -111,7 +111,17 @@ def _champion(registry: SqlRegistry, model: str) -> int | None:
 
 
 def _by_check(scores: list[Document]) -> dict[str, list[Document]]:
-    """Group scores by check, the worst first."""
-    weight = [Status.BREACH, Status.ERROR, Status.WARNING, Status.OK, Status.NO_DATA].index
-    ordered = sorted(scores, key=lambda s: (s["check"], weight(s["status"]), -excess(s)))
-    return {check: list(found) for check, found in groupby(ordered, key=lambda s: s["check"])}
+    """Group scores by check, the worst check and in it the worst score first."""
+    ordered = sorted(scores, key=lambda s: (_WEIGHT[s["status"]], -excess(s)))
+    return {
+        check: [score for score in ordered if score["check"] == check]
+        for check in dict.fromkeys(score["check"] for score in ordered)
+    }
+
+
+_WEIGHT = {
+    status: place
+    for place, status in enumerate(
+        (Status.BREACH, Status.ERROR, Status.WARNING, Status.OK, Status.NO_DATA)
+    )
+}

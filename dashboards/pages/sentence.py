@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from dashboards.pages.condition import Condition, Trouble
-from dashboards.pages.phrase import day, listing, metric_title, number
-from dashboards.pages.record import Record
+from dashboards.pages.phrase import N_NAMED, day, listing, metric_title, number
+from dashboards.pages.record import Record, version_made
 from monitor.checks.score import BreachWhen, Check, Status
 from monitor.decision import Reason
 from retrain.ports import Outcome
@@ -89,7 +89,7 @@ def _calm(record: Record, status: Status) -> str:
 
 
 def _warned(record: Record, window: Document) -> str:
-    names = moved(record.scores.get(window["id"], ()))
+    names = moved(record.scores(window))
     if names:
         return f", {listing(names)} moved, too little for an alert"
     if window["checks"].get(Check.PERFORMANCE) == Status.WARNING:
@@ -98,7 +98,7 @@ def _warned(record: Record, window: Document) -> str:
 
 
 def _trouble(record: Record, trouble: Trouble) -> str:
-    since, scores = day(trouble.since), record.scores.get(trouble.window["id"], ())
+    since, scores = day(trouble.since), record.scores(trouble.window)
     if trouble.status is Status.ERROR:
         details = [s["detail"] for s in scores if s["check"] == trouble.check and s["detail"]]
         told = details[0].rstrip(".") if details else f"{trouble.check} could not be checked"
@@ -109,8 +109,12 @@ def _trouble(record: Record, trouble: Trouble) -> str:
         return f"Broken feed since {since}: {', '.join(findings[:N_FINDINGS])}{more}"
     if trouble.check is Check.PERFORMANCE:
         return f"Performance has fallen since {since}: {_metric(record, scores)}"
-    names = moved(scores)
-    return f"Drift since {since}" + (f": {listing(names)} moved most" if names else "")
+    return f"Drift since {since}{_most_moved(moved(scores))}"
+
+
+def _most_moved(names: Sequence[str]) -> str:
+    of_all = f", of {len(names)} that drifted" if len(names) > N_NAMED else ""
+    return f": {listing(names[:N_NAMED])} moved most{of_all}" if names else ""
 
 
 def _metric(record: Record, scores: Sequence[Document]) -> str:
@@ -142,7 +146,7 @@ def _came_to(run: Document, champion: int | None) -> str:
     if outcome != Outcome.PROMOTED:
         ended = "failed" if outcome == Outcome.FAILED else f"was {outcome}"
         return f"the retrain run of {on} {ended}: {run['reason'].rstrip('.')}"
-    version = (run["details"] or {}).get("version")
+    version = version_made(run)
     promoted = f"version {version} was promoted on {on}"
     moved_on = champion is not None and champion != version
     return f"{promoted}, version {champion} serves now" if moved_on else promoted
@@ -150,9 +154,10 @@ def _came_to(run: Document, champion: int | None) -> str:
 
 def _undone(record: Record, since: datetime) -> str:
     """Say why nothing was done: what the newest decision that held says."""
-    held = [w for w in record.windows if w["start"] >= since and w["reason"] in _AGAINST]
+    decided = [record.decided(w)["reason"] for w in record.windows if w["start"] >= since]
+    held = [reason for reason in decided if reason in _AGAINST]
     if held:
-        return _AGAINST[Reason(held[-1]["reason"])]
+        return _AGAINST[Reason(held[-1])]
     if record.champion is not None and record.champion != record.windows[-1]["champion"]:
         return f"version {record.champion} serves now"
     return "nothing was done"

@@ -24,7 +24,7 @@ PER_ROW = 52
 LEAST_PER_ROW = 16
 """A row is at least this many cells wide, so that a young model's are no walls."""
 
-_LOW, _HALF = HEIGHT / 4, HEIGHT * 5 / 8
+_LOW, _HALF = HEIGHT / 4, HEIGHT / 2
 _HEIGHTS = {Status.OK: _LOW, Status.NO_DATA: _LOW, Status.WARNING: _HALF}
 
 

@@ -2,7 +2,7 @@
 
 import structlog
 
-from monitor.errors import LeewayError
+from monitor.errors import ConfigError, LeewayError
 
 _log = structlog.get_logger("leeway.alerts")
 
@@ -34,7 +34,7 @@ class AppriseNotifier:
         self._apprise = apprise.Apprise()
         self.channel = f"{address.partition(':')[0]}-{number}"
         if not self._apprise.add(address):
-            raise LeewayError(f"notify.to[{number}] is not an address Apprise knows")
+            raise ConfigError("leeway.yaml", f"notify.to.{number}", "not an address Apprise knows")
 
     def notify(self, title: str, body: str) -> None:
         """Send the message; raises LeewayError when it was not taken."""

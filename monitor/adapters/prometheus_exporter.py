@@ -1,6 +1,6 @@
 """Prometheus metrics of the watch, rendered from the database at each scrape."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from math import inf, nan
 from typing import Any
@@ -18,13 +18,15 @@ from monitor.adapters.history import Document, History
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.batch import RowKind
 from monitor.checks.score import Check, Status
+from monitor.errors import REFUSALS
+from monitor.ports import Champion
 from monitor.schema import Kind
 
 SERIES_BUDGET = 200
 """Series a model may have; the columns that moved most are exported, the rest are in the API."""
 
-FIXED_SERIES = 60
-"""Room for the series that no column multiplies."""
+FIXED_SERIES = 80
+"""Room for the series that no column multiplies: six metrics of two versions are most of them."""
 
 SERIES_A_COLUMN = 5
 
@@ -41,14 +43,17 @@ class MonitorCollector(Collector):
         The recorded verdicts.
     log : PredictionLog
         The totals of acknowledged rows.
-    kinds : callable
-        Compared columns of a model by name, so that each series exists from registration.
+    champion : callable
+        A model's champion by the model's name: its columns and metrics are what each series exists
+        for from registration.
     """
 
-    def __init__(self, history: History, log: PredictionLog, kinds: Any) -> None:
+    def __init__(
+        self, history: History, log: PredictionLog, champion: Callable[[str], Champion]
+    ) -> None:
         self._history = history
         self._log = log
-        self._kinds = kinds
+        self._champion = champion
 
     def describe(self) -> Iterable[Metric]:
         """Describe nothing ahead: registration must not read the database."""
@@ -60,13 +65,14 @@ class MonitorCollector(Collector):
         totals = self._log.totals()
         for model in self._history.models():
             name = model["model"]
-            scores = self._history.latest_scores(name)
+            scores, champion = self._history.latest_scores(name), self._champion(name)
             _window_series(families, name, model)
-            _column_series(families, name, scores, self._kinds(name))
-            _performance_series(families, name, scores)
+            _column_series(families, name, scores, champion.reference.schema.kinds())
+            _performance_series(families, name, [*scores, *_unlabelled(scores, champion)])
             for kind, family in ((RowKind.PREDICTION, "predictions"), (RowKind.LABEL, "labels")):
                 families[f"{family}_logged"].add_metric([name], totals.get((name, kind), 0))
-            for reason, n_rows in self._history.refusals(name).items():
+            refused = {**dict.fromkeys(REFUSALS, 0), **self._history.refusals(name)}
+            for reason, n_rows in refused.items():
                 families["rows_refused"].add_metric([name, reason], n_rows)
         for (channel, outcome), count in self._history.deliveries().items():
             families["deliveries"].add_metric([channel, outcome], count)
@@ -204,6 +210,21 @@ def _excess(score: Document | None) -> float:
         return 0.0
     ratio = float(score["score"] / score["threshold"])
     return ratio if score["breach_when"] == "above" else 1.0 / max(ratio, 1e-300)
+
+
+def _unlabelled(scores: Iterable[Document], champion: Champion) -> Iterator[Document]:
+    """Yield what is known of a champion that has no labelled window yet: its reference alone."""
+    if any(score.get("version") == champion.version for score in scores):
+        return
+    for method, estimate in champion.reference.performance.items():
+        yield {
+            "check": Check.PERFORMANCE,
+            "method": method,
+            "version": champion.version,
+            "score": None,
+            "standard_error": None,
+            "reference_value": estimate.value,
+        }
 
 
 def _performance_series(families: dict[str, Any], name: str, scores: Iterable[Document]) -> None:

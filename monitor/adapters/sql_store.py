@@ -81,8 +81,20 @@ class SqlStore:
             with self._engine.begin() as connection:
                 write_cycle(connection, record, channels)
         except IntegrityError:
-            return False
+            if self._is_recorded(record):
+                return False
+            raise  # not a second record but one that cannot be stored: it must not pass unseen
         return True
+
+    def _is_recorded(self, record: CycleRecord) -> bool:
+        r, judged = t.revisions.c, record.judged
+        same = select(r.id).where(
+            r.model == record.model,
+            r.window_key == judged.window.key,
+            r.revision == judged.revision,
+        )
+        with reading(self._engine) as connection:
+            return connection.execute(same).first() is not None
 
     def fail(self, model: str, error: str, at: datetime) -> None:
         """Note that a cycle could not be run."""

@@ -67,7 +67,7 @@ def quality_scores(
             scores += _column_scores(name, column, current.column(name), policy)
         except Exception as error:  # noqa: BLE001 - one broken column never loses the rest
             blank = _share("missing", name, column, 0, 0, limit=None)
-            detail = f"could not be checked: {type(error).__name__}: {error}"
+            detail = f"{type(error).__name__}: {error}"
             scores.append(replace(blank, detail=detail, failed=True))
     return scores + [_change_score(change, current.n_rows, policy) for change in changes]
 

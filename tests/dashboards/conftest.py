@@ -1,10 +1,13 @@
 """A real state database, filled by real cycles whose scores are made by hand."""
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -51,6 +54,12 @@ POLICY = VerdictPolicy(
 def week(number: int) -> tuple[datetime, datetime]:
     start = MONDAY + number * WEEK
     return start, start + WEEK
+
+
+def words(html: str) -> str:
+    """Return the text of a document; cells of a table stand apart."""
+    apart = re.sub(r"</t[dh]>", " ", html)
+    return " ".join(unescape(re.sub(r"<[^>]+>", "", apart)).split())
 
 
 def scored(
@@ -105,7 +114,23 @@ class Deployed:
 
     def show(self, path: str) -> Response:
         """Ask for a page."""
-        return TestClient(self.app()).get(path)
+        answer: Response = TestClient(self.app()).get(path)
+        return answer
+
+    def said(self, path: str = "/") -> str:
+        """Return what a person reads on a page."""
+        return words(self.show(path).text)
+
+    def lead(self, path: str = "/") -> str:
+        """Return the first sentence of a page about a model."""
+        found = re.search(r'<p class="lead">(.*?)</p>', self.show(path).text, re.DOTALL)
+        assert found is not None
+        return words(found[1])
+
+    def recorded(self) -> Sequence[dict[str, Any]]:
+        """Return the windows of the first model, as the history has them."""
+        history = History(self.engine)
+        return history.windows(history.models()[0]["model"])
 
     def model(self, name: str) -> str:
         """Register a model and its version 1."""
@@ -144,7 +169,9 @@ class Deployed:
         window = Window(start, end, (number * 500, number * 500 + 500) if by_rows else None)
         labels = 0 if auc is None and failure is None else n_rows - 10
         counts = Counts(n_rows, labels if n_labels is None else n_labels)
-        verdict = judge(scored(drifted, missing, auc, failure), counts, POLICY, enough_rows=100)
+        verdict = judge(
+            scored(drifted, missing, auc, failure), counts, POLICY, enough_rows=100, target="late"
+        )
         champion, now = self.registry.champion(model), end + timedelta(hours=6 + revision)
         judged = Judged(window, revision, champion, verdict, diagnose(verdict))
         standing = self.store.standing(model, since=MONDAY, mature=0.95)
@@ -160,9 +187,9 @@ class Deployed:
         request = self.runs.claim(RequestKind.RETRAIN, "worker", at)
         assert request is not None
         run = self.runs.start(request, self.registry.champion(model), at)
-        details: dict[str, object] = {}
+        details: dict[str, object] = {"rows": {"training": 4000}}
         if outcome is Outcome.PROMOTED:
-            details = {"version": self.version(model, at, request.why, run)}
+            details |= {"version": self.version(model, at, request.why, run)}
         self.runs.finish(run, outcome, reason, details, at + timedelta(minutes=7))
 
     def year(self, model: str, n_weeks: int = 44) -> None:

@@ -1,0 +1,150 @@
+"""What is said of a model in one sentence, on a real database filled by real cycles."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from retrain.ports import Outcome, RequestKind
+
+FLIGHTS = "flights_late"
+
+
+def test_without_models_the_page_says_how_to_begin(deployed):
+    assert "No model is registered yet" in deployed.lead()
+
+
+def test_a_model_without_windows_says_where_to_send_predictions(deployed):
+    deployed.model(FLIGHTS)
+    expected = (
+        "No window has ended yet; send predictions to POST /v1/models/flights_late/predictions."
+    )
+    assert deployed.lead() == expected
+    assert deployed.lead("/models/flights_late") == expected
+
+
+def test_a_calm_model_is_fine(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, auc=0.70)
+    assert deployed.lead() == "Fine: the window to 2013-01-14 looks like the reference."
+
+
+def test_a_warning_is_fine_and_names_what_moved(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, drifted=["hour"])
+    page = deployed.show("/").text
+    assert deployed.lead() == (
+        "Fine: the window to 2013-01-14 shows something unconfirmed, hour moved, "
+        "too little for an alert."
+    )
+    assert "none needs a look" in page
+
+
+def test_drift_is_told_since_when_in_which_columns_and_what_was_done(deployed):
+    deployed.model(FLIGHTS)
+    for number in range(4):
+        deployed.judge(FLIGHTS, number, auc=0.7, drifted=["temp", "dewp", "humid"] * (number > 1))
+    at = datetime(2013, 2, 5, tzinfo=UTC)
+    deployed.retrain(FLIGHTS, at, Outcome.PROMOTED, "+0.03 ROC AUC")
+    assert deployed.lead() == (
+        "Drift since 2013-01-21: temp, dewp and humid moved most; version 2 was promoted on 2013-02-05."
+    )
+
+
+def test_a_fallen_metric_is_told_with_its_reference_value(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, auc=0.61)
+    assert deployed.lead().startswith(
+        "Performance has fallen since 2013-01-07: ROC AUC is 0.610, on the reference 0.703; "
+    )
+
+
+def test_labels_that_have_not_come_do_not_hide_a_fallen_metric(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, auc=0.61)
+    deployed.judge(FLIGHTS, 1)
+    assert [window["status"] for window in deployed.recorded()] == ["BREACH", "OK"]
+    assert deployed.lead().startswith("Performance has fallen since 2013-01-07")
+
+
+def test_a_broken_feed_stands_before_the_drift_it_causes(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, missing=["humid"], drifted=["humid", "temp", "dewp"], auc=0.6)
+    assert deployed.lead() == (
+        "Broken feed since 2013-01-07: humid: 98% of rows have no value (reference 0%); "
+        "not retrained, fix the feed first."
+    )
+
+
+def test_a_check_that_crashed_is_an_error_with_its_detail(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, failure="ValueError: 3 labels for 2 predictions")
+    page = deployed.show("/").text
+    assert deployed.lead().startswith(
+        "Error since 2013-01-07: ValueError: 3 labels for 2 predictions; "
+    )
+    assert '<span class="badge ERROR">' in page
+
+
+def test_windows_without_rows_are_told_since_when(deployed):
+    deployed.model(FLIGHTS)
+    for number, n_rows in enumerate((480, 3, 0)):
+        deployed.judge(FLIGHTS, number, n_rows=n_rows)
+    assert deployed.lead() == "Not judged since 2013-01-14: too few rows came."
+
+
+def test_a_cycle_that_could_not_be_run_is_told_first(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0)
+    deployed.store.fail(FLIGHTS, "StorageError: disk full", datetime(2013, 1, 20, tzinfo=UTC))
+    page = deployed.show("/").text
+    assert deployed.lead().startswith(
+        "The last check could not be run: StorageError: disk full. Fine: "
+    )
+    assert "1 needs a look" in page
+
+
+def test_a_paused_model_says_so(deployed):
+    deployed.model(FLIGHTS)
+    deployed.store.pause(FLIGHTS, paused=True)
+    assert deployed.lead().endswith(" Retraining is paused.")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told"),
+    [
+        (Outcome.REFUSED, "the retrain run of 2013-01-15 was refused: no better."),
+        (Outcome.FAILED, "the retrain run of 2013-01-15 failed: no better."),
+    ],
+)
+def test_a_run_that_changed_nothing_tells_its_reason(deployed, outcome, told):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, drifted=["temp", "dewp", "humid"])
+    deployed.retrain(FLIGHTS, datetime(2013, 1, 15, tzinfo=UTC), outcome, "no better")
+    assert deployed.lead().endswith(told)
+
+
+def test_a_promotion_that_was_rolled_back_tells_who_serves_now(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, drifted=["temp", "dewp", "humid"])
+    at = datetime(2013, 1, 15, tzinfo=UTC)
+    deployed.retrain(FLIGHTS, at, Outcome.PROMOTED, "better")
+    deployed.registry.roll_back(FLIGHTS, at + timedelta(hours=1), "worse after all")
+    assert deployed.lead().endswith("version 2 was promoted on 2013-01-15, version 1 serves now.")
+
+
+def test_a_run_that_is_going_on_tells_how_far_it_is(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, drifted=["temp", "dewp", "humid"])
+    at = datetime(2013, 1, 15, tzinfo=UTC)
+    if not deployed.runs.open_requests(FLIGHTS):
+        deployed.runs.ask(FLIGHTS, RequestKind.RETRAIN, "by hand", "please", at)
+    run = deployed.runs.start(deployed.runs.claim(RequestKind.RETRAIN, "w", at), 1, at)
+    deployed.runs.progress(run, 0.7, "fitting a forest")
+    assert deployed.lead().endswith("a retrain run is going on (fitting a forest, 70%).")
+    assert "going on, 70 %" in deployed.said("/models/flights_late")
+
+
+def test_many_drifted_columns_are_counted(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, drifted=["temp", "dewp", "humid", "wind"])
+    assert "temp, dewp and humid moved most, of 4 that drifted; " in deployed.lead()

@@ -1,0 +1,104 @@
+"""docs/configuration.md says of every setting what the code does."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from pydantic import BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
+
+from leeway.config import Config, Environment, load_config
+from monitor.checks.methods import METHODS
+from monitor.schema import Kind
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "configuration.md"
+ROW = re.compile(r"^\| `([^`]+)` \| (.+?) \| `?(.+?)`? \| (.+?) \|$", re.MULTILINE)
+EXAMPLE = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+A_MODEL = "models.<name>"
+
+
+def fields(config: type[BaseModel], path: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every field below a class with its key, as the document writes it."""
+    for name, field in config.model_fields.items():
+        key = f"{path}.{name}".strip(".")
+        yield key, field
+        for inner in (field.annotation, *get_args(field.annotation)):
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from fields(inner, A_MODEL if key == "models" else key)
+
+
+def shown(value: Any) -> str:
+    """Write a JSON value as in YAML's flow style."""
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return f"[{', '.join(map(shown, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {shown(one)}' for key, one in value.items())}}}"
+    return str(value)
+
+
+def default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    adapter: TypeAdapter[Any] = TypeAdapter(field.annotation)
+    return shown(adapter.dump_python(field.default, mode="json", exclude_unset=True))
+
+
+def documented() -> dict[str, str]:
+    """Return the defaults in the document by key or variable."""
+    rows = ROW.findall(DOCUMENT.read_text())
+    assert len(rows) == len({key for key, *_ in rows}), "a key is documented twice"
+    return {key: stated for key, _, stated, _ in rows}
+
+
+def keys_in(document: Any, path: str = "") -> Iterator[str]:
+    for name, value in document.items():
+        key = A_MODEL if path == "models" else f"{path}.{name}".strip(".")
+        yield key
+        if isinstance(value, dict):
+            yield from keys_in(value, key)
+
+
+def example() -> str:
+    (found,) = EXAMPLE.findall(DOCUMENT.read_text())
+    return str(found)
+
+
+def test_every_setting_is_documented_with_its_default_and_no_other_is():
+    settings = {key: default(field) for key, field in fields(Config)}
+    variables = {
+        f"LEEWAY_{name.upper()}": default(field)
+        for name, field in Environment.model_fields.items()
+    }
+    assert documented() == settings | variables
+
+
+def test_the_example_uses_every_setting():
+    missing = {key for key, _ in fields(Config)} - set(keys_in(yaml.safe_load(example())))
+    assert not missing
+
+
+def test_the_example_is_accepted(tmp_path, monkeypatch):
+    monkeypatch.setenv("LEEWAY_WEBHOOK", "json://127.0.0.1/hook")
+    file = tmp_path / "leeway.yaml"
+    file.write_text(example())
+    config = load_config(file)
+    assert list(config.models) == ["flights_late", "prices"]
+    assert config.notify.to == ("json://127.0.0.1/hook",)
+
+
+@pytest.mark.parametrize("name", ["numeric", "categorical"])
+def test_every_method_is_named_for_the_columns_it_takes(name):
+    text = " ".join(DOCUMENT.read_text().split())
+    listed = re.search(
+        r"Methods for numeric columns: (?P<numeric>.+?)\. "
+        r"For categorical columns: (?P<categorical>.+?)\. For both: (?P<both>.+?)\.",
+        text,
+    )
+    assert listed
+    mine = re.findall(r"`(\w+)`", listed[name] + listed["both"])
+    assert set(mine) == {key for key, one in METHODS.items() if Kind(name) in one.kinds}

@@ -1,0 +1,145 @@
+"""docs/metrics.md says of every exported metric what a real scrape shows."""
+
+import os
+import re
+import shutil
+import subprocess
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from prometheus_client.metrics_core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+
+from leeway.app import api, ensure_first_versions, opened
+from leeway.config import Environment
+from monitor.adapters.prometheus_exporter import SERIES_BUDGET
+from monitor.checks.score import Status
+
+with warnings.catch_warnings():
+    # Starlette would rather have httpx2; nothing else we use knows it.
+    warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")
+    from fastapi.testclient import TestClient
+
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text()
+ROW = re.compile(r"^\| `(leeway_\w+)` \| (\w+) \| (.*?) \| ", re.MULTILINE)
+
+YAML = """\
+models:
+  deliveries:
+    reference: reference.parquet
+    columns: {target: late, time: at, id: order_id}
+    retrain: {candidates: [tree], when: []}
+"""
+
+
+def rows(start: str, n_rows: int, seed: int) -> pd.DataFrame:
+    draw = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "at": pd.date_range(start, periods=n_rows, freq="3h", tz="UTC"),
+            "order_id": [f"{seed}-{i}" for i in range(n_rows)],
+            "distance_km": draw.uniform(1, 11, n_rows),
+            "weather": draw.choice(["dry", "rain"], n_rows),
+            "late": draw.integers(0, 2, n_rows),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def scrape(tmp_path_factory) -> str:
+    """A scrape of the composed application after a labelled week and a refused row."""
+    folder = tmp_path_factory.mktemp("metrics")
+    rows("2026-01-05", 448, seed=0).to_parquet(folder / "reference.parquet")
+    (folder / "leeway.yaml").write_text(YAML)
+    (folder / "clock").write_text("2026-03-09T12:00:00Z")
+    environment = Environment(api_key=None, clock_file=folder / "clock")
+    with opened(folder / "leeway.yaml", environment) as deployment:
+        ensure_first_versions(deployment, lambda _share, _text: None)
+        with TestClient(api(deployment, environment, "api")) as client:
+            week = rows("2026-03-02", 56, seed=1)
+            # Every distance is gone, so that an alert opens and is delivered.
+            broken = week.drop(columns=["late", "distance_km"])
+            csv = {"Content-Type": "text/csv"}
+            predict = "/v1/models/deliveries/predict?durable=true"
+            labels = week[["order_id", "late"]].to_csv(index=False)
+            sent = [
+                client.post(predict, content=broken.to_csv(index=False), headers=csv),
+                client.post("/v1/models/deliveries/labels", content=labels, headers=csv),
+                client.post("/v1/models/deliveries/checks"),
+            ]
+            assert [one.status_code for one in sent] == [200, 202, 200]
+            assert client.post(predict, content="[{}]").status_code == 422
+            return client.get("/metrics").text
+
+
+def families(scrape: str) -> list[Metric]:
+    """Return Leeway's families, but for the times at which the client library made one."""
+    found = text_string_to_metric_families(scrape)
+    return [
+        one
+        for one in found
+        if one.name.startswith("leeway_") and not one.name.endswith("_created")
+    ]
+
+
+def name_of(family: Metric) -> str:
+    return f"{family.name}_total" if family.type == "counter" else family.name
+
+
+def test_every_metric_is_documented_with_its_type_and_no_other_is(scrape):
+    documented = {name: kind for name, kind, _ in ROW.findall(DOCUMENT)}
+    assert documented == {name_of(one): one.type for one in families(scrape)}
+
+
+def test_every_metric_is_documented_with_its_labels(scrape):
+    documented = {name: set(re.findall(r"`(\w+)`", text)) for name, _, text in ROW.findall(DOCUMENT)}
+    shown = {
+        name_of(one): {label for sample in one.samples for label in sample.labels} - {"le"}
+        for one in families(scrape)
+    }
+    assert documented == shown
+
+
+def test_every_metric_is_documented_once():
+    names = [name for name, *_ in ROW.findall(DOCUMENT)]
+    assert len(names) == len(set(names))
+
+
+def test_the_numbers_of_the_statuses_are_the_exported_ones():
+    stated = ", ".join(f"{status.code} {status}" for status in Status)
+    assert f"Statuses are numbers: {stated}." in DOCUMENT
+
+
+def test_the_budget_of_series_is_the_real_one():
+    assert f"a budget of {SERIES_BUDGET} series" in " ".join(DOCUMENT.split())
+
+
+@pytest.mark.parametrize("label", ["check", "kind", "outcome"])
+def test_every_value_of_a_short_label_is_documented(scrape, label):
+    values = {
+        sample.labels[label]
+        for one in families(scrape)
+        for sample in one.samples
+        if label in sample.labels
+    }
+    assert values
+    assert all(re.search(rf'`(\w+=")?{value}"?`', DOCUMENT) for value in values)
+
+
+@pytest.mark.stack
+def test_promtool_accepts_the_queries_shown(tmp_path):
+    promtool = shutil.which("promtool")
+    if promtool is None and not os.environ.get("CI"):
+        pytest.skip("promtool is not installed")
+    assert promtool, "promtool is not installed"
+    (block,) = re.findall(r"```promql\n(.*?)```", DOCUMENT, re.DOTALL)
+    queries = [line.partition("  #")[0].strip() for line in block.splitlines()]
+    rules = [{"alert": f"Query{i}", "expr": query} for i, query in enumerate(queries)]
+    file = tmp_path / "rules.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "docs", "rules": rules}]}))
+    checked = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stdout + checked.stderr

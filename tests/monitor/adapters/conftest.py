@@ -1,0 +1,97 @@
+"""A migrated state database, and cycles made by hand."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from leeway.database import upgrade
+from monitor.adapters.database import open_database
+from monitor.adapters.history import History
+from monitor.adapters.sql_store import SqlStore
+from monitor.alert import Alert, AlertChange, Judged
+from monitor.checks.score import BreachWhen, Check, Score, Status
+from monitor.decision import Action, Decision, Reason
+from monitor.diagnosis import Diagnosis, DiagnosisKind
+from monitor.message import Message
+from monitor.ports import CycleRecord
+from monitor.verdict import Verdict
+from monitor.window import Counts, Window
+
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+WEEK = timedelta(days=7)
+SCORES = (
+    Score(Check.DRIFT, "x", "ks", 0.4, 0.05, BreachWhen.BELOW, 100, 50, status=Status.OK),
+    Score(Check.DRIFT, "g", "z", None, 0.05, BreachWhen.BELOW, 100, 0, status=Status.NO_DATA),
+    Score(
+        Check.PERFORMANCE, None, "roc_auc", 0.8, 0.7, BreachWhen.BELOW, 100, 50,
+        standard_error=0.02, reference_value=0.82, status=Status.OK,
+    ),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Books:
+    """The state database of one registered model."""
+
+    engine: Engine
+    model: str = "m"
+    store: SqlStore = field(init=False)
+    history: History = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "store", SqlStore(self.engine))
+        object.__setattr__(self, "history", History(self.engine))
+        self.store.register(self.model, MONDAY)
+
+    def cycle(
+        self,
+        number: int = 0,
+        revision: int = 1,
+        *,
+        alerts: Sequence[Alert] = (),
+        action: Action = Action.NONE,
+        kind: DiagnosisKind = DiagnosisKind.NONE,
+        status: Status = Status.OK,
+        scores: Sequence[Score] = SCORES,
+        counts: Counts | None = None,
+    ) -> CycleRecord:
+        """Make the record of a week's cycle."""
+        start = MONDAY + number * WEEK
+        checks = {**dict.fromkeys(Check, Status.OK), Check.DRIFT: status}
+        verdict = Verdict(status, checks, tuple(scores), 0.25, provisional=False)
+        diagnosis = Diagnosis(kind, (), f"the diagnosis of week {number}")
+        reason = Reason.DRIFT if action is Action.RETRAIN else Reason.ALL_WELL
+        told = [a for a in alerts if a.change is not AlertChange.CONTINUED]
+        return CycleRecord(
+            model=self.model,
+            judged=Judged(Window(start, start + WEEK), revision, 1, verdict, diagnosis),
+            counts=counts or Counts(50, 49),
+            decision=Decision(action, reason, f"the reason of week {number}", tuple(alerts)),
+            messages=[Message(a, f"{a.check} {a.change}", a.sentence) for a in told],
+            at=start + WEEK,
+            duration_seconds=0.3,
+        )
+
+    def record(self, record: CycleRecord, *channels: str) -> bool:
+        """Record a cycle."""
+        return self.store.record(record, channels or ("log",))
+
+    def open_alert(self, number: int = 0, check: Check = Check.DRIFT) -> Alert:
+        """Open an alert; returns it as the next cycles see it."""
+        opened = Alert(check, AlertChange.OPENED, f"{check} has moved")
+        assert self.record(self.cycle(number, alerts=[opened], status=Status.BREACH))
+        opening = self.store.standing(self.model, since=MONDAY, mature=0.9).open_alerts[check]
+        return replace(opened, opening=opening.id)
+
+
+@pytest.fixture
+def books(tmp_path: Path) -> Iterator[Books]:
+    """An empty state database with one model."""
+    engine = open_database(tmp_path / "state.db")
+    upgrade(engine)
+    yield Books(engine)
+    engine.dispose()

@@ -1,0 +1,168 @@
+"""Metrics rendered from real recorded cycles."""
+
+import math
+from contextlib import closing
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitor.adapters.prediction_log import PredictionLog
+from monitor.adapters.prometheus_exporter import SERIES_BUDGET, MonitorCollector
+from monitor.checks.score import BreachWhen, Check, Score, Status
+from monitor.diagnosis import DiagnosisKind
+from monitor.ports import Champion
+from monitor.reference import Estimate, Reference
+from monitor.schema import Kind, Schema, Task
+
+FEATURES = {"x": Kind.NUMERIC, "g": Kind.CATEGORICAL}
+REACHED = {"roc_auc": Estimate(0.82, 0.01, 100), "accuracy": Estimate(0.7, 0.01, 100)}
+
+ORDER = (
+    *("model", "version", "column", "metric", "check", "method", "kind", "reason"),
+    *("channel", "outcome", "le"),
+)
+
+
+def champion(features=FEATURES):
+    schema = Schema(Task.BINARY, features, "late", classes=("0", "1"))
+    return Champion(1, Reference(schema, {}, REACHED, 100), None)
+
+
+@pytest.fixture
+def scrape(books, tmp_path):
+    """Return every sample as {name: {labels: value}}."""
+    with closing(PredictionLog(tmp_path / "log")) as log:
+        answers = SimpleNamespace(champion=champion())
+        registry = CollectorRegistry()
+        registry.register(MonitorCollector(books.history, log, lambda _name: answers.champion))
+
+        def samples(features=None):
+            if features:
+                answers.champion = champion(features)
+            found = {}
+            for family in text_string_to_metric_families(generate_latest(registry).decode()):
+                for one in family.samples:
+                    labels = tuple(one.labels[name] for name in ORDER if name in one.labels)
+                    found.setdefault(one.name, {})[labels] = one.value
+            return found
+
+        yield samples
+
+
+def is_nan(values):
+    return [math.isnan(value) for value in values]
+
+
+def test_every_series_of_a_model_exists_from_registration_with_nan_for_no_data(scrape):
+    found = scrape()
+    columns = [("m", name) for name in ("x", "g", "prediction", "late")]
+    for name in ("drift_score", "drift_threshold"):
+        assert [labels[:2] for labels in found[f"leeway_{name}"]] == columns
+        assert all(is_nan(found[f"leeway_{name}"].values()))
+    for name in ("column_drifted", "missing_ratio"):
+        assert list(found[f"leeway_{name}"]) == columns
+        assert all(is_nan(found[f"leeway_{name}"].values()))
+    assert list(found["leeway_unseen_ratio"]) == [("m", "g"), ("m", "late")]
+    for name in (
+        "drifted_columns_ratio",
+        "window_rows",
+        "window_end_timestamp_seconds",
+        "labels_mature_ratio",
+        "cycle_last_success_timestamp_seconds",
+    ):
+        assert list(found[f"leeway_{name}"]) == [("m",)]
+        assert all(is_nan(found[f"leeway_{name}"].values()))
+    for check in ("drift", "quality", "performance", "cycle"):
+        assert found["leeway_check_status"]["m", check] == Status.NO_DATA.code
+    assert found["leeway_incident_open"] == {("m", "data"): 0}
+    for name in ("predictions_logged_total", "labels_logged_total", "columns_not_exported"):
+        assert found[f"leeway_{name}"] == {("m",): 0}
+
+
+def test_performance_of_the_reference_exists_from_registration(scrape):
+    found = scrape()["leeway_performance"]
+    assert found["m", "1", "roc_auc", "reference"] == 0.82
+    assert math.isnan(found["m", "1", "roc_auc", "realized"])
+    assert math.isnan(found["m", "1", "accuracy", "realized"])
+    assert math.isnan(scrape()["leeway_performance_lower"]["m", "1", "roc_auc", "realized"])
+
+
+def test_refused_rows_are_counted_from_zero_by_each_reason(scrape, books):
+    reasons = ("unparseable", "bad_time", "bad_id", "bad_label", "schema")
+    assert scrape()["leeway_rows_refused_total"] == {("m", reason): 0 for reason in reasons}
+    books.store.refuse("m", "bad_id", 7)
+    assert scrape()["leeway_rows_refused_total"]["m", "bad_id"] == 7
+
+
+def test_a_judged_window_shows_its_scores_and_what_has_no_score_is_nan(scrape, books):
+    books.record(books.cycle(status=Status.WARNING))
+    found = scrape()
+    assert found["leeway_drift_score"]["m", "x", "ks"] == 0.4
+    assert found["leeway_drift_threshold"]["m", "x", "ks"] == 0.05
+    assert math.isnan(found["leeway_drift_score"]["m", "g", "z"])
+    assert found["leeway_column_drifted"]["m", "x"] == 0
+    assert math.isnan(found["leeway_column_drifted"]["m", "g"])
+    assert found["leeway_window_rows"]["m",] == 50
+    assert found["leeway_labels_mature_ratio"]["m",] == 0.98
+    assert found["leeway_drifted_columns_ratio"]["m",] == 0.25
+    assert found["leeway_check_status"]["m", "drift"] == Status.WARNING.code
+    assert found["leeway_check_status"]["m", "cycle"] == Status.OK.code
+
+
+def test_realized_performance_has_a_band_and_the_reference_beside_it(scrape, books):
+    books.record(books.cycle())
+    found = scrape()
+    realized, reference = (("m", "1", "roc_auc", kind) for kind in ("realized", "reference"))
+    assert found["leeway_performance"][realized] == 0.8
+    assert found["leeway_performance"][reference] == 0.82
+    assert found["leeway_performance_lower"][realized] == pytest.approx(0.8 - 1.96 * 0.02)
+    assert found["leeway_performance_upper"][realized] == pytest.approx(0.8 + 1.96 * 0.02)
+
+
+def test_a_failed_cycle_is_an_error_of_the_cycle(scrape, books):
+    books.record(books.cycle())
+    books.store.fail("m", "disk full", books.cycle().at)
+    assert scrape()["leeway_check_status"]["m", "cycle"] == Status.ERROR.code
+
+
+def test_an_open_incident_shows_and_ends(scrape, books):
+    books.record(books.cycle(0, kind=DiagnosisKind.INCIDENT))
+    assert scrape()["leeway_incident_open"]["m", "data"] == 1
+    books.record(books.cycle(1))
+    assert scrape()["leeway_incident_open"]["m", "data"] == 0
+
+
+def test_of_many_columns_those_that_moved_most_are_exported_within_the_budget(scrape, books):
+    features = {f"c{i:03}": Kind.CATEGORICAL for i in range(100)}
+    above, p_value = BreachWhen.ABOVE, BreachWhen.BELOW
+    scores = [
+        Score(Check.DRIFT, name, "psi", i / 1000, 0.1, above, 9, 9, status=Status.OK)
+        for i, name in enumerate(features)
+    ]
+    scores[0] = replace(scores[0], method="z", value=0.0, breach_when=p_value)
+    books.record(books.cycle(scores=scores))
+    found = scrape(features)
+    kept = [column for _, column, _ in found["leeway_drift_score"]]
+    assert kept[:3] == ["c000", "c099", "c098"]
+    assert found["leeway_columns_not_exported"]["m",] == 102 - len(kept)
+    n_series = sum(labels[:1] == ("m",) for series in found.values() for labels in series)
+    assert n_series <= SERIES_BUDGET
+
+
+def test_cycle_durations_are_a_histogram(scrape, books):
+    for number, seconds in enumerate((0.05, 0.3, 1e6)):
+        books.record(replace(books.cycle(number), duration_seconds=seconds))
+    found = scrape()
+    buckets = found["leeway_cycle_duration_seconds_bucket"]
+    assert (buckets["0.1",], buckets["0.5",], buckets["300.0",], buckets["+Inf",]) == (1, 2, 2, 3)
+    assert found["leeway_cycle_duration_seconds_count"][()] == 3
+
+
+def test_deliveries_are_counted_by_channel_and_outcome(scrape, books):
+    books.open_alert()
+    (delivery,) = books.store.undelivered(books.cycle().at)
+    books.store.delivered(delivery, books.cycle().at, "refused")
+    assert scrape()["leeway_deliveries_total"] == {("log", "delivered"): 0, ("log", "failed"): 1}

@@ -1,0 +1,213 @@
+"""The store on a real, migrated SQLite database."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from monitor.adapters import tables
+from monitor.adapters.database import open_database
+from monitor.adapters.sql_store import LONGEST_RETRY, SqlStore
+from monitor.alert import Alert, AlertChange
+from monitor.checks.score import Check, Status
+from monitor.decision import Action
+from monitor.diagnosis import DiagnosisKind
+from monitor.errors import NotFoundError
+from monitor.window import Counts
+
+MONDAY, WEEK = datetime(2026, 1, 5, tzinfo=UTC), timedelta(days=7)
+OPENED = Alert(Check.DRIFT, AlertChange.OPENED, "drift has moved")
+EVERY_TABLE = tables.metadata.sorted_tables
+
+
+def contents(books):
+    """Return every row of every table."""
+    with books.engine.connect() as connection:
+        return {t.name: connection.execute(select(t)).all() for t in EVERY_TABLE}
+
+
+def standing(books, since=MONDAY, mature=0.9):
+    return books.store.standing("m", since=since, mature=mature)
+
+
+def test_a_second_record_of_a_revision_says_so_and_changes_nothing(books):
+    cycle = books.cycle(alerts=[OPENED], action=Action.RETRAIN, status=Status.BREACH)
+    assert books.record(cycle)
+    before = contents(books)
+    assert not books.record(replace(cycle, at=cycle.at + WEEK, duration_seconds=9.0))
+    assert contents(books) == before
+
+
+def test_a_cycle_is_recorded_with_all_that_follows_or_not_at_all(books):
+    before = contents(books)
+    unfit = replace(OPENED, sentence=None)  # the alert's row comes after the verdict's
+    cycle = books.cycle(action=Action.RETRAIN, status=Status.BREACH)
+    decision = replace(cycle.decision, alerts=(unfit,))
+    with pytest.raises(IntegrityError, match="NOT NULL"):
+        books.record(replace(cycle, decision=decision))
+    assert contents(books) == before
+
+
+def test_of_many_processes_recording_one_revision_one_is_first(books, tmp_path):
+    engines = [open_database(tmp_path / "state.db") for _ in range(4)]
+    cycle = books.cycle(alerts=[OPENED], action=Action.RETRAIN, status=Status.BREACH)
+    with ThreadPoolExecutor(4) as pool:
+        firsts = list(pool.map(lambda e: SqlStore(e).record(cycle, ["log"]), engines))
+    for engine in engines:
+        engine.dispose()
+    assert sorted(firsts) == [False, False, False, True]
+    rows = contents(books)
+    assert [len(rows[n]) for n in ("revisions", "alerts", "outbox", "requests")] == [1, 1, 1, 1]
+
+
+def test_a_later_revision_replaces_the_window_and_keeps_the_history(books):
+    books.record(books.cycle(counts=Counts(50, 0, 2)))
+    books.record(books.cycle(revision=2, counts=Counts(51, 49, 2)))
+    (known,) = books.store.judged("m").values()
+    assert (known.revision, known.counts) == (2, Counts(51, 49, 2))
+    assert len(contents(books)["revisions"]) == 2
+
+
+def test_judged_windows_come_back_as_they_were_oldest_first(books):
+    row_window = books.cycle(0)
+    judged = replace(row_window.judged, window=replace(row_window.judged.window, rows=(500, 1000)))
+    for cycle in (books.cycle(2), replace(row_window, judged=judged), books.cycle(1)):
+        books.record(cycle)
+    found = books.store.judged("m")
+    assert list(found) == ["rows-500", "2026-01-12T00:00:00Z", "2026-01-19T00:00:00Z"]
+    assert found["rows-500"].window == judged.window
+    assert found["2026-01-12T00:00:00Z"].window == books.cycle(1).judged.window
+
+
+def test_an_alert_is_open_until_it_is_resolved_or_retracted(books):
+    for number, how in enumerate((AlertChange.RESOLVED, AlertChange.RETRACTED)):
+        alert = books.open_alert(3 * number)
+        assert standing(books).open_alerts[Check.DRIFT].window_start == MONDAY + 3 * number * WEEK
+        going_on = replace(alert, change=AlertChange.CONTINUED)
+        books.record(books.cycle(3 * number + 1, alerts=[going_on], status=Status.BREACH))
+        assert list(standing(books).open_alerts) == [Check.DRIFT]
+        books.record(books.cycle(3 * number + 2, alerts=[replace(alert, change=how)]))
+        assert standing(books).open_alerts == {}
+    assert [a["ended_how"] for a in books.history.alerts("m")] == ["resolved", "retracted"]
+
+
+def test_every_channel_gets_the_news_of_an_alert_and_not_that_it_goes_on(books):
+    books.record(books.cycle(alerts=[OPENED], status=Status.BREACH), "log", "json-0")
+    alert = replace(OPENED, opening=1, change=AlertChange.CONTINUED)
+    books.record(books.cycle(1, alerts=[alert], status=Status.BREACH), "log", "json-0")
+    waiting = books.store.undelivered(MONDAY + 2 * WEEK)
+    assert [(d.channel, d.title) for d in waiting] == [
+        ("log", "drift opened"),
+        ("json-0", "drift opened"),
+    ]
+
+
+def test_a_message_that_was_taken_is_not_sent_again(books):
+    books.open_alert()
+    now = MONDAY + WEEK
+    (delivery,) = books.store.undelivered(now)
+    books.store.delivered(delivery, now, None)
+    assert books.store.undelivered(now + 10 * WEEK) == []
+    assert books.history.deliveries() == {("log", "delivered"): 1, ("log", "failed"): 0}
+
+
+def test_a_failed_delivery_waits_twice_as_long_each_time_up_to_an_hour(books):
+    books.open_alert()
+    now, pauses = MONDAY + WEEK, []
+    for _ in range(10):
+        (delivery,) = books.store.undelivered(now)
+        books.store.delivered(delivery, now, "connection refused")
+        with books.engine.connect() as connection:
+            due = connection.execute(select(tables.outbox.c.next_attempt_at)).scalar_one()
+        assert books.store.undelivered(due - timedelta(seconds=1)) == []
+        pauses.append((due - now).total_seconds())
+        now = due
+    assert pauses[:4] == [15, 30, 60, 120]
+    assert pauses[-1] == LONGEST_RETRY.total_seconds()
+    assert books.history.deliveries() == {("log", "delivered"): 0, ("log", "failed"): 10}
+
+
+def test_a_run_is_asked_for_with_the_verdict_and_stands_as_pending(books):
+    assert not standing(books).run_pending
+    assert standing(books).last_run_at == MONDAY
+    books.record(books.cycle(action=Action.RETRAIN, status=Status.BREACH))
+    assert standing(books).run_pending
+    assert standing(books).last_run_at == MONDAY + WEEK
+    (request,) = contents(books)["requests"]
+    assert (request.kind, request.trigger, request.why) == (
+        "retrain",
+        "drift breach",
+        "the reason of week 0",
+    )
+
+
+def test_new_labels_are_counted_from_a_time_on_in_mature_windows_without_incident(books):
+    incident = {"kind": DiagnosisKind.INCIDENT}
+    for number, counts, more in (
+        (0, Counts(50, 50), {}),
+        (1, Counts(50, 50), {}),
+        (2, Counts(50, 20), {}),
+        (3, Counts(50, 50), incident),
+        (4, Counts(0, 0), {}),
+        (5, Counts(50, 45), {}),
+    ):
+        books.record(books.cycle(number, counts=counts, **more))
+    found = standing(books, since=MONDAY + WEEK)
+    assert (found.n_new_windows, found.n_new_labels) == (2, 95)
+
+
+def test_an_incident_is_open_while_the_newest_window_with_rows_is_one(books):
+    books.record(books.cycle(0, kind=DiagnosisKind.INCIDENT))
+    assert standing(books).incident_open
+    books.record(books.cycle(1, counts=Counts(0, 0)))
+    assert standing(books).incident_open
+    books.record(books.cycle(2))
+    assert not standing(books).incident_open
+
+
+def test_a_pause_and_a_registration_stay_as_they_are_when_repeated(books):
+    books.store.pause("m", paused=True)
+    books.store.register("m", MONDAY + WEEK)
+    assert standing(books).paused
+    assert books.history.model("m")["registered_at"] == MONDAY
+    books.store.pause("m", paused=False)
+    assert not standing(books).paused
+
+
+def test_refused_rows_are_added_up_by_reason(books):
+    for reason, n_rows in (("bad_id", 3), ("bad_time", 1), ("bad_id", 2)):
+        books.store.refuse("m", reason, n_rows)
+    assert books.history.refusals("m") == {"bad_id": 5, "bad_time": 1}
+
+
+def test_a_failed_cycle_stays_on_the_model_until_one_succeeds(books):
+    books.store.fail("m", "disk full", MONDAY)
+    assert books.history.model("m")["error"] == "disk full"
+    books.record(books.cycle())
+    assert books.history.model("m")["error"] is None
+    assert books.history.model("m")["last_success_at"] == MONDAY + WEEK
+
+
+def test_a_cycle_of_any_duration_is_counted_once(books):
+    for number, seconds in enumerate((0.0, 0.1, 0.3, 1e6)):
+        books.record(replace(books.cycle(number), duration_seconds=seconds))
+    counted = books.history.cycle_seconds()
+    assert [(edge, n) for edge, n, _ in counted] == [(0.1, 2), (0.5, 1), (1e308, 1)]
+    assert sum(seconds for *_, seconds in counted) == pytest.approx(1e6 + 0.4)
+
+
+def test_a_model_nobody_registered_is_not_found(books):
+    with pytest.raises(NotFoundError, match="'stranger'"):
+        books.store.standing("stranger", since=MONDAY, mature=0.9)
+
+
+def test_a_score_without_a_number_keeps_its_reason(books):
+    books.record(books.cycle())
+    with books.engine.connect() as connection:
+        n_scores = connection.execute(select(func.count()).select_from(tables.scores)).scalar_one()
+    document = books.history.window("m", "2026-01-05T00:00:00Z")
+    assert n_scores == len(document["scores"]) == 3
+    assert [s["status"] for s in document["scores"]] == ["OK", "NO_DATA", "OK"]
