@@ -288,12 +288,15 @@ def _notifiers(config: Config) -> list[Notifier]:
 def _supervised_worker(config_file: Path) -> Iterator[None]:
     """Keep a worker process alive beside this one."""
     command = [sys.executable, "-m", "leeway", "serve", "--role", "worker", "--config"]
+    environment = {**os.environ, "LEEWAY_SUPERVISOR": str(os.getpid())}
     closing = threading.Event()
     child: list[subprocess.Popen[bytes]] = []
 
     def supervise() -> None:
         while not closing.is_set():
-            process = subprocess.Popen([*command, str(config_file)])  # noqa: S603 - our own command
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                [*command, str(config_file)], env=environment
+            )
             child[:] = [process]
             process.wait()
             closing.wait(1.0)  # a worker that dies at once must not spin
@@ -309,11 +312,11 @@ def _supervised_worker(config_file: Path) -> Iterator[None]:
         thread.join(timeout=10)
 
 
-def run_worker(deployment: Deployment) -> None:
-    """Carry out retrain requests until terminated, or until the parent process is gone."""
+def run_worker(deployment: Deployment, supervisor: int | None) -> None:
+    """Carry out retrain requests until terminated, or until the supervising server is gone."""
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    orphaned = parent_is_gone(os.getppid())
+    orphaned = parent_is_gone(supervisor)
     world = deployment.retrain_world()
     models = {
         name: retrained(name, one, deployment.schema(name))

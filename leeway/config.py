@@ -16,7 +16,7 @@ from pydantic import (
     FiniteFloat,
     ValidationError,
     model_validator,
-)  # fmt: skip
+)
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -66,12 +66,15 @@ class Environment(BaseSettings):
         ``LEEWAY_API_KEY``; guards everything but health.
     clock_file : Path or None
         ``LEEWAY_CLOCK_FILE``; a file that holds the present, to replay a history.
+    supervisor : int or None
+        ``LEEWAY_SUPERVISOR``; set by a server for its worker: the process to end with.
     """
 
     model_config = SettingsConfigDict(env_prefix="LEEWAY_", frozen=True)
 
     api_key: str | None = None
     clock_file: Path | None = None
+    supervisor: int | None = None
 
 
 class ColumnsConfig(_Strict):

@@ -35,7 +35,7 @@ def run_server(config_file: Path, host: str, port: int, role: str) -> None:
     _configure_log()
     with opened(config_file, environment) as deployment:
         if role == "worker":
-            run_worker(deployment)
+            run_worker(deployment, environment.supervisor)
             return
         console = Console(stderr=True)
         ensure_first_versions(deployment, lambda _share, text: console.print(f"  {text}"))

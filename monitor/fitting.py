@@ -43,7 +43,13 @@ class Misfits:
 
 def values_of(column: RawColumn) -> list[Any]:
     """Return a raw column as Python values."""
-    return column if isinstance(column, list) else column.to_pylist()
+    if isinstance(column, list):
+        return column
+    try:
+        return list(column.to_pylist())
+    except (OverflowError, ValueError):
+        # Python's times end with the year 9999, Arrow's do not.
+        return list(pc.cast(column, pa.int64()).to_pylist())
 
 
 def fit_column(

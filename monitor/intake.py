@@ -36,6 +36,9 @@ MAX_ID_LENGTH = 200
 MODEL_VERSION_FIELD = "model_version"
 """A row may say which version predicted it; otherwise the champion is taken."""
 
+EARLIEST = np.datetime64("0001-01-01", "us")
+"""Python knows no earlier time."""
+
 ID_FIELD = "prediction_id"
 """Ids come under this name where the schema has no id column."""
 
@@ -181,7 +184,7 @@ def _ids(body: Body, schema: Schema, request: Request) -> pa.Array:
     for name in (schema.id, ID_FIELD):
         if name is not None and name in body.columns:
             return pa.array(_checked_ids(values_of(body.columns[name]), name), pa.string())
-    if schema.id is not None:
+    if schema.id is not None and body.n_rows:
         raise BatchRefusedError("every row needs its id", row=0, field=schema.id, reason="bad_id")
     # Derived from the request, so that a repeated request returns the same ids.
     return pa.array([f"{request.request_id}-{i}" for i in range(body.n_rows)], pa.string())
@@ -208,8 +211,9 @@ def _event_times(body: Body, schema: Schema, request: Request) -> pa.Array:
     raw = body.columns.get(name, [None] * body.n_rows)
     times = _parse_times(raw)
     latest = np.datetime64(pd.Timestamp(request.received_at + FUTURE_TOLERANCE).tz_localize(None))
+    no_time = np.isnat(times) | (times < EARLIEST)
     for bad, expected in (
-        (np.isnat(times), "a time is needed: ISO 8601, as 2013-07-01T15:00:00Z"),
+        (no_time, "a time is needed: ISO 8601, as 2013-07-01T15:00:00Z"),
         (times > latest, "the time lies in the future; is it local time sent as UTC?"),
     ):
         if bad.any():

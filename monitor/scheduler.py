@@ -12,6 +12,9 @@ from monitor.batch import RowKind
 from monitor.cycle import Watched, World, deliver, watch
 from monitor.errors import NotFoundError
 
+HOUSEKEEPING_SECONDS = 60
+"""Often enough for a short inbox, seldom enough for few files."""
+
 _log = structlog.get_logger("leeway.scheduler")
 
 
@@ -72,7 +75,7 @@ def scheduler(
     watcher : Watcher
         Judges and delivers.
     housekeeping : callable
-        What else the leader does at each tick: sealing the log, rolling back on request.
+        What else the leader does every minute: sealing the log.
     lock : FileLock
         Held by one process of a deployment; the others try again at each tick.
     every_seconds : float
@@ -85,12 +88,16 @@ def scheduler(
         except Timeout:
             return
         try:
-            housekeeping()
             watcher.check_all()
             watcher.deliver()
         except Exception:  # noqa: BLE001 - a scheduler that dies watches nothing
             _log.exception("the tick failed; the next one tries again")
 
+    def keep_house() -> None:
+        if lock.is_locked:
+            housekeeping()
+
     jobs = BackgroundScheduler(timezone="UTC")
     jobs.add_job(tick, "interval", seconds=every_seconds, max_instances=1, coalesce=True)
+    jobs.add_job(keep_house, "interval", seconds=HOUSEKEEPING_SECONDS, coalesce=True)
     return jobs

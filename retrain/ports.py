@@ -129,7 +129,7 @@ class Runs(Protocol):
         ...
 
     def progress(self, run: int, share: float, text: str) -> None:
-        """Note how far a run is; share in 0-1."""
+        """Note how far a run is, in 0-1; NotPossibleError when it was ended by someone else."""
         ...
 
     def finish(

@@ -98,6 +98,7 @@ def _challenge(
         ),
         origin=Origin(request.why, champion, number),
     )
+    tell(0.95, "promoting")  # raises for a run that was ended meanwhile: it promotes nothing
     version = world.registry.register(made, now)
     world.registry.promote(model.name, version, now, f"{request.why}; {comparison.reason}")
     return Result(Outcome.PROMOTED, comparison.reason, {**details, "version": version})

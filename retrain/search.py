@@ -283,10 +283,11 @@ class _Race:
         if trial.score is None or best is None or best.score is None:
             return trial.score is not None
         gain = METRICS[self.policy.metric].gain(champion=best.score, challenger=trial.score)
-        # Of many ranges one looks best by chance: to forget rows must pay by a standard error
-        # (the one-standard-error rule, Breiman et al. 1984, section 3.4.3).
+        # Of many recipes one looks best by chance: to leave the champion's, or to forget rows, must
+        # pay by a standard error (the one-standard-error rule, Breiman et al. 1984, section 3.4.3).
         forgets = trial.recipe.training_range is not None and best.recipe.training_range is None
-        return gain > (best.standard_error or 0.0 if forgets else 0.0)
+        is_firm = forgets or best.recipe == self.policy.first
+        return gain > (best.standard_error or 0.0 if is_firm else 0.0)
 
 
 def _mean(scores: Sequence[Estimate]) -> tuple[float, float]:

@@ -41,6 +41,10 @@ def work(models: Mapping[str, Retrained], world: World, *, stop: Callable[[], bo
         _log.info("run ended", model=request.model, outcome=result.outcome, reason=result.reason)
 
 
-def parent_is_gone(parent: int) -> Callable[[], bool]:
-    """Return a question: has the process that started this one ended, however it ended?"""
-    return lambda: os.getppid() != parent
+def parent_is_gone(parent: int | None) -> Callable[[], bool]:
+    """Return a question: has the process that started this one ended, however it ended?
+
+    The parent says its own number: asked for here it could have ended already. A worker that
+    nobody supervises (None) outlives the shell it was started from.
+    """
+    return lambda: parent is not None and os.getppid() != parent

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -68,13 +69,15 @@ def week_start(number: int) -> datetime:
     return START + (REFERENCE_WEEKS + number) * WEEK
 
 
-def made_up(number: int, n_weeks: int = 1, *, relation: float = 3.0) -> pd.DataFrame:
-    """Make labelled rows of some weeks; `relation` is how strongly the label follows x."""
+def made_up(
+    number: int, n_weeks: int = 1, *, by_x: float = 3.0, by_y: float = 0.0
+) -> pd.DataFrame:
+    """Make labelled rows of some weeks; `by_x` and `by_y` say what the label follows."""
     rng = np.random.default_rng(100 + number)
     n_rows = n_weeks * ROWS_A_WEEK
     seconds = np.sort(rng.uniform(0, n_weeks * WEEK.total_seconds(), n_rows))
     x, y = rng.normal(size=n_rows), rng.normal(size=n_rows)
-    likely = 1 / (1 + np.exp(-relation * x))
+    likely = 1 / (1 + np.exp(-by_x * x - by_y * y))
     return pd.DataFrame(
         {
             "id": [f"w{number}-{i}" for i in range(n_rows)],
@@ -165,9 +168,9 @@ class Opened:
         batch = intake.labels(body, schema, request)
         return self.deployment.log.append([batch]).result(PATIENCE_SECONDS)
 
-    def live(self, number: int, *, labelled: bool = True, relation: float = 3.0) -> pd.DataFrame:
+    def live(self, number: int, *, labelled: bool = True, **concept: float) -> pd.DataFrame:
         """Live through a week: its rows come, it ends, its labels come."""
-        frame = made_up(number, relation=relation)
+        frame = made_up(number, **concept)
         self.clock.set(week_start(number + 1))
         self.predict(frame.drop(columns="late"), f"week {number}")
         if labelled:
@@ -239,11 +242,11 @@ class Server:
 
 
 @pytest.fixture
-def serve(home: Home) -> Iterator[Callable[..., Server]]:
-    """Start servers on the deployment's folder; what still runs in the end is stopped."""
+def serve_in() -> Iterator[Callable[..., Server]]:
+    """Start servers on a deployment's folder; what still runs in the end is stopped."""
     started: list[Server] = []
 
-    def start(*arguments: str, **environment: str) -> Server:
+    def start(home: Home, *arguments: str, **environment: str) -> Server:
         port, output = free_port(), home.folder / "server.log"
         command = [sys.executable, "-m", "leeway", "serve", "--config", str(home.config)]
         with output.open("ab") as log:
@@ -263,6 +266,18 @@ def serve(home: Home) -> Iterator[Callable[..., Server]]:
         server.process.terminate()
     for server in started:
         server.process.wait(PATIENCE_SECONDS)
+
+
+@pytest.fixture
+def serve(home: Home, serve_in: Callable[..., Server]) -> Callable[..., Server]:
+    """Start servers on the folder of the model that learned from made-up rows."""
+    return partial(serve_in, home)
+
+
+@pytest.fixture
+def new_home(tmp_path: Path) -> Home:
+    """A folder in which no deployment lives yet."""
+    return Home(tmp_path)
 
 
 def eventually(question: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:

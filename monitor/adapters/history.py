@@ -36,12 +36,20 @@ class History:
             return _model(connection, name)
 
     def windows(self, model: str) -> Sequence[Document]:
-        """Return the latest revision of each window of a model, oldest first."""
+        """Return the latest revision of each window of a model, oldest first.
+
+        What was decided is taken from the latest revision that decided something: late labels do
+        not undo that a window was held or retrained on.
+        """
         with reading(self._engine) as connection:
             _model_row(connection, model)
             rows = connection.execute(_latest(model)).mappings().all()
             metrics = _metrics(connection, [row["id"] for row in rows])
-            return [_window(row, index, metrics) for index, row in enumerate(rows)]
+            acted = _acted(connection, model)
+            return [
+                {**_window(row, index, metrics), **acted.get(row["window_key"], {})}
+                for index, row in enumerate(rows)
+            ]
 
     def window(self, model: str, key: str) -> Document:
         """Return one window with all its revisions and the scores of the latest."""
@@ -56,6 +64,7 @@ class History:
             latest = _latest(model).where(t.revisions.c.window_key == key)
             row = connection.execute(latest).mappings().one()
             document = _window(row, keys.index(key), _metrics(connection, [row["id"]]))
+            document |= _acted(connection, model).get(key, {})
             document["scores"] = _scores(connection, row["id"])
             document["revisions"] = [_revision(one) for one in found]
             return document
@@ -142,6 +151,22 @@ def _model(connection: Connection, name: str) -> Document:
         "error": row["last_error"],
         "window": _window(window, None, {}) if window else None,
         "alerts": [dict(alert) for alert in connection.execute(query).mappings()],
+    }
+
+
+def _acted(connection: Connection, model: str) -> dict[str, Document]:
+    """Return, by window, the decision of the latest revision that decided something."""
+    r = t.revisions.c
+    query = select(r.window_key, r.action, r.reason, r.sentence).where(
+        r.model == model, r.action != "none"
+    )
+    return {
+        row["window_key"]: {
+            "decision": row["action"],
+            "reason": row["reason"],
+            "sentence": row["sentence"],
+        }
+        for row in connection.execute(query.order_by(r.id)).mappings()
     }
 
 

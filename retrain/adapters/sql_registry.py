@@ -76,6 +76,8 @@ class SqlRegistry:
         """Make a former version (by default the predecessor) champion again; return it."""
         with self._engine.begin() as connection:
             champion = _alias(connection, model, CHAMPION)
+            if champion is None:
+                raise NotFoundError("model", model)
             target = version if version is not None else _alias(connection, model, PREVIOUS)
             if target is None or target == champion:
                 raise NotPossibleError(f"{model!r} has no version to go back to")

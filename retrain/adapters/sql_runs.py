@@ -87,21 +87,25 @@ class SqlRuns:
             )
 
     def progress(self, run: int, share: float, text: str) -> None:
-        """Note how far a run is; share in 0-1."""
+        """Note how far a run is; NotPossibleError when it was ended by someone else."""
+        mine = update(runs).where(runs.c.id == run, runs.c.ended_at.is_(None))
         with self._engine.begin() as connection:
-            connection.execute(
-                update(runs).where(runs.c.id == run).values(progress=share, doing=text)
-            )
+            noted = connection.execute(mine.values(progress=share, doing=text))
+        if not noted.rowcount:
+            raise NotPossibleError(f"run {run} was ended meanwhile: its worker was taken for dead")
 
     def finish(
         self, run: int, outcome: Outcome, reason: str, details: Mapping[str, Any], at: datetime
     ) -> None:
-        """End a run and its request, with all that a person may ask about it."""
+        """End a run and its request, with all that a person may ask about it.
+
+        A run that was ended already keeps its outcome.
+        """
         mine = runs.c.id == run
         with self._engine.begin() as connection:
             connection.execute(
                 update(runs)
-                .where(mine)
+                .where(mine, runs.c.ended_at.is_(None))
                 .values(
                     ended_at=at,
                     outcome=outcome,

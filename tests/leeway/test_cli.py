@@ -185,7 +185,7 @@ def test_init_writes_a_configuration_that_serves_and_says_what_it_guessed(cli):
 def test_check_ends_with_one_when_a_window_breached(home, cli):
     with home.opened() as app:
         app.live(0)
-        app.live(1, relation=-3.0)
+        app.live(1, by_x=-3.0)
     ended = cli("check", "late")
     assert (ended.returncode, ended.stderr) == (1, "")
     assert "2026-02-02T00:00:00Z  OK" in ended.stdout

@@ -44,6 +44,7 @@ def shown(value: Any) -> str:
 def default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
+    assert field.annotation is not None
     adapter: TypeAdapter[Any] = TypeAdapter(field.annotation)
     return shown(adapter.dump_python(field.default, mode="json", exclude_unset=True))
 
@@ -71,8 +72,7 @@ def example() -> str:
 def test_every_setting_is_documented_with_its_default_and_no_other_is():
     settings = {key: default(field) for key, field in fields(Config)}
     variables = {
-        f"LEEWAY_{name.upper()}": default(field)
-        for name, field in Environment.model_fields.items()
+        f"LEEWAY_{name.upper()}": default(field) for name, field in Environment.model_fields.items()
     }
     assert documented() == settings | variables
 

@@ -42,7 +42,7 @@ SECTIONS = {(method, path): text for method, path, text in ROUTE.findall(DOCUMEN
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory) -> Iterator[TestClient]:
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     """The composed application, without scheduler and worker, on rows of 2026."""
     folder = tmp_path_factory.mktemp("http")
     draw, n_rows = np.random.default_rng(0), 400

@@ -50,7 +50,7 @@ def rows(start: str, n_rows: int, seed: int) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def scrape(tmp_path_factory) -> str:
+def scrape(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A scrape of the composed application after a labelled week and a refused row."""
     folder = tmp_path_factory.mktemp("metrics")
     rows("2026-01-05", 448, seed=0).to_parquet(folder / "reference.parquet")
@@ -73,16 +73,14 @@ def scrape(tmp_path_factory) -> str:
             ]
             assert [one.status_code for one in sent] == [200, 202, 200]
             assert client.post(predict, content="[{}]").status_code == 422
-            return client.get("/metrics").text
+            return str(client.get("/metrics").text)
 
 
 def families(scrape: str) -> list[Metric]:
     """Return Leeway's families, but for the times at which the client library made one."""
     found = text_string_to_metric_families(scrape)
     return [
-        one
-        for one in found
-        if one.name.startswith("leeway_") and not one.name.endswith("_created")
+        one for one in found if one.name.startswith("leeway_") and not one.name.endswith("_created")
     ]
 
 
@@ -96,7 +94,9 @@ def test_every_metric_is_documented_with_its_type_and_no_other_is(scrape):
 
 
 def test_every_metric_is_documented_with_its_labels(scrape):
-    documented = {name: set(re.findall(r"`(\w+)`", text)) for name, _, text in ROW.findall(DOCUMENT)}
+    documented = {
+        name: set(re.findall(r"`(\w+)`", text)) for name, _, text in ROW.findall(DOCUMENT)
+    }
     shown = {
         name_of(one): {label for sample in one.samples for label in sample.labels} - {"le"}
         for one in families(scrape)
@@ -111,7 +111,7 @@ def test_every_metric_is_documented_once():
 
 def test_the_numbers_of_the_statuses_are_the_exported_ones():
     stated = ", ".join(f"{status.code} {status}" for status in Status)
-    assert f"Statuses are numbers: {stated}." in DOCUMENT
+    assert f"Statuses are numbers: {stated}." in " ".join(DOCUMENT.split())
 
 
 def test_the_budget_of_series_is_the_real_one():
@@ -141,5 +141,7 @@ def test_promtool_accepts_the_queries_shown(tmp_path):
     rules = [{"alert": f"Query{i}", "expr": query} for i, query in enumerate(queries)]
     file = tmp_path / "rules.yml"
     file.write_text(yaml.safe_dump({"groups": [{"name": "docs", "rules": rules}]}))
-    checked = subprocess.run([promtool, "check", "rules", str(file)], capture_output=True, text=True)
+    checked = subprocess.run(
+        [promtool, "check", "rules", str(file)], capture_output=True, text=True, check=False
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr

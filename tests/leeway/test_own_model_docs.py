@@ -2,11 +2,11 @@
 
 import os
 import re
-import socket
+import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,17 +14,16 @@ from pathlib import Path
 import httpx
 import pytest
 
+from leeway.demo import free_port
+
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "own-model.md").read_text()
-BLOCK = re.compile(r"(?:Save it as\s+`([\w.]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-DONE_BY_WHO_RUNS_THE_TESTS = ("python3 -m venv", ". .venv/bin/activate")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+BLOCK = re.compile(
+    r"(?:Save it as\s+`([\w.]+)`:\n\n)?^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
+DONE_ALREADY = ("python3 -m venv", ". ~/leeway-venv/bin/activate", "mkdir ~/deliveries")
+"""Starts of the blocks that install Leeway and choose a folder: both are the test's own."""
 
 
 @dataclass
@@ -54,6 +53,7 @@ class Shell:
             capture_output=True,
             text=True,
             timeout=120,
+            check=False,
         )
         self.output[script] = done.stdout
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
@@ -91,8 +91,7 @@ class Shell:
         except httpx.HTTPError:
             return None
 
-    def _wait(self, process: "subprocess.Popen[bytes] | None", done: "object") -> None:
-        assert callable(done)
+    def _wait(self, process: "subprocess.Popen[bytes] | None", done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + 120
         while not done():
             assert process is None or process.poll() is None, self.logs()
@@ -110,8 +109,10 @@ class Shell:
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory) -> Iterator[Shell]:
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A shell in which every block of the document has been run."""
+    if shutil.which("curl") is None and not os.environ.get("CI"):
+        pytest.skip("curl is not installed")
     folder = tmp_path_factory.mktemp("reader")
     shell = Shell(folder, {port: str(free_port()) for port in ("8000", "8001")})
     with ExitStack() as servers:
@@ -120,7 +121,7 @@ def shell(tmp_path_factory) -> Iterator[Shell]:
                 (folder / name).write_text(shell.adapted(text))
             elif text.startswith("leeway serve"):
                 servers.enter_context(shell.serve(text))
-            elif not text.startswith(DONE_BY_WHO_RUNS_THE_TESTS):
+            elif not text.startswith(DONE_ALREADY):
                 shell.run(text)
             if text.startswith("leeway retrain"):
                 shell.wait_for_run()

@@ -1,0 +1,154 @@
+"""The demo as a person starts it: a process, its story and the facts it writes."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from leeway.flights import BROKEN_COLUMN, BROKEN_WEEK, REFERENCE_END, REPLAY_END
+
+PATIENCE_SECONDS = 540.0
+GIBIBYTE = 2**30
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+WINDOW_KEYS = {
+    *("index", "start", "end", "n_rows", "metric", "status", "diagnosis", "decision", "reason"),
+    "champion",
+}
+POLICY_KEYS = {"name", "mean", "worst", "alerts", "fits", "promotions", "rollbacks", "windows"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the demo said and wrote, and what it took."""
+
+    screen: str
+    document: dict
+    peak_bytes: int
+
+    def policy(self, name):
+        (found,) = (one for one in self.document["policies"] if one["name"] == name)
+        return found
+
+
+def resident_bytes(root: int) -> int:
+    """Return the memory that a process and all its descendants hold."""
+    parents, sizes = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            stat = (folder / "stat").read_text().rpartition(")")[2].split()
+            sizes[int(folder.name)] = int((folder / "statm").read_text().split()[1]) * PAGE
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it ended meanwhile
+        parents[int(folder.name)] = int(stat[1])
+    tree = {root}
+    while found := {pid for pid, parent in parents.items() if parent in tree} - tree:
+        tree |= found
+    return sum(sizes.get(pid, 0) for pid in tree)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """Run `leeway demo --exit --json FILE` to its end."""
+    folder = tmp_path_factory.mktemp("demo")
+    command = [sys.executable, "-m", "leeway", "demo", "--exit", "--json", "story.json"]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LEEWAY_")}
+    began, peak = time.monotonic(), 0
+    with (folder / "screen.txt").open("wb") as screen:
+        process = subprocess.Popen(
+            command, cwd=folder, env=kept, stdout=screen, stderr=subprocess.STDOUT
+        )
+        try:
+            while process.poll() is None:
+                peak = max(peak, resident_bytes(process.pid))
+                assert time.monotonic() - began < PATIENCE_SECONDS, "the demo takes too long"
+                time.sleep(0.2)
+        finally:
+            process.terminate()
+            process.wait(60)
+    text = (folder / "screen.txt").read_text()
+    assert process.returncode == 0, text[-4000:]
+    print(f"\nthe demo took {time.monotonic() - began:.0f} s and {peak / GIBIBYTE:.2f} GiB")
+    return Told(text, json.loads((folder / "story.json").read_text()), peak)
+
+
+def test_the_facts_have_the_form_of_a_backtest(told):
+    document = told.document
+    assert (document["metric"], document["bigger_is_better"]) == ("roc_auc", True)
+    assert [policy["name"] for policy in document["policies"]] == ["never", "configured"]
+    for policy in document["policies"]:
+        assert policy.keys() == POLICY_KEYS
+        assert all(window.keys() == WINDOW_KEYS for window in policy["windows"])
+        starts = [datetime.fromisoformat(window["start"]) for window in policy["windows"]]
+        assert starts == sorted(set(starts))
+        assert (starts[0], len(starts)) == (REFERENCE_END, (REPLAY_END - REFERENCE_END).days // 7)
+        assert policy["worst"] <= policy["mean"] <= 1
+
+
+def test_every_flight_is_in_one_window(told):
+    n_rows = sum(window["n_rows"] for window in told.policy("configured")["windows"])
+    assert n_rows == sum(window["n_rows"] for window in told.policy("never")["windows"])
+    assert n_rows > 280_000
+
+
+def test_leeway_beats_the_model_that_is_never_retrained(told):
+    gain = told.policy("configured")["mean"] - told.policy("never")["mean"]
+    assert gain >= 0.02
+
+
+def test_it_takes_few_promotions(told):
+    assert 1 <= told.policy("configured")["promotions"] <= 12
+
+
+def test_the_drift_of_the_summer_is_alerted(told):
+    assert any(alert["check"] == "drift" for alert in told.document["alerts"])
+
+
+def test_the_broken_week_is_alerted_by_its_column_and_held(told):
+    (window,) = (
+        one
+        for one in told.policy("configured")["windows"]
+        if datetime.fromisoformat(one["start"]) == BROKEN_WEEK
+    )
+    assert (window["diagnosis"], window["decision"], window["reason"]) == (
+        "incident",
+        "hold",
+        "incident",
+    )
+    alerts = [one for one in told.document["alerts"] if one["check"] == "quality"]
+    assert any(BROKEN_COLUMN in alert["sentence"] for alert in alerts)
+
+
+def test_a_retraining_was_refused_or_held_with_its_reason(told):
+    refused = [run["reason"] for run in told.document["runs"] if run["outcome"] == "refused"]
+    held = [
+        window["reason"]
+        for window in told.policy("configured")["windows"]
+        if window["decision"] == "hold" and window["diagnosis"] != "incident"
+    ]
+    assert refused or held
+    assert all([*refused, *held])
+
+
+def test_a_challenger_was_promoted_with_its_evidence(told):
+    promoted = [run for run in told.document["runs"] if run["outcome"] == "promoted"]
+    assert promoted
+    assert all("gain" in run["reason"] for run in promoted)
+    champions = [window["champion"] for window in told.policy("configured")["windows"]]
+    assert champions[0] == 1 < champions[-1]
+
+
+def test_one_screen_says_what_happened_and_where_to_look(told):
+    for words in ("never retrained", "Alerts", "Retrain runs", "/metrics", "/docs", "Told in"):
+        assert words in told.screen
+    assert "Traceback" not in told.screen
+
+
+def test_the_whole_process_tree_stays_below_two_gibibytes(told):
+    assert 0 < told.peak_bytes <= 2 * GIBIBYTE

@@ -1,0 +1,306 @@
+"""What is done about a window, and every reason for doing it or leaving it."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.alert import AlertChange, Judged, Opening
+from monitor.checks.score import BreachWhen, Check, Score, Status
+from monitor.decision import (
+    DEFAULT_NEW_WINDOWS,
+    Action,
+    ModelState,
+    Reason,
+    RetrainPolicy,
+    Trigger,
+    decide,
+)
+from monitor.diagnosis import diagnose
+from monitor.verdict import Verdict
+from monitor.window import MONDAY, Window
+
+modest = settings(max_examples=200, deadline=None, derandomize=True)
+
+DAY = timedelta(days=1)
+OK, WARNING, BREACH = Status.OK, Status.WARNING, Status.BREACH
+NO_DATA, ERROR = Status.NO_DATA, Status.ERROR
+NOW = MONDAY + 20 * DAY
+WINDOW = Window(MONDAY, MONDAY + 7 * DAY)
+READY = ModelState(champion=1, last_run_at=NOW - 20 * DAY, n_new_windows=3, n_new_labels=300)
+POLICY = RetrainPolicy()
+
+DRIFT = Score(Check.DRIFT, "x", "psi", 0.5, 0.1, BreachWhen.ABOVE, 100, 100, status=BREACH)
+MISSING = Score(Check.QUALITY, "x", "missing", 0.9, 0.1, BreachWhen.ABOVE, 100, 100, status=BREACH)
+FALL = Score(
+    Check.PERFORMANCE, None, "roc_auc", 0.6, 0.7, BreachWhen.BELOW, 100, 100, status=BREACH
+)
+SCORES = {Check.DRIFT: DRIFT, Check.QUALITY: MISSING, Check.PERFORMANCE: FALL}
+
+
+def judged(status=OK, *, revision=1, champion=1, **statuses: Status):
+    checks = {check: statuses.get(check, OK) for check in Check}
+    scores = tuple(SCORES[check] for check, found in checks.items() if found is BREACH)
+    verdict = Verdict(status, checks, scores, 0.5, provisional=False)
+    return Judged(WINDOW, revision, champion, verdict, diagnose(verdict))
+
+
+FALLEN, DRIFTED = judged(performance=BREACH), judged(drift=BREACH)
+BROKEN = judged(quality=BREACH)
+
+
+def decided(one, *, policy=POLICY, **state: object):
+    return decide(one, replace(READY, **state), policy, NOW)
+
+
+def act(one, *, policy=POLICY, **state: object):
+    found = decided(one, policy=policy, **state)
+    return found.action, found.reason
+
+
+# every reason
+
+CASES = {
+    Reason.ALL_WELL: (Action.NONE, judged(), {}, POLICY),
+    Reason.NOT_ENOUGH_ROWS: (Action.NONE, judged(NO_DATA), {}, POLICY),
+    Reason.INCIDENT: (Action.HOLD, BROKEN, {}, POLICY),
+    Reason.PERFORMANCE: (Action.RETRAIN, FALLEN, {}, POLICY),
+    Reason.DRIFT: (Action.RETRAIN, DRIFTED, {}, POLICY),
+    Reason.SCHEDULE: (Action.RETRAIN, judged(), {"last_run_at": NOW - 28 * DAY}, POLICY),
+    Reason.NOT_ASKED: (Action.NONE, DRIFTED, {}, RetrainPolicy(when=frozenset())),
+    Reason.SUPERSEDED: (Action.HOLD, FALLEN, {"champion": 2}, POLICY),
+    Reason.PAUSED: (Action.HOLD, FALLEN, {"paused": True}, POLICY),
+    Reason.RUN_PENDING: (Action.HOLD, FALLEN, {"run_pending": True}, POLICY),
+    Reason.COOLING_DOWN: (Action.HOLD, FALLEN, {"last_run_at": NOW - 6 * DAY}, POLICY),
+    Reason.TOO_FEW_LABELS: (Action.HOLD, FALLEN, {"n_new_windows": 2}, POLICY),
+}
+
+
+def test_there_is_a_case_for_every_reason():
+    assert set(CASES) == set(Reason)
+
+
+@pytest.mark.parametrize("reason", list(CASES))
+def test_each_reason_can_be_reached_and_goes_with_its_action(reason):
+    action, one, state, policy = CASES[reason]
+    assert act(one, policy=policy, **state) == (action, reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [
+        (Reason.ALL_WELL, "nothing stands out"),
+        (Reason.NOT_ENOUGH_ROWS, "the window has too few rows to judge"),
+        (
+            Reason.INCIDENT,
+            "the feed looks broken: x: 90% of rows have no value (reference 0%); not retrained on, fix the feed first",
+        ),
+        (Reason.PERFORMANCE, "roc_auc is 0.600, its limit 0.700"),
+        (Reason.DRIFT, "50% of the columns drifted, most of all x (psi 0.5 > 0.1)"),
+        (Reason.SCHEDULE, "28 days have passed since the last run"),
+        (
+            Reason.NOT_ASKED,
+            "50% of the columns drifted, most of all x (psi 0.5 > 0.1); leeway.yaml does not retrain on this",
+        ),
+        (
+            Reason.SUPERSEDED,
+            "roc_auc is 0.600, its limit 0.700; not retrained: a newer version serves already",
+        ),
+        (Reason.PAUSED, "roc_auc is 0.600, its limit 0.700; not retrained: a person has paused it"),
+        (
+            Reason.RUN_PENDING,
+            "roc_auc is 0.600, its limit 0.700; not retrained: a run is already asked for",
+        ),
+        (
+            Reason.COOLING_DOWN,
+            "roc_auc is 0.600, its limit 0.700; not retrained: cooling down for another 24 hours",
+        ),
+        (
+            Reason.TOO_FEW_LABELS,
+            "roc_auc is 0.600, its limit 0.700; not retrained: only 300 new labels in 2 windows "
+            "since version 1 was trained, 3 labelled windows are needed",
+        ),
+    ],
+)
+def test_each_reason_is_given_in_plain_words(reason, sentence):
+    _, one, state, policy = CASES[reason]
+    assert decided(one, policy=policy, **state).sentence == sentence
+
+
+# an incident holds everything
+
+
+@pytest.mark.parametrize("drift", [OK, BREACH])
+@pytest.mark.parametrize("performance", [OK, BREACH])
+@pytest.mark.parametrize(
+    "state", [{}, {"last_run_at": NOW - 100 * DAY}, {"paused": True}, {"run_pending": True}]
+)
+def test_nothing_is_retrained_on_a_broken_feed(drift, performance, state):
+    broken = judged(quality=BREACH, drift=drift, performance=performance)
+    assert act(broken, **state) == (Action.HOLD, Reason.INCIDENT)
+
+
+@pytest.mark.parametrize("one", [FALLEN, DRIFTED, judged()])
+def test_an_incident_that_is_still_open_holds_what_later_windows_ask_for(one):
+    state = {"incident_open": True, "last_run_at": NOW - 100 * DAY}
+    assert act(one, **state) == (Action.HOLD, Reason.INCIDENT)
+
+
+# triggers
+
+
+@pytest.mark.parametrize(
+    ("when", "reason"),
+    [
+        ({Trigger.PERFORMANCE, Trigger.DRIFT}, Reason.PERFORMANCE),
+        ({Trigger.DRIFT}, Reason.DRIFT),
+        ({Trigger.PERFORMANCE}, Reason.PERFORMANCE),
+        ({Trigger.SCHEDULE}, Reason.NOT_ASKED),
+        (set(), Reason.NOT_ASKED),
+    ],
+)
+def test_the_first_breach_that_the_policy_asks_for_opens_the_run(when, reason):
+    both = judged(performance=BREACH, drift=BREACH)
+    assert act(both, policy=RetrainPolicy(when=frozenset(when)))[1] is reason
+
+
+@pytest.mark.parametrize("status", [WARNING, ERROR, NO_DATA])
+def test_a_warning_or_a_check_that_failed_retrains_nothing(status):
+    assert act(judged(drift=status, performance=status)) == (Action.NONE, Reason.ALL_WELL)
+
+
+def test_late_labels_may_retrain_on_performance_and_not_on_drift_or_schedule_again():
+    assert act(judged(revision=2, performance=BREACH))[1] is Reason.PERFORMANCE
+    assert act(judged(revision=2, drift=BREACH))[1] is Reason.ALL_WELL
+    assert act(judged(revision=2), last_run_at=NOW - 100 * DAY)[1] is Reason.ALL_WELL
+
+
+@pytest.mark.parametrize(("days", "reason"), [(27.99, Reason.ALL_WELL), (28, Reason.SCHEDULE)])
+def test_the_schedule_is_due_when_its_time_has_passed(days, reason):
+    assert act(judged(), last_run_at=NOW - days * DAY)[1] is reason
+
+
+def test_without_a_schedule_time_alone_retrains_nothing():
+    policy = RetrainPolicy(when=frozenset({Trigger.DRIFT}))
+    assert act(judged(), policy=policy, last_run_at=NOW - 900 * DAY)[1] is Reason.ALL_WELL
+
+
+# what stands against it
+
+
+@pytest.mark.parametrize(("days", "reason"), [(6.99, Reason.COOLING_DOWN), (7, Reason.PERFORMANCE)])
+def test_a_run_is_opened_again_when_the_cooldown_is_over(days, reason):
+    assert act(FALLEN, last_run_at=NOW - days * DAY)[1] is reason
+
+
+@pytest.mark.parametrize(
+    ("min_labels", "state", "reason"),
+    [
+        (None, {"n_new_windows": DEFAULT_NEW_WINDOWS}, Reason.PERFORMANCE),
+        (
+            None,
+            {"n_new_windows": DEFAULT_NEW_WINDOWS - 1, "n_new_labels": 10**6},
+            Reason.TOO_FEW_LABELS,
+        ),
+        (100, {"n_new_windows": 0, "n_new_labels": 100}, Reason.PERFORMANCE),
+        (100, {"n_new_windows": 9, "n_new_labels": 99}, Reason.TOO_FEW_LABELS),
+    ],
+)
+def test_a_run_needs_three_new_windows_or_the_labels_that_were_asked_for(min_labels, state, reason):
+    assert act(FALLEN, policy=RetrainPolicy(min_labels=min_labels), **state)[1] is reason
+
+
+def test_the_reason_that_only_a_person_can_lift_is_given_first():
+    everything = {
+        "paused": True,
+        "champion": 2,
+        "incident_open": True,
+        "run_pending": True,
+        "last_run_at": NOW,
+        "n_new_windows": 0,
+    }
+    order = [
+        Reason.PAUSED,
+        Reason.SUPERSEDED,
+        Reason.INCIDENT,
+        Reason.RUN_PENDING,
+        Reason.COOLING_DOWN,
+        Reason.TOO_FEW_LABELS,
+    ]
+    lifted = [
+        {"paused": False},
+        {"champion": 1},
+        {"incident_open": False},
+        {"run_pending": False},
+        {"last_run_at": READY.last_run_at},
+    ]
+    found = [act(FALLEN, **everything)[1]]
+    for step in lifted:
+        everything |= step
+        found.append(act(FALLEN, **everything)[1])
+    assert found == order
+
+
+def test_a_cooldown_of_days_is_told_in_days():
+    found = decided(FALLEN, policy=RetrainPolicy(cooldown=30 * DAY), last_run_at=NOW - 10 * DAY)
+    assert found.sentence.endswith("cooling down for another 20 days")
+
+
+# whatever comes
+
+statuses = st.sampled_from(Status)
+states = st.builds(
+    ModelState,
+    champion=st.integers(1, 2),
+    last_run_at=st.integers(0, 60).map(lambda days: NOW - days * DAY),
+    n_new_windows=st.integers(0, 5),
+    n_new_labels=st.integers(0, 500),
+    incident_open=st.booleans(),
+    run_pending=st.booleans(),
+    paused=st.booleans(),
+)
+policies = st.builds(
+    RetrainPolicy,
+    when=st.frozensets(st.sampled_from(Trigger)),
+    min_labels=st.one_of(st.none(), st.integers(1, 400)),
+)
+
+
+@modest
+@given(statuses, statuses, statuses, st.integers(1, 3), states, policies)
+def test_a_run_is_opened_only_on_sound_data_with_nothing_against_it(
+    drift, quality, performance, revision, state, policy
+):
+    one = judged(drift=drift, quality=quality, performance=performance, revision=revision)
+    found = decide(one, state, policy, NOW)
+    assert found.sentence
+    if found.action is Action.RETRAIN:
+        assert found.reason.value in {"performance breach", "drift breach", "schedule"}
+        assert not (state.paused or state.run_pending or state.incident_open)
+        assert quality is not BREACH
+        assert state.champion == one.champion
+        assert NOW - state.last_run_at >= policy.cooldown
+    else:
+        assert found.reason not in {Reason.PERFORMANCE, Reason.DRIFT, Reason.SCHEDULE}
+
+
+# alerts go with it
+
+
+@pytest.mark.parametrize("state", [{}, {"paused": True}, {"run_pending": True}])
+def test_people_are_told_whatever_is_done(state):
+    (alert,) = decided(FALLEN, **state).alerts
+    assert (alert.check, alert.change) == (Check.PERFORMANCE, AlertChange.OPENED)
+
+
+def test_an_alert_that_is_open_already_is_not_opened_twice():
+    opening = Opening(7, WINDOW.key, WINDOW.start)
+    (alert,) = decided(FALLEN, open_alerts={Check.PERFORMANCE: opening}).alerts
+    assert (alert.change, alert.opening) == (AlertChange.CONTINUED, 7)
+
+
+def test_during_an_incident_the_only_alert_is_the_incident():
+    found = decided(judged(quality=BREACH, drift=BREACH, performance=BREACH))
+    assert [alert.check for alert in found.alerts] == [Check.QUALITY]

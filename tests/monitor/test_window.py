@@ -1,0 +1,238 @@
+"""Which windows are due, and which are judged anew."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from monitor.window import (
+    MONDAY,
+    Counts,
+    Extent,
+    JudgedWindow,
+    LabelPolicy,
+    Window,
+    WindowPolicy,
+    due_row_ranges,
+    due_time_windows,
+    floor,
+    to_revise,
+)
+
+modest = settings(max_examples=100, deadline=None, derandomize=True)
+
+DAY, WEEK = timedelta(days=1), timedelta(days=7)
+START = datetime(2013, 1, 7, tzinfo=UTC)
+WEEKLY = WindowPolicy(every=WEEK)
+TICK = timedelta(microseconds=1)
+
+
+def due(now, *, first=START, policy=WEEKLY, judged=(), horizon=timedelta(days=90)):
+    extent = Extent(100, first, max(first, now))
+    windows = due_time_windows(policy, extent=extent, judged=judged, now=now, horizon=horizon)
+    return [window.start for window in windows]
+
+
+def weeks(*numbers: int):
+    return [START + number * WEEK for number in numbers]
+
+
+def key(number):
+    return Window(START + number * WEEK, START + (number + 1) * WEEK).key
+
+
+# time windows
+
+
+def test_a_window_is_due_from_its_very_end():
+    assert due(START + WEEK - TICK) == []
+    assert due(START + WEEK) == weeks(0)
+
+
+def test_a_window_waits_for_late_rows_as_long_as_it_was_told_to():
+    patient = WindowPolicy(every=WEEK, lateness=timedelta(hours=6))
+    assert due(START + WEEK + timedelta(hours=6) - TICK, policy=patient) == []
+    assert due(START + WEEK + timedelta(hours=6), policy=patient) == weeks(0)
+
+
+def test_missed_windows_are_all_due_oldest_first():
+    assert due(START + 4 * WEEK) == weeks(0, 1, 2, 3)
+
+
+def test_a_window_that_was_judged_is_not_due_again_and_a_gap_before_it_is():
+    assert due(START + 5 * WEEK, judged={key(0), key(2), key(4)}) == weeks(1, 3)
+    assert due(START + 5 * WEEK, judged={key(number) for number in range(5)}) == []
+
+
+def test_a_stretch_without_rows_is_a_window_too():
+    # The extent tells first and last row alone; weeks 1 and 2 may well be empty.
+    assert due(START + 3 * WEEK, judged={key(0)}) == weeks(1, 2)
+
+
+def test_the_first_window_starts_at_the_edge_before_the_first_row():
+    assert due(START + 2 * WEEK, first=START + timedelta(days=3)) == weeks(0, 1)
+
+
+def test_an_empty_log_has_no_window():
+    windows = due_time_windows(WEEKLY, extent=Extent(), judged=(), now=START, horizon=WEEK)
+    assert list(windows) == []
+
+
+def test_windows_that_ended_before_the_horizon_are_never_begun():
+    now = START + 10 * WEEK
+    assert due(now, horizon=2 * WEEK) == weeks(8, 9)
+    assert due(now + TICK, horizon=2 * WEEK) == weeks(8, 9)
+    assert due(now - TICK, horizon=2 * WEEK) == weeks(7, 8)
+
+
+def test_a_row_policy_has_no_time_windows_and_a_time_policy_no_row_windows():
+    by_rows = WindowPolicy(rows=10)
+    assert due(START + 4 * WEEK, policy=by_rows) == []
+    assert list(due_row_ranges(WEEKLY, extent=Extent(100), judged=())) == []
+
+
+def test_windows_start_at_the_anchor_and_every_so_often_from_there():
+    noon = WindowPolicy(every=DAY, anchor=MONDAY + timedelta(hours=12))
+    assert floor(START + timedelta(hours=13), noon) == START + timedelta(hours=12)
+    assert floor(START + timedelta(hours=11), noon) == START - timedelta(hours=12)
+    assert due(START + 2 * DAY, policy=noon) == [
+        START - timedelta(hours=12),
+        START + timedelta(hours=12),
+    ]
+
+
+def test_weeks_start_on_mondays_and_before_1970_too():
+    assert floor(datetime(1969, 12, 31, tzinfo=UTC), WEEKLY) == datetime(1969, 12, 29, tzinfo=UTC)
+
+
+CENTURY = timedelta(days=36_525)
+instants = st.timedeltas(-CENTURY, CENTURY).map(lambda since: MONDAY + since)
+
+
+@modest
+@given(instants, st.timedeltas(TICK, timedelta(days=400)), instants)
+def test_every_instant_lies_in_exactly_the_window_of_its_floor(instant, every, anchor):
+    policy = WindowPolicy(every=every, anchor=anchor)
+    start = floor(instant, policy)
+    assert start <= instant < start + every
+    assert (start - anchor) % every == timedelta(0)
+    assert floor(start, policy) == start
+
+
+@modest
+@given(
+    st.lists(st.integers(0, 40 * 24), min_size=1, max_size=12).map(sorted),
+    st.integers(0, 40 * 24),
+    st.integers(0, 48),
+)
+def test_whenever_it_is_asked_every_window_is_judged_once_and_in_order(hours, first, lateness):
+    """Ticks at any hours, with restarts between them, come to what one tick at the end does."""
+    policy = WindowPolicy(every=DAY, lateness=timedelta(hours=lateness))
+    row_at = START + timedelta(hours=first)
+    seen: list[str] = []
+    for hour in hours:
+        now = START + timedelta(hours=hour)
+        if row_at <= now:
+            starts = due(now, first=row_at, policy=policy, judged=set(seen))
+            seen += [Window(start, start + DAY).key for start in starts]
+    end = START + timedelta(hours=hours[-1])
+    at_once = due(end, first=row_at, policy=policy) if row_at <= end else []
+    assert seen == [Window(start, start + DAY).key for start in at_once]
+
+
+def test_a_window_s_key_is_its_start_in_utc_whatever_zone_it_came_in():
+    eastern = START.astimezone(timezone(timedelta(hours=-5)))
+    assert Window(eastern, eastern + WEEK).key == Window(START, START + WEEK).key
+    assert Window(START, START + WEEK).key == "2013-01-07T00:00:00Z"
+
+
+# row windows
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "judged", "ranges"),
+    [
+        (0, (), []),
+        (9, (), []),
+        (10, (), [(0, 10)]),
+        (19, (), [(0, 10)]),
+        (35, (), [(0, 10), (10, 20), (20, 30)]),
+        (35, ("rows-0", "rows-20"), [(10, 20)]),
+        (30, ("rows-0", "rows-10", "rows-20"), []),
+    ],
+)
+def test_row_windows_are_due_when_they_are_full(n_rows, judged, ranges):
+    found = due_row_ranges(WindowPolicy(rows=10), extent=Extent(n_rows), judged=judged)
+    assert list(found) == ranges
+
+
+def test_row_windows_are_named_by_their_first_row():
+    assert Window(START, START + DAY, rows=(20, 30)).key == "rows-20"
+
+
+# revisions
+
+TIMED, COUNTED = Window(START, START + WEEK), Window(START, START + WEEK, rows=(0, 100))
+
+
+def revised(before, after, *, window=TIMED, mature=0.9):
+    judged = JudgedWindow(window, 1, Counts(*before))
+    return to_revise(judged, Counts(*after), LabelPolicy(mature=mature))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (0, 49, False),
+        (0, 50, True),
+        (49, 50, True),
+        (50, 89, False),
+        (89, 90, True),
+        (50, 90, True),
+        (90, 100, False),
+        (100, 100, False),
+    ],
+)
+@pytest.mark.parametrize("window", [TIMED, COUNTED], ids=["time", "rows"])
+def test_labels_revise_a_window_when_they_cross_a_half_or_maturity(window, before, after, expected):
+    assert revised((100, before), (100, after), window=window) is expected
+
+
+def test_maturity_is_what_the_policy_says():
+    assert revised((100, 94), (100, 95), mature=0.95)
+    assert not revised((100, 89), (100, 90), mature=0.95)
+
+
+def test_rows_that_come_without_labels_may_take_a_window_back_below_maturity():
+    assert revised((1000, 900), (1001, 900))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (0, 0, False),
+        (0, 1, True),
+        (10, 11, True),
+        (1000, 1009, False),
+        (1000, 1010, True),
+        (1000, 1000, False),
+    ],
+)
+def test_rows_revise_a_time_window_when_it_grew_by_a_hundredth(before, after, expected):
+    assert revised((before, 0), (after, 0)) is expected
+
+
+@modest
+@given(st.integers(1, 10**7))
+def test_a_hundredth_is_a_hundredth_at_any_size(hundreds):
+    assert revised((100 * hundreds, 0), (101 * hundreds, 0))
+    assert not revised((100 * hundreds, 0), (101 * hundreds - 1, 0))
+
+
+def test_rows_never_revise_a_row_window():
+    assert not revised((100, 0), (200, 0), window=COUNTED)
+
+
+def test_a_window_without_rows_has_no_labels():
+    assert Counts(0, 0).maturity == 0.0

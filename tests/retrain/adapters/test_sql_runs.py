@@ -1,0 +1,161 @@
+"""Requests and runs on real SQLite, claimed by threads and by processes."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from leeway.database import upgrade
+from monitor.adapters.database import open_database
+from monitor.adapters.sql_store import SqlStore
+from monitor.errors import NotFoundError, NotPossibleError
+from retrain.adapters.sql_runs import SqlRuns
+from retrain.ports import Outcome, RequestKind
+
+RETRAIN = RequestKind.RETRAIN
+CLAIM = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from monitor.adapters.database import open_database
+from retrain.adapters.sql_runs import SqlRuns
+from retrain.ports import RequestKind
+runs = SqlRuns(open_database(Path(sys.argv[1])))
+print("ready", flush=True)
+sys.stdin.readline()
+while found := runs.claim(RequestKind.RETRAIN, "a process", datetime.now(UTC)):
+    print(found.id, flush=True)
+"""
+
+
+@pytest.fixture
+def engine(tmp_path):
+    """A migrated database."""
+    opened = open_database(tmp_path / "state.db")
+    upgrade(opened)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
+def now(week_start):
+    """The present."""
+    return week_start(0)
+
+
+@pytest.fixture
+def runs(engine, now):
+    """The runs of some models."""
+    for number in range(20):
+        SqlStore(engine).register(f"m{number}", now)
+    return SqlRuns(engine)
+
+
+def ask(runs, now, model="m0"):
+    return runs.ask(model, RETRAIN, "by hand", "it is time", now)
+
+
+def begun(runs, now, model="m0"):
+    ask(runs, now, model)
+    return runs.start(runs.claim(RETRAIN, "worker", now), 1, now)
+
+
+def test_a_request_is_claimed_once_the_oldest_first(runs, now):
+    numbers = [ask(runs, now, model) for model in ("m0", "m1")]
+    claimed = [runs.claim(RETRAIN, "worker", now) for _ in range(3)]
+    assert [c and (c.id, c.model) for c in claimed] == [(numbers[0], "m0"), (numbers[1], "m1"), None]
+    assert (claimed[0].trigger, claimed[0].why, claimed[0].asked_at) == (
+        "by hand",
+        "it is time",
+        now,
+    )
+
+
+def test_the_same_is_asked_for_once_at_a_time(runs, now):
+    run = begun(runs, now)
+    with pytest.raises(NotPossibleError, match="asked for already"):
+        ask(runs, now)
+    runs.finish(run, Outcome.REFUSED, "no gain", {}, now)
+    assert ask(runs, now) == 2
+
+
+def test_of_many_threads_one_claims_a_request(runs, engine, now):
+    for number in range(20):
+        ask(runs, now, f"m{number}")
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda i: runs.claim(RETRAIN, f"t{i}", now), range(40)))
+    assert sorted(one.id for one in found if one) == list(range(1, 21))
+
+
+def test_of_two_processes_one_claims_a_request(runs, now, tmp_path):
+    for number in range(20):
+        ask(runs, now, f"m{number}")
+    root = str(Path(__file__).parents[3])
+    command = [sys.executable, "-c", CLAIM, str(tmp_path / "state.db")]
+    processes = [
+        subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": root},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+    claimed = []
+    for process in processes:
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        with closing(process.stdin), process.stdout:
+            claimed += [int(line) for line in process.stdout]
+        assert process.wait(60) == 0
+    assert sorted(claimed) == list(range(1, 21))
+
+
+def test_a_run_is_seen_from_its_start_to_its_outcome(runs, now, week_start):
+    run = begun(runs, now)
+    runs.progress(run, 0.5, "fitting tree")
+    (going,) = runs.runs("m0")
+    assert (going["progress"], going["doing"], going["outcome"]) == (0.5, "fitting tree", None)
+    assert [r["id"] for r in runs.open_requests("m0")] == [going["request_id"]]
+    runs.finish(run, Outcome.PROMOTED, "better", {"version": 2}, week_start(1))
+    ended = runs.run("m0", run)
+    assert (ended["outcome"], ended["reason"], ended["details"]) == (
+        "promoted",
+        "better",
+        {"version": 2},
+    )
+    assert (ended["started_at"], ended["ended_at"]) == (now, week_start(1))
+    assert runs.open_requests("m0") == []
+
+
+def test_what_a_dead_worker_left_is_ended_with_the_reason_and_the_rest_waits(runs, now):
+    run = begun(runs, now)
+    waiting = ask(runs, now, "m1")
+    assert runs.release(now, "the worker was stopped") == 1
+    ended = runs.run("m0", run)
+    assert (ended["outcome"], ended["reason"]) == ("failed", "the worker was stopped")
+    assert runs.open_requests("m0") == []
+    assert runs.claim(RETRAIN, "the next worker", now).id == waiting
+    assert runs.release(now, "nothing of a run") == 0
+
+
+def test_a_run_that_was_ended_meanwhile_goes_no_further_and_keeps_its_outcome(runs, now):
+    run = begun(runs, now)
+    runs.release(now, "the worker was stopped")
+    with pytest.raises(NotPossibleError, match="ended meanwhile"):
+        runs.progress(run, 0.9, "fitting on all rows")
+    runs.finish(run, Outcome.PROMOTED, "better", {"version": 2}, now)
+    assert runs.run("m0", run)["outcome"] == "failed"
+
+
+def test_a_run_of_another_model_is_not_found(runs, now):
+    run = begun(runs, now)
+    with pytest.raises(NotFoundError, match="1 of m1"):
+        runs.run("m1", run)

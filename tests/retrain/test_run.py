@@ -1,0 +1,187 @@
+"""Whole runs on a real log, a real registry and real rows."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from leeway.config import retrained
+from monitor.errors import NotPossibleError
+from retrain.ports import Outcome, RequestKind
+from retrain.run import run
+
+MOVED = {"by_x": 1.0, "by_y": 4.0}
+
+
+@pytest.fixture
+def retrain(app):
+    """Ask for a run, carry it out, and return its result with its record."""
+
+    def carry_out():
+        world = app.deployment.retrain_world()
+        now = app.clock.now()
+        world.runs.ask("late", RequestKind.RETRAIN, "by hand", "it is time", now)
+        request = world.runs.claim(RequestKind.RETRAIN, "test", now)
+        config = app.deployment.config.models["late"]
+        result = run(request, retrained("late", config, app.deployment.schema("late")), world)
+        return result, world.runs.runs("late")[-1]
+
+    return carry_out
+
+
+def live(app, n_weeks, **concept):
+    """Live through labelled weeks, each judged; runs are asked for by the tests alone."""
+    app.deployment.store.pause("late", paused=True)
+    watcher = app.deployment.watcher()
+    for number in range(n_weeks):
+        app.live(number, **concept)
+        watcher.check("late")
+
+
+def n_versions(app):
+    return len(app.deployment.registry.versions("late"))
+
+
+def test_a_changed_relation_gets_a_better_challenger_promoted(app, retrain, week_start):
+    live(app, 5, **MOVED)
+    result, record = retrain()
+    assert (result.outcome, record["outcome"]) == (Outcome.PROMOTED, "promoted"), result.reason
+    assert app.deployment.registry.champion("late") == 2
+    comparison = record["details"]["comparison"]
+    assert comparison["challenger"] > comparison["champion"] + 0.05
+    assert comparison["lower_bound"] > 0
+    assert record["details"]["version"] == 2
+    assert record["reason"] == comparison["reason"]
+
+
+def test_the_rows_that_decide_were_seen_by_neither_of_the_two(app, retrain, week_start):
+    live(app, 5, **MOVED)
+    _, record = retrain()
+    held, rows = record["details"]["holdout"], record["details"]["rows"]
+    assert held["from"] > str(week_start(3) - timedelta(hours=6))
+    assert held["until"] < str(week_start(5))
+    assert rows["training"] + rows["holdout"] == 1120 + 5 * 280
+    for trial in record["details"]["trials"]:
+        assert trial["status"] == "finished"
+
+
+def test_a_promoted_version_brings_the_new_reference_and_its_lineage(app, retrain, week_start):
+    live(app, 5, **MOVED)
+    retrain()
+    registry = app.deployment.registry
+    before, made = (registry.load("late", number) for number in (1, 2))
+    assert (made.lineage.parent, made.lineage.run, made.lineage.reason) == (1, 1, "it is time")
+    assert week_start(5) - timedelta(days=1) < made.lineage.trained_until < week_start(5)
+    assert made.reference.end == made.lineage.trained_until
+    assert made.reference.performance == before.reference.performance
+    assert made.gate["roc_auc"].value > before.gate["roc_auc"].value - 0.2
+
+
+def test_equal_data_is_no_reason_to_promote_and_the_refusal_says_why(app, retrain):
+    live(app, 4)
+    result, record = retrain()
+    assert result.outcome is Outcome.REFUSED
+    assert "no gain" in record["reason"] or "is not above 0" in record["reason"]
+    assert (app.deployment.registry.champion("late"), n_versions(app)) == (1, 1)
+    assert record["details"]["comparison"]["passed"] is False
+
+
+def test_without_new_rows_the_run_fails_and_the_champion_stays(app, retrain):
+    result, record = retrain()
+    assert (result.outcome, record["outcome"]) == (Outcome.FAILED, "failed")
+    assert record["reason"] == (
+        "no labelled row is newer than what the champion was trained on"
+    )
+    assert (app.deployment.registry.champion("late"), n_versions(app)) == (1, 1)
+
+
+def test_a_gain_on_too_few_days_is_not_believed(app, retrain):
+    week = app.live(0, labelled=False, **MOVED)
+    app.label(week.head(100), "two days")
+    app.deployment.watcher().check("late")
+    result, _ = retrain()
+    assert result.outcome is not Outcome.PROMOTED
+    assert app.deployment.registry.champion("late") == 1
+
+
+def test_a_run_that_breaks_is_failed_on_record_with_what_broke(app, home, retrain):
+    live(app, 3)
+    (home.folder / "reference.parquet").write_text("no table")
+    result, record = retrain()
+    assert record["outcome"] == result.outcome == Outcome.FAILED
+    assert record["reason"].startswith("SchemaError: ")
+
+
+def test_a_run_whose_worker_was_taken_for_dead_promotes_nothing(app, week_start):
+    live(app, 5, **MOVED)
+    world = app.deployment.retrain_world()
+    world.runs.ask("late", RequestKind.RETRAIN, "by hand", "it is time", app.clock.now())
+    request = world.runs.claim(RequestKind.RETRAIN, "slow worker", app.clock.now())
+
+    def another_worker_starts():
+        # Called by the stopwatch of the search, that is in the middle of the run.
+        world.runs.release(app.clock.now(), "the worker was stopped in the middle of the run")
+        return 0.0
+
+    config = app.deployment.config.models["late"]
+    model = retrained("late", config, app.deployment.schema("late"))
+    result = run(request, model, replace(world, monotonic=another_worker_starts))
+    assert result.outcome is Outcome.FAILED
+    assert world.runs.run("late", 1)["reason"].startswith("the worker was stopped")
+    assert (app.deployment.registry.champion("late"), n_versions(app)) == (1, 1)
+
+
+def test_version_1_is_trained_on_the_reference_without_a_gate(app, week_start):
+    bundle = app.deployment.registry.load("late", 1)
+    assert bundle.pipeline is not None
+    assert (bundle.lineage.parent, bundle.lineage.n_rows) == (None, 1120)
+    assert bundle.lineage.trained_until < week_start(0)
+    assert bundle.reference.performance["roc_auc"].value > 0.85
+    assert bundle.reference.columns["prediction"].n_rows == 1120
+    assert app.deployment.retrain_world().runs.runs("late") == []
+
+
+@pytest.fixture
+def watched(home, made_up):
+    """The deployment with a second model, which is served elsewhere."""
+    frame = made_up(-4, 4).assign(guess=lambda f: 1 / (1 + 2.0 ** (-f["x"])))
+    frame.to_parquet(home.folder / "watched.parquet")
+    home.configure(
+        "tick:",
+        "  away:\n    reference: watched.parquet\n"
+        "    columns: {time: at, target: late, id: id, prediction: guess, numeric: [x, y]}\n"
+        "    retrain: {budget: PT20S, candidates: [logistic]}\ntick:",
+    )
+    with home.opened() as found:
+        yield found
+
+
+def test_a_model_served_elsewhere_gets_a_reference_and_no_model(watched):
+    bundle = watched.deployment.registry.load("away", 1)
+    assert (bundle.pipeline, bundle.recipe) == (None, {})
+    assert bundle.reference.performance["roc_auc"].value > 0.85
+    assert "guess" in bundle.reference.columns
+    with pytest.raises(NotPossibleError, match="watched only"):
+        watched.serving.champion("away")
+
+
+def test_a_challenger_is_held_against_the_logged_predictions_of_a_model_elsewhere(
+    watched, made_up, week_start
+):
+    watched.deployment.store.pause("away", paused=True)
+    watcher = watched.deployment.watcher()
+    with watched.http() as client:
+        for number in range(5):
+            watched.clock.set(week_start(number + 1))
+            frame = made_up(number, **MOVED).assign(guess=lambda f: 1 / (1 + 2.0 ** (-f["x"])))
+            body = frame.drop(columns="g").to_json(orient="records", date_format="iso")
+            assert client.post("/v1/models/away/predictions", content=body).status_code == 202
+            watcher.check("away")
+    world = watched.deployment.retrain_world()
+    world.runs.ask("away", RequestKind.RETRAIN, "by hand", "it is time", watched.clock.now())
+    request = world.runs.claim(RequestKind.RETRAIN, "test", watched.clock.now())
+    config = watched.deployment.config.models["away"]
+    model = retrained("away", config, watched.deployment.schema("away"))
+    result = run(request, model, world)
+    assert result.outcome is Outcome.PROMOTED, result.reason
+    assert watched.serving.champion("away").version == 2

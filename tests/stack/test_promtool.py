@@ -1,0 +1,43 @@
+"""Prometheus's own tool on the metrics of a running server."""
+
+import os
+import shutil
+import subprocess
+
+import httpx
+import pytest
+
+
+@pytest.fixture(scope="session")
+def promtool():
+    """The path of promtool (Debian: package prometheus)."""
+    found = shutil.which("promtool")
+    if found is None and os.environ.get("CI"):
+        pytest.fail("promtool is missing; install the package prometheus")
+    if found is None:
+        pytest.skip("promtool is not installed")
+    return found
+
+
+@pytest.mark.stack
+def test_promtool_accepts_the_metrics_before_and_after_there_is_data(
+    promtool, home, serve, made_up, week_start
+):
+    server = serve("--role", "api")
+    with server.client() as client:
+        for frame in (None, made_up(0)):
+            if frame is not None:
+                home.clock.set(week_start(1))
+                client.predict("late", frame.drop(columns="late"))
+                client.log_labels("late", frame[["id", "late"]])
+                client.post("/v1/models/late/checks")
+            text = httpx.get(f"{server.url}/metrics").raise_for_status().text
+            checked = subprocess.run(
+                [promtool, "check", "metrics"],
+                input=text,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
