@@ -16,6 +16,8 @@ from retrain.adapters.sql_runs import SqlRuns
 from retrain.ports import RequestKind
 
 out = Console(highlight=False, soft_wrap=True)
+if not out.is_terminal:
+    out.width = 200  # a pipe has no edge to fit to
 
 
 @contextmanager

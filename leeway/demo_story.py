@@ -1,6 +1,6 @@
 """Story: what happened in the demo, as facts and as one screen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import fmean
@@ -173,31 +173,41 @@ def _bar(value: float | None, low: float, high: float) -> str:
 
 
 def _alerts_table(story: Story) -> Table:
-    table = _table("Alerts", "on", "check", "until", "what")
     broken = [alert for alert in story.alerts if alert["check"] == "quality"]
     others = [alert for alert in story.alerts if alert["check"] != "quality"]
     shown = [*broken, *others[: MOST_ALERTS - len(broken)]]
-    for alert in sorted(shown, key=lambda one: int(one["id"])):
-        until = _day(alert["ended_at"]) if alert["ended_at"] else "open"
-        table.add_row(_day(alert["opened_at"]), alert["check"], until, alert["sentence"])
+    rows = [
+        (
+            _day(alert["opened_at"]),
+            alert["check"],
+            _day(alert["ended_at"]) if alert["ended_at"] else "open",
+            alert["sentence"],
+        )
+        for alert in sorted(shown, key=lambda one: int(one["id"]))
+    ]
     if len(story.alerts) > len(shown):
         n_more = len(story.alerts) - len(shown)
-        table.add_row("", "", "", f"and {n_more} more, on the page of the model")
-    return table
+        rows.append(("", "", "", f"and {n_more} more, on the page of the model"))
+    return _table("Alerts", ("on", "check", "until", "what"), rows)
 
 
 def _runs_table(story: Story) -> Table:
-    table = _table("Retrain runs", "on", "trigger", "outcome", "why")
-    for run in story.runs:
-        table.add_row(_day(run["started_at"]), run["trigger"], run["outcome"], run["reason"])
-    return table
+    rows = [
+        (_day(run["started_at"]), run["trigger"], run["outcome"], run["reason"])
+        for run in story.runs
+    ]
+    return _table("Retrain runs", ("on", "trigger", "outcome", "why"), rows)
 
 
-def _table(title: str, *names: str) -> Table:
+def _table(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
+    """Make a table with a line a row: the last column gives way where there is no room."""
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for name in names[:-1]:
-        table.add_column(name, no_wrap=True)
+    for place, name in enumerate(names[:-1]):
+        width = max(len(row[place]) for row in [names, *rows])
+        table.add_column(name, no_wrap=True, min_width=width)
     table.add_column(names[-1], no_wrap=True, overflow="ellipsis")
+    for row in rows:
+        table.add_row(*row)
     return table
 
 

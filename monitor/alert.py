@@ -109,6 +109,8 @@ def alerts(judged: Judged, openings: Mapping[Check, Opening]) -> tuple[Alert, ..
 
 
 def _ending(judged: Judged, check: Check, opening: Opening) -> Alert | None:
+    if check is Check.PERFORMANCE and judged.verdict.provisional:
+        return None  # the first labels of a window are no all-clear
     if judged.window.key == opening.window_key:
         sentence = f"{check} is no breach after all: more rows or labels of the window have come"
         return Alert(check, AlertChange.RETRACTED, sentence, opening.id)

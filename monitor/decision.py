@@ -39,6 +39,8 @@ class Reason(StrEnum):
     PERFORMANCE = "performance breach"
     DRIFT = "drift breach"
     SCHEDULE = "schedule"
+    CHECK_FAILED = "a check failed"
+    DECIDED_BEFORE = "decided before"
     NOT_ASKED = "not a trigger"
     SUPERSEDED = "champion has changed since"
     PAUSED = "paused"
@@ -139,12 +141,17 @@ def _act(
         sentence = f"{judged.diagnosis.sentence}; not retrained on, fix the feed first"
         return Action.HOLD, Reason.INCIDENT, sentence
     reason, sentence = _trigger(judged, state, policy, now)
-    if reason in (Reason.ALL_WELL, Reason.NOT_ASKED):
+    if reason in _NOTHING_TO_DO:
         return Action.NONE, reason, sentence
     against = _against(judged, state, policy, now)
     if against is not None:
         return Action.HOLD, against[0], f"{sentence}; not retrained: {against[1]}"
     return Action.RETRAIN, reason, sentence
+
+
+_NOTHING_TO_DO = frozenset(
+    {Reason.ALL_WELL, Reason.NOT_ASKED, Reason.CHECK_FAILED, Reason.DECIDED_BEFORE}
+)
 
 
 def _trigger(
@@ -167,6 +174,16 @@ def _trigger(
             return reason, sentence
     if breaches:
         return Reason.NOT_ASKED, f"{breaches[0][2]}; leeway.yaml does not retrain on this"
+    return _no_trigger(judged)
+
+
+def _no_trigger(judged: Judged) -> tuple[Reason, str]:
+    failed = [score.detail for score in judged.verdict.scores if score.failed]
+    if failed:
+        return Reason.CHECK_FAILED, f"not everything could be checked: {failed[0]}"
+    if judged.diagnosis.kind is not DiagnosisKind.NONE:
+        sentence = f"{judged.diagnosis.sentence}; decided when the window was first judged"
+        return Reason.DECIDED_BEFORE, sentence
     return Reason.ALL_WELL, judged.diagnosis.sentence
 
 

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+from monitor.errors import ConfigError
+
 
 class SystemClock:
     """The machine's clock."""
@@ -26,7 +28,11 @@ class FileClock:
 
     def now(self) -> datetime:
         """Return the time in the file."""
-        return datetime.fromisoformat(self._path.read_text().strip()).astimezone(UTC)
+        try:
+            return datetime.fromisoformat(self._path.read_text().strip()).astimezone(UTC)
+        except (OSError, ValueError) as error:
+            expected = f"a file with an ISO 8601 time: {error}"
+            raise ConfigError("environment", "LEEWAY_CLOCK_FILE", expected) from error
 
     def set(self, instant: datetime) -> None:
         """Move the clock."""

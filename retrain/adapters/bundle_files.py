@@ -80,6 +80,8 @@ def load_bundle(folder: Path, digest: str) -> Bundle:
 def load_reference(folder: Path, digest: str) -> Reference:
     """Read a bundle's reference alone, without its model."""
     record = _checked_record(folder, digest)
+    for column in record["reference"]["columns"].values():
+        _check_file(folder / column["file"], record["files"][column["file"]])
     return _reference(record["reference"], folder)
 
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
 from monitor.adapters.database import reading
 from monitor.errors import NotFoundError, NotPossibleError
@@ -83,6 +83,8 @@ class SqlRegistry:
                 raise NotPossibleError(f"{model!r} has no version to go back to")
             self._row(connection, model, target)
             _move(connection, model, target, kind="roll_back", why=why, at=at)
+            # The next one goes further back: never again to what has just been rolled back.
+            _set_alias(connection, model, PREVIOUS, _replaced_by(connection, model, target))
         return target
 
     def champion(self, model: str) -> int:
@@ -167,9 +169,20 @@ def _move(connection: Connection, model: str, version: int, **record: Any) -> No
     connection.execute(insert(t.moves).values(values))
 
 
-def _set_alias(connection: Connection, model: str, alias: str, version: int) -> None:
+def _replaced_by(connection: Connection, model: str, version: int) -> int | None:
+    """Return the version that was champion when another one was first promoted."""
+    c = t.moves.c
+    query = select(c.previous).where(c.model == model, c.version == version, c.kind == "promote")
+    return connection.execute(query.order_by(c.id).limit(1)).scalar()
+
+
+def _set_alias(connection: Connection, model: str, alias: str, version: int | None) -> None:
     c = t.aliases.c
-    known = update(t.aliases).where(c.model == model, c.alias == alias)
+    mine = (c.model == model, c.alias == alias)
+    if version is None:
+        connection.execute(delete(t.aliases).where(*mine))
+        return
+    known = update(t.aliases).where(*mine)
     if not connection.execute(known.values(version=version)).rowcount:
         connection.execute(insert(t.aliases).values(model=model, alias=alias, version=version))
 

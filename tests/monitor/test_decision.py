@@ -119,8 +119,10 @@ def test_each_reason_can_be_reached_and_goes_with_its_action(reason):
         ),
         (
             Reason.TOO_FEW_LABELS,
-            "roc_auc is 0.600, its limit 0.700; not retrained: only 300 new labels in 2 windows "
-            "since version 1 was trained, 3 labelled windows are needed",
+            (
+                "roc_auc is 0.600, its limit 0.700; not retrained: only 300 new labels in 2 windows "
+                "since version 1 was trained, 3 labelled windows are needed"
+            ),
         ),
     ],
 )
@@ -278,7 +280,9 @@ def test_a_run_is_opened_only_on_sound_data_with_nothing_against_it(
     assert found.sentence
     if found.action is Action.RETRAIN:
         assert found.reason.value in {"performance breach", "drift breach", "schedule"}
-        assert not (state.paused or state.run_pending or state.incident_open)
+        assert not (state.paused)
+        assert not (state.run_pending)
+        assert not (state.incident_open)
         assert quality is not BREACH
         assert state.champion == one.champion
         assert NOW - state.last_run_at >= policy.cooldown

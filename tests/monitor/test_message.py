@@ -44,11 +44,15 @@ def test_a_message_names_three_columns_the_window_the_decision_and_where_to_look
     (message,) = messages("late", one, decision, URL)
     assert message.title == "[late] drift opened"
     assert message.body.splitlines() == [
-        "80% of the columns drifted, most of all hour (psi 0.9 > 0.1), temp (psi 0.4 > 0.1), "
-        "wind (psi 0.3 > 0.1).",
+        (
+            "80% of the columns drifted, most of all hour (psi 0.9 > 0.1), temp (psi 0.4 > 0.1), "
+            "wind (psi 0.3 > 0.1)."
+        ),
         "Window: 2013-07-01 00:00 to 2013-07-08 00:00 UTC, judged against version 4.",
-        "Leeway retrains: 80% of the columns drifted, most of all hour (psi 0.9 > 0.1), "
-        "temp (psi 0.4 > 0.1), wind (psi 0.3 > 0.1).",
+        (
+            "Leeway retrains: 80% of the columns drifted, most of all hour (psi 0.9 > 0.1), "
+            "temp (psi 0.4 > 0.1), wind (psi 0.3 > 0.1)."
+        ),
         "http://leeway.example/models/late/windows/2013-07-01T00:00:00Z",
     ]
     assert message.alert is decision.alerts[0]

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Installs the programs that the stack tests run for real: promtool and Chromium.
+# Installs the programs that the stack tests run for real: promtool, Chromium and curl.
 set -eu
 missing=""
 command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"
+command -v curl >/dev/null 2>&1 || missing="$missing curl"
 [ -n "$missing" ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
