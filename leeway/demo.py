@@ -62,7 +62,7 @@ models:
       numeric: [{", ".join(NUMERIC)}]
       categorical: [{", ".join(CATEGORICAL)}]
     window: {{every: P7D}}
-    retrain: {{budget: PT20S, cooldown: P21D, every: P28D}}
+    retrain: {{budget: PT20S, cooldown: P28D, every: P28D}}
 url: {{url}}
 """
 

@@ -124,9 +124,13 @@ def _sentence(judged: Judged, check: Check) -> str:
         return judged.diagnosis.sentence
     if judged.verdict.checks[check] is Status.ERROR:
         failed = [s for s in judged.verdict.scores if s.check is check and s.failed]
-        named = [f"{s.column}: {s.detail}" if s.column else s.detail for s in failed[:N_NAMED]]
-        return f"{check} could not be checked: {'; '.join(named)}"
+        return f"{check} could not be checked: {'; '.join(map(failure, failed[:N_NAMED]))}"
     return describe(judged.verdict, check)
+
+
+def failure(score: Score) -> str:
+    """Say which column could not be checked, and why."""
+    return f"{score.column}: {score.detail}" if score.column else score.detail
 
 
 def describe(verdict: Verdict, check: Check) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from monitor.alert import Alert, Judged, Opening, alerts, describe
+from monitor.alert import Alert, Judged, Opening, alerts, describe, failure
 from monitor.checks.score import Check, Status
 from monitor.diagnosis import DiagnosisKind
 
@@ -178,7 +178,7 @@ def _trigger(
 
 
 def _no_trigger(judged: Judged) -> tuple[Reason, str]:
-    failed = [score.detail for score in judged.verdict.scores if score.failed]
+    failed = [failure(score) for score in judged.verdict.scores if score.failed]
     if failed:
         return Reason.CHECK_FAILED, f"not everything could be checked: {failed[0]}"
     if judged.diagnosis.kind is not DiagnosisKind.NONE:

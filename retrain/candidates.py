@@ -51,7 +51,7 @@ _GRID: Mapping[str, tuple[Preprocessing, Mapping[str, Params]]] = {
         _NATIVE,
         {
             "slow": {"max_iter": 100, "learning_rate": 0.06, "max_leaf_nodes": 15, **_HGB_COMMON},
-            "": {"max_iter": 100, "learning_rate": 0.1, "max_leaf_nodes": 31, **_HGB_COMMON},
+            "": {"max_iter": 60, "learning_rate": 0.15, "max_leaf_nodes": 31, **_HGB_COMMON},
         },
     ),
     "mlp": (_LINEAR, {"": {"hidden_units": 32, "alpha": 0.001}}),

@@ -58,7 +58,7 @@ class SearchPolicy:
     window: timedelta | int
     algorithms: Sequence[str] = ALGORITHMS
     budget: timedelta = timedelta(minutes=10)
-    max_rows: int = 12_000
+    max_rows: int = 10_000
     n_folds: int = 2
     first: Recipe | None = None
 

@@ -69,9 +69,7 @@ def week_start(number: int) -> datetime:
     return START + (REFERENCE_WEEKS + number) * WEEK
 
 
-def made_up(
-    number: int, n_weeks: int = 1, *, by_x: float = 3.0, by_y: float = 0.0
-) -> pd.DataFrame:
+def made_up(number: int, n_weeks: int = 1, *, by_x: float = 3.0, by_y: float = 0.0) -> pd.DataFrame:
     """Make labelled rows of some weeks; `by_x` and `by_y` say what the label follows."""
     rng = np.random.default_rng(100 + number)
     n_rows = n_weeks * ROWS_A_WEEK
@@ -151,9 +149,7 @@ class Opened:
     def predict(self, frame: pd.DataFrame, request_id: str, **fixed: object) -> Receipt:
         """Log rows with the champion's predictions, as `POST predict` does."""
         served = self.serving.champion(MODEL)
-        body = Body(
-            {name: pa.chunked_array([pa.array(frame[name])]) for name in frame}, len(frame)
-        )
+        body = Body({name: pa.chunked_array([pa.array(frame[name])]) for name in frame}, len(frame))
         request = intake.Request(
             MODEL, request_id, "digest", self.clock.now(), served.version, **fixed
         )
@@ -280,7 +276,9 @@ def new_home(tmp_path: Path) -> Home:
     return Home(tmp_path)
 
 
-def eventually(question: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+def eventually(
+    question: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS
+) -> None:
     """Wait until something holds; fail when it does not in time."""
     deadline = time.monotonic() + seconds
     while not question():

@@ -1,7 +1,7 @@
 """Labelled rows out of the reference file and the prediction log."""
 
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +10,13 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from monitor.batch import EVENT_AT, LABEL, ROW, TIMESTAMP
+from monitor.batch import EVENT_AT, LABEL, TIMESTAMP
 from monitor.body import Body
 from monitor.errors import SchemaError
 from monitor.fitting import Misfits, fit_column
 from monitor.ports import Log, Store
 from monitor.schema import Schema
-from monitor.window import JudgedWindow, Window
-
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+from monitor.window import JudgedWindow
 
 
 def read_table(path: Path) -> pa.Table:
@@ -44,9 +42,11 @@ def labelled_reference(table: pa.Table, schema: Schema) -> pa.Table:
 
     Without a clock the rows get times long ago, in their order: before anything logged.
     """
-    columns = {name: _fitted(table, name, schema) for name in schema.features}
-    if schema.prediction in table.column_names:
-        columns[schema.prediction] = _fitted(table, schema.prediction, schema)
+    body = Body({name: table.column(name) for name in table.column_names}, table.num_rows)
+    kinds = schema.kinds()
+    # A reference without predictions has nulls there, as every column that is missing.
+    columns = {n: fit_column(body, n, kind, schema, Misfits()) for n, kind in kinds.items()}
+    columns[LABEL] = columns.pop(schema.target)
     if schema.time is not None:
         times = table.column(schema.time)
         if pa.types.is_string(times.type):
@@ -56,13 +56,7 @@ def labelled_reference(table: pa.Table, schema: Schema) -> pa.Table:
         )
     else:
         columns[EVENT_AT] = pa.array(np.arange(table.num_rows), pa.int64()).cast(TIMESTAMP)
-    columns[LABEL] = _fitted(table, schema.target, schema)
     return pa.table(columns)
-
-
-def _fitted(table: pa.Table, name: str, schema: Schema) -> pa.Array | pa.ChunkedArray:
-    body = Body({name: table.column(name)}, table.num_rows)
-    return fit_column(body, name, schema.kinds()[name], schema, Misfits())
 
 
 class LabelledRows:
@@ -95,6 +89,7 @@ class LabelledRows:
         self._references = references
         self._schemas = schemas
         self._horizons = horizons
+        self._read: dict[tuple[str, str], tuple[int, pa.Table]] = {}
 
     def labelled(self, model: str, until: datetime) -> pa.Table:
         """Return labelled rows in time order, windows with an incident left out.
@@ -102,32 +97,29 @@ class LabelledRows:
         A window without a verdict is left out as well: nobody knows yet whether it is broken.
         """
         schema = self._schemas(model)
-        first = labelled_reference(read_table(self._references[model]), schema)
         names = [*schema.features, schema.prediction]
-        logged = self._log.read(
-            model, Window(LONG_AGO, until), names, horizon=self._horizons[model]
-        )
         judged = self._store.judged(model).values()
-        rows = logged.filter(_usable(logged, [one for one in judged if not one.incident]))
-        both = pa.concat_tables(
-            [first, rows.select([*names, EVENT_AT, LABEL])], promote_options="permissive"
+        usable = [one for one in judged if one.window.end <= until and not one.incident]
+        parts = [
+            labelled_reference(read_table(self._references[model]), schema),
+            *(self._window(model, one, names) for one in usable),
+        ]
+        rows = pa.concat_tables(
+            [part.filter(pc.is_valid(part.column(LABEL))) for part in parts],
+            promote_options="permissive",
         )
-        return both.filter(pc.is_valid(both.column(LABEL))).sort_by(EVENT_AT)
+        return rows.sort_by(EVENT_AT)
 
+    def _window(self, model: str, one: JudgedWindow, names: Sequence[str]) -> pa.Table:
+        """Read a window's labelled rows, again only when it has a new revision.
 
-def _usable(rows: pa.Table, windows: list[JudgedWindow]) -> pa.Array:
-    """Mark the rows that lie in one of the windows."""
-    mask = np.zeros(rows.num_rows, dtype=bool)
-    times = rows.column(EVENT_AT).to_numpy()
-    numbers_given = rows.column(ROW).to_numpy()
-    for one in windows:
-        if one.window.rows is not None:
-            mask |= (numbers_given >= one.window.rows[0]) & (numbers_given < one.window.rows[1])
-        else:
-            start, end = (np.datetime64(t.replace(tzinfo=None), "us") for t in _ends(one.window))
-            mask |= (times >= start) & (times < end)
-    return pa.array(mask)
-
-
-def _ends(window: Window) -> tuple[datetime, datetime]:
-    return window.start.astimezone(UTC), window.end.astimezone(UTC)
+        The few labels that come without making one are learned from at the next restart.
+        """
+        known = self._read.get((model, one.window.key))
+        if known is not None and known[0] == one.revision:
+            return known[1]
+        rows = self._log.read(model, one.window, names, horizon=self._horizons[model])
+        labelled = rows.filter(pc.is_valid(rows.column(LABEL)))
+        kept = labelled.select([*names, EVENT_AT, LABEL])
+        self._read[model, one.window.key] = (one.revision, kept)
+        return kept

@@ -74,7 +74,9 @@ def told(tmp_path_factory):
             process.wait(60)
     text = (folder / "screen.txt").read_text()
     assert process.returncode == 0, text[-4000:]
-    print(f"\nthe demo took {time.monotonic() - began:.0f} s and {peak / GIBIBYTE:.2f} GiB")
+    # Not asserted: machines that run CI are shared.
+    seconds = time.monotonic() - began
+    sys.stdout.write(f"\nthe demo took {seconds:.0f} s and {peak / GIBIBYTE:.2f} GiB\n")
     return Told(text, json.loads((folder / "story.json").read_text()), peak)
 
 

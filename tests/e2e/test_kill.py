@@ -97,6 +97,35 @@ def stored_ids(opened):
     return rows.column(PREDICTION_ID).to_pylist()
 
 
+def check_what_was_promised(folder, promised):
+    with folder.opened() as left:
+        counted = Counter(stored_ids(left))
+    rows = {one for name, ids in promised.items() if name.startswith("flights") for one in ids}
+    assert rows <= counted.keys()
+    assert set(counted.values()) == {1}
+
+
+def check_rows_and_labels(left, flights):
+    log, sent = left.deployment.log, between(flights, SPAN.start, SPAN.end)
+    assert sorted(stored_ids(left)) == sorted(sent[ID])
+    assert log.extent(MODEL).n_rows == len(sent)
+    assert log.verify() == []
+    labels = log.read(MODEL, SPAN, [], horizon=WEEK).column(LABEL)
+    assert pc.count(labels).as_py() == sent[TARGET].count()
+
+
+def check_windows_and_alerts(left):
+    history = History(left.deployment.engine)
+    windows = history.windows(MODEL)
+    assert [w["start"] for w in windows] == [SPAN.start + n * WEEK for n in range(N_WEEKS)]
+    assert sum(w["n_rows"] for w in windows) == left.deployment.log.extent(MODEL).n_rows
+    for window in windows:
+        revisions = history.window(MODEL, window["id"])["revisions"]
+        assert [one["revision"] for one in revisions] == list(range(1, len(revisions) + 1))
+    opened = [(alert["check"], alert["window_key"]) for alert in history.alerts(MODEL)]
+    assert len(set(opened)) == len(opened)
+
+
 def test_killed_thrice_in_the_middle_of_the_replay_nothing_is_lost_or_doubled(
     folder, flights, serve_in, eventually
 ):
@@ -111,40 +140,20 @@ def test_killed_thrice_in_the_middle_of_the_replay_nothing_is_lost_or_doubled(
             f"{n_requests} requests are acknowledged",
         )
         server.kill()
-        promised = dict(replay.acknowledged)
-        with folder.opened() as left:
-            counted = Counter(stored_ids(left))
-        rows = {one for name, ids in promised.items() if name[0] == "f" for one in ids}
-        assert rows <= counted.keys()
-        assert set(counted.values()) == {1}
+        check_what_was_promised(folder, dict(replay.acknowledged))
         server = serve_in(folder)
         replay.url = server.url
     thread.join(RETRY_SECONDS)
     assert replay.failure is None
     assert not thread.is_alive()
     assert replay.n_retries > 0
-
     with server.client() as client:
         client.post(f"/v1/models/{MODEL}/checks")
         eventually(lambda: not client.get(f"/v1/models/{MODEL}/requests"), "no run is going on")
     server.kill()
-    sent = between(flights, SPAN.start, SPAN.end)
     with folder.opened() as left:
-        log, history = left.deployment.log, History(left.deployment.engine)
-        assert sorted(stored_ids(left)) == sorted(sent[ID])
-        assert log.extent(MODEL).n_rows == len(sent)
-        assert log.verify() == []
-        labels = log.read(MODEL, SPAN, [], horizon=WEEK).column(LABEL)
-        assert pc.count(labels).as_py() == sent[TARGET].count()
-        windows = history.windows(MODEL)
-        assert [w["start"] for w in windows] == [SPAN.start + n * WEEK for n in range(N_WEEKS)]
-        assert sum(w["n_rows"] for w in windows) == len(sent)
-        for window in windows:
-            revisions = history.window(MODEL, window["id"])["revisions"]
-            numbers = [revision["revision"] for revision in revisions]
-            assert numbers == list(range(1, len(numbers) + 1))
-        opened = [(a["check"], a["window_key"]) for a in history.alerts(MODEL)]
-        assert len(set(opened)) == len(opened)
+        check_rows_and_labels(left, flights)
+        check_windows_and_alerts(left)
 
 
 def test_the_story_goes_on_after_a_kill(folder, flights, serve_in):
@@ -161,5 +170,7 @@ def test_the_story_goes_on_after_a_kill(folder, flights, serve_in):
         replay._week(REFERENCE_END + WEEK)
         windows = client.get(f"/v1/models/{MODEL}/windows")
         assert [w["index"] for w in windows] == [0, 1]
-        assert windows[1]["n_rows"] == len(between(flights, SPAN.start + WEEK, SPAN.start + 2 * WEEK))
+        assert windows[1]["n_rows"] == len(
+            between(flights, SPAN.start + WEEK, SPAN.start + 2 * WEEK)
+        )
         assert client.get(f"/v1/models/{MODEL}")["error"] is None

@@ -2,12 +2,13 @@
 
 import os
 import signal
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from leeway.client import ClientError
+from leeway.client import Client, ClientError, Predictions
 
 MOVED = {"by_x": 1.0, "by_y": 4.0}
 MODEL = "late"
@@ -46,10 +47,10 @@ def ending(pid):
 
 
 @pytest.fixture
-def live(home, made_up, week_start):
+def live(home, made_up, week_start) -> Callable[..., Predictions]:
     """Live through a week over HTTP: predictions, labels, checks."""
 
-    def through(client, number, **concept):
+    def through(client: Client, number: int, **concept: float) -> Predictions:
         frame = made_up(number, **concept)
         home.clock.set(week_start(number + 1))
         made = client.predict(MODEL, frame.drop(columns="late"), request_id=f"week {number}")
@@ -64,6 +65,10 @@ def decided(client):
     return [(w["decision"], w["reason"]) for w in client.get(f"/v1/models/{MODEL}/windows")]
 
 
+def champion_of(client):
+    return next(v["number"] for v in client.get(f"/v1/models/{MODEL}/versions") if v["champion"])
+
+
 def test_a_model_is_watched_retrained_promoted_and_rolled_back(
     home, serve, live, webhook, eventually
 ):
@@ -71,43 +76,17 @@ def test_a_model_is_watched_retrained_promoted_and_rolled_back(
     server = serve()
     with server.client() as client:
         assert live(client, 0).version == 1
-        eventually(
-            lambda: client.get(f"/v1/models/{MODEL}")["window"], "week 0 is judged, by tick or hand"
-        )
+        assert decided(client) == [("none", "all well")]
         assert webhook.received == []
-
         for number in range(1, 7):  # the world has changed
             live(client, number, **MOVED)
             eventually(
                 lambda: not client.get(f"/v1/models/{MODEL}/requests"), "no run is going on", 120
             )
-        eventually(lambda: webhook.received, "the alert is delivered")
-        opened = webhook.received[0]
-        assert opened["title"] == "[late] performance opened"
-        assert "roc_auc" in opened["message"]
-        assert "/models/late/windows/2026-02-09T00:00:00Z" in opened["message"]
-
         assert ("retrain", "performance breach") in decided(client)
-        runs = client.get(f"/v1/models/{MODEL}/runs")
-        assert "promoted" in [run["outcome"] for run in runs], runs
-        assert all(run["reason"] for run in runs)
-        champion = next(
-            v["number"] for v in client.get(f"/v1/models/{MODEL}/versions") if v["champion"]
-        )
-        assert live(client, 7, **MOVED).version == champion > 1
-        weeks = client.get(f"/v1/models/{MODEL}/windows")
-        assert (weeks[1]["champion"], weeks[-1]["champion"]) == (1, champion)
-        assert weeks[-1]["metrics"]["roc_auc"] > weeks[1]["metrics"]["roc_auc"] + 0.1
-
-        said = {
-            command: home.cli(command, *arguments)
-            for command, *arguments in (("status",), ("windows", MODEL), ("why", MODEL))
-        }
-        assert {ended.returncode for ended in said.values()} == {0}
-        assert MODEL in said["status"].stdout
-        assert "2026-02-09T00:00:00Z" in said["windows"].stdout
-        assert "retrain (performance breach)" in said["why"].stdout
-
+        check_the_alert(webhook, eventually)
+        check_the_promotion(client, live)
+        check_the_console(home)
         back = home.cli("rollback", MODEL, "1", "--why", "a drill")
         assert (back.returncode, back.stderr) == (0, "")
         assert "version 1 of late is the champion again" in back.stdout
@@ -115,6 +94,36 @@ def test_a_model_is_watched_retrained_promoted_and_rolled_back(
         assert [line.split()[:2] for line in starred] == [["*", "1"]]
         assert live(client, 8, **MOVED).version == 1
     assert "Traceback" not in server.output.read_text()
+
+
+def check_the_alert(webhook, eventually):
+    eventually(lambda: webhook.received, "the alert is delivered")
+    opened = webhook.received[0]
+    assert opened["title"] == "[late] performance opened"
+    assert "roc_auc" in opened["message"]
+    assert "/models/late/windows/2026-02-09T00:00:00Z" in opened["message"]
+
+
+def check_the_promotion(client, live):
+    runs = client.get(f"/v1/models/{MODEL}/runs")
+    assert "promoted" in [run["outcome"] for run in runs], runs
+    assert all(run["reason"] for run in runs)
+    champion = champion_of(client)
+    assert live(client, 7, **MOVED).version == champion > 1
+    weeks = client.get(f"/v1/models/{MODEL}/windows")
+    assert (weeks[1]["champion"], weeks[-1]["champion"]) == (1, champion)
+    assert weeks[-1]["metrics"]["roc_auc"] > weeks[1]["metrics"]["roc_auc"] + 0.1
+
+
+def check_the_console(home):
+    for words, *command in (
+        (MODEL, "status"),
+        ("2026-02-09T00:00:00Z", "windows", MODEL),
+        ("retrain (performance breach)", "why", MODEL),
+    ):
+        said = home.cli(*command)
+        assert (said.returncode, said.stderr) == (0, "")
+        assert words in said.stdout
 
 
 def test_a_request_of_a_person_is_carried_out_by_the_worker(home, serve, live, eventually):

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +29,7 @@ class Ended:
 def leeway(monkeypatch, capsys):
     """Run a command line in this process, in a folder: a new one takes seconds to import."""
 
-    def run(*arguments, cwd, **environment):
+    def run(*arguments: object, cwd: Path, **environment: str) -> Ended:
         monkeypatch.chdir(cwd)
         for name, value in {"LEEWAY_API_KEY": "", "LEEWAY_CLOCK_FILE": "", **environment}.items():
             monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name, raising=False)
@@ -137,7 +138,7 @@ def test_a_model_that_is_not_there_is_told_in_a_line(cli, command):
     assert "'stranger'" in is_one_line(cli(command, "stranger"), FAILED)
 
 
-def test_a_rollback_to_nowhere_is_told_in_a_line(home, cli):
+def test_a_rollback_to_nowhere_is_told_in_a_line(cli):
     assert "no version to go back to" in is_one_line(cli("rollback", "late"), FAILED)
     assert "'7 of late'" in is_one_line(cli("promote", "late", "7"), FAILED)
 
@@ -148,7 +149,7 @@ def test_a_broken_database_is_told_in_a_line(home, cli):
     assert "state.db" in is_one_line(cli("status"), FAILED)
 
 
-def test_an_unknown_role_is_told_in_a_line(home, cli):
+def test_an_unknown_role_is_told_in_a_line(cli):
     assert "--role" in is_one_line(cli("serve", "--role", "king"), WRONG_USE)
 
 

@@ -40,7 +40,7 @@ SCORES = {
 }
 
 
-def judged(number=5, revision=1, **statuses: Status):
+def judged(number=5, revision=1, *, provisional=False, **statuses: Status):
     """Judge a window; each check named has its status, and a score where that is a breach."""
     checks = {check: statuses.get(check, OK) for check in Check}
     scores = [SCORES[check] for check, status in checks.items() if status is BREACH]
@@ -49,7 +49,7 @@ def judged(number=5, revision=1, **statuses: Status):
         for check, status in checks.items()
         if status is ERROR
     ]
-    verdict = Verdict(OK, checks, tuple(scores), 0.5, provisional=False)
+    verdict = Verdict(OK, checks, tuple(scores), 0.5, provisional=provisional)
     return Judged(window(number), revision, 1, verdict, diagnose(verdict))
 
 
@@ -86,6 +86,13 @@ def test_the_window_that_opened_an_alert_retracts_it_when_it_looks_different_now
     (found,) = alerts(judged(5, revision=2, performance=status), {Check.PERFORMANCE: opening(5)})
     assert (found.change, found.opening) == (RETRACTED, 7)
     assert found.sentence.startswith("performance is no breach after all")
+
+
+@pytest.mark.parametrize("number", [5, 6])
+def test_the_first_labels_of_a_window_are_no_all_clear(number):
+    openings = {Check.PERFORMANCE: opening(5, 1), Check.DRIFT: opening(5, 2)}
+    found = alerts(judged(number, revision=2, provisional=True), openings)
+    assert [alert.check for alert in found] == [Check.DRIFT]
 
 
 def test_news_of_an_older_window_ends_no_later_alert():

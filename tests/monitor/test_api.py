@@ -172,7 +172,8 @@ def test_a_label_without_a_value_is_refused_by_its_row(http):
     assert (answer.status_code, answer.json()["row"], answer.json()["field"]) == (422, 1, "label")
 
 
-def test_a_schema_change_is_taken_in_and_becomes_an_incident(http, rows, made_up):
+def test_a_schema_change_is_taken_in_and_becomes_an_incident(http, app, made_up, week_start):
+    app.clock.set(week_start(1))
     frame = made_up(0).assign(prediction=0.5, extra="new").drop(columns=["x", "late"])
     sent = as_json(frame)
     for row in sent:
@@ -228,7 +229,7 @@ def test_windows_and_models_are_shown_as_they_were_judged(http, app):
     assert http.get("/v1/models/late/windows/1999-01-01T00:00:00Z").status_code == 404
 
 
-def test_a_window_whose_metric_has_no_error_is_shown_all_the_same(http, app, made_up, week_start):
+def test_a_window_whose_metric_has_no_error_is_shown_all_the_same(http, app):
     week = app.live(0, labelled=False)
     for n_labels in (1, 2):
         app.label(week.iloc[n_labels - 1 : n_labels], f"label {n_labels}")
@@ -286,7 +287,7 @@ def test_what_was_refused_without_the_key_is_not_stored(app, rows):
 
 
 def test_many_batches_at_once_are_all_acknowledged_and_stored_once(http, app, rows):
-    def send(number):
+    def send(number: int) -> int:
         frame = pd.DataFrame(rows).assign(id=lambda f: f"{number}-" + f["id"])
         return http.post(PATH, json=as_json(frame)).status_code
 

@@ -68,7 +68,7 @@ def test_late_labels_make_a_revision_that_may_raise_an_alert(app, judge, shown, 
     assert alerts(app) == [("performance", None)]
 
 
-def test_few_early_labels_are_shown_and_alert_nobody(app, judge, shown, week_start):
+def test_few_early_labels_are_shown_and_alert_nobody(app, judge, shown):
     week = app.live(0, labelled=False, **MOVED)
     app.label(week.head(200), "early labels")
     judge()
@@ -148,7 +148,7 @@ def test_a_column_of_nulls_has_no_drift_score_and_costs_no_other_column_its_own(
     assert drift["y"] == drift["g"] == "OK"
 
 
-def test_a_check_that_crashes_is_an_error_of_its_column_alone(home, week_start):
+def test_a_check_that_crashes_is_an_error_of_its_column_alone(home):
     home.configure("    retrain:", "    drift: {methods: {y: no_such_method}}\n    retrain:")
     with home.opened() as app:
         app.live(0)

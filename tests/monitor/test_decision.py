@@ -37,12 +37,17 @@ MISSING = Score(Check.QUALITY, "x", "missing", 0.9, 0.1, BreachWhen.ABOVE, 100, 
 FALL = Score(
     Check.PERFORMANCE, None, "roc_auc", 0.6, 0.7, BreachWhen.BELOW, 100, 100, status=BREACH
 )
+FAILED = {"value": None, "status": ERROR, "failed": True, "detail": "ValueError: no"}
 SCORES = {Check.DRIFT: DRIFT, Check.QUALITY: MISSING, Check.PERFORMANCE: FALL}
 
 
 def judged(status=OK, *, revision=1, champion=1, **statuses: Status):
     checks = {check: statuses.get(check, OK) for check in Check}
-    scores = tuple(SCORES[check] for check, found in checks.items() if found is BREACH)
+    scores = tuple(
+        SCORES[check] if found is BREACH else replace(SCORES[check], **FAILED)
+        for check, found in checks.items()
+        if found in (BREACH, ERROR)
+    )
     verdict = Verdict(status, checks, scores, 0.5, provisional=False)
     return Judged(WINDOW, revision, champion, verdict, diagnose(verdict))
 
@@ -69,6 +74,8 @@ CASES = {
     Reason.PERFORMANCE: (Action.RETRAIN, FALLEN, {}, POLICY),
     Reason.DRIFT: (Action.RETRAIN, DRIFTED, {}, POLICY),
     Reason.SCHEDULE: (Action.RETRAIN, judged(), {"last_run_at": NOW - 28 * DAY}, POLICY),
+    Reason.CHECK_FAILED: (Action.NONE, judged(drift=ERROR), {}, POLICY),
+    Reason.DECIDED_BEFORE: (Action.NONE, judged(revision=2, drift=BREACH), {}, POLICY),
     Reason.NOT_ASKED: (Action.NONE, DRIFTED, {}, RetrainPolicy(when=frozenset())),
     Reason.SUPERSEDED: (Action.HOLD, FALLEN, {"champion": 2}, POLICY),
     Reason.PAUSED: (Action.HOLD, FALLEN, {"paused": True}, POLICY),
@@ -99,6 +106,8 @@ def test_each_reason_can_be_reached_and_goes_with_its_action(reason):
         ),
         (Reason.PERFORMANCE, "roc_auc is 0.600, its limit 0.700"),
         (Reason.DRIFT, "50% of the columns drifted, most of all x (psi 0.5 > 0.1)"),
+        (Reason.CHECK_FAILED, "not everything could be checked: x: ValueError: no"),
+        (Reason.DECIDED_BEFORE, "the inputs have moved; decided when the window was first judged"),
         (Reason.SCHEDULE, "28 days have passed since the last run"),
         (
             Reason.NOT_ASKED,
@@ -168,14 +177,25 @@ def test_the_first_breach_that_the_policy_asks_for_opens_the_run(when, reason):
     assert act(both, policy=RetrainPolicy(when=frozenset(when)))[1] is reason
 
 
-@pytest.mark.parametrize("status", [WARNING, ERROR, NO_DATA])
-def test_a_warning_or_a_check_that_failed_retrains_nothing(status):
-    assert act(judged(drift=status, performance=status)) == (Action.NONE, Reason.ALL_WELL)
+@pytest.mark.parametrize(
+    ("status", "reason"),
+    [
+        (WARNING, Reason.ALL_WELL),
+        (NO_DATA, Reason.ALL_WELL),
+        (ERROR, Reason.CHECK_FAILED),
+    ],
+)
+def test_a_warning_or_a_check_that_failed_retrains_nothing(status, reason):
+    assert act(judged(drift=status, performance=status)) == (Action.NONE, reason)
+
+
+def test_a_check_that_failed_keeps_no_other_from_opening_a_run():
+    assert act(judged(drift=ERROR, performance=BREACH))[1] is Reason.PERFORMANCE
 
 
 def test_late_labels_may_retrain_on_performance_and_not_on_drift_or_schedule_again():
     assert act(judged(revision=2, performance=BREACH))[1] is Reason.PERFORMANCE
-    assert act(judged(revision=2, drift=BREACH))[1] is Reason.ALL_WELL
+    assert act(judged(revision=2, drift=BREACH))[1] is Reason.DECIDED_BEFORE
     assert act(judged(revision=2), last_run_at=NOW - 100 * DAY)[1] is Reason.ALL_WELL
 
 

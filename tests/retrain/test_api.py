@@ -42,9 +42,7 @@ def logged(app, week_start):
     return app.deployment.log.read("late", window, ["prediction"])
 
 
-def test_predictions_are_those_of_the_champion_and_are_logged(
-    http, app, rows, made_up, week_start
-):
+def test_predictions_are_those_of_the_champion_and_are_logged(http, app, rows, made_up, week_start):
     answer = http.post(f"{PATH}/predict?durable=true", json=rows)
     assert answer.status_code == 200
     made = answer.json()
@@ -131,13 +129,13 @@ def test_a_run_is_shown_with_its_details_and_listed_without(http, app):
     assert "details" not in listed
     assert http.get(f"{PATH}/runs/{number}").json()["details"] == {"rows": {"holdout": 5}}
     assert http.get(f"{PATH}/runs/99").status_code == 404
-    assert 'leeway_retrain_runs_total{model="late",outcome="refused"} 1.0' in http.get(
-        "/metrics"
-    ).text
+    counted = 'leeway_retrain_runs_total{model="late",outcome="refused"} 1.0'
+    assert counted in http.get("/metrics").text
 
 
-def test_promotion_and_rollback_change_who_answers_the_next_request(http, two, rows):
-    def version():
+@pytest.mark.usefixtures("two")
+def test_promotion_and_rollback_change_who_answers_the_next_request(http, rows):
+    def version() -> int:
         return http.post(f"{PATH}/predict?durable=true", json=rows).json()["version"]
 
     assert version() == 1
@@ -150,8 +148,9 @@ def test_promotion_and_rollback_change_who_answers_the_next_request(http, two, r
     assert version() == 1
 
 
-def test_no_request_fails_while_champions_are_swapped(http, two, rows):
-    def ask(_number):
+@pytest.mark.usefixtures("two")
+def test_no_request_fails_while_champions_are_swapped(http, rows):
+    def ask(_number: int) -> tuple[int, int]:
         answer = http.post(f"{PATH}/predict", json=rows)
         return answer.status_code, answer.json().get("version")
 

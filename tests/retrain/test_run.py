@@ -1,14 +1,16 @@
 """Whole runs on a real log, a real registry and real rows."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from leeway.config import retrained
 from monitor.errors import NotPossibleError
 from retrain.ports import Outcome, RequestKind
-from retrain.run import run
+from retrain.run import Result, run
 
 MOVED = {"by_x": 1.0, "by_y": 4.0}
 
@@ -17,7 +19,7 @@ MOVED = {"by_x": 1.0, "by_y": 4.0}
 def retrain(app):
     """Ask for a run, carry it out, and return its result with its record."""
 
-    def carry_out():
+    def carry_out() -> tuple[Result, Mapping[str, Any]]:
         world = app.deployment.retrain_world()
         now = app.clock.now()
         world.runs.ask("late", RequestKind.RETRAIN, "by hand", "it is time", now)
@@ -29,12 +31,12 @@ def retrain(app):
     return carry_out
 
 
-def live(app, n_weeks, **concept):
+def live(app, n_weeks, concept=None):
     """Live through labelled weeks, each judged; runs are asked for by the tests alone."""
     app.deployment.store.pause("late", paused=True)
     watcher = app.deployment.watcher()
     for number in range(n_weeks):
-        app.live(number, **concept)
+        app.live(number, **(concept or {}))
         watcher.check("late")
 
 
@@ -42,8 +44,8 @@ def n_versions(app):
     return len(app.deployment.registry.versions("late"))
 
 
-def test_a_changed_relation_gets_a_better_challenger_promoted(app, retrain, week_start):
-    live(app, 5, **MOVED)
+def test_a_changed_relation_gets_a_better_challenger_promoted(app, retrain):
+    live(app, 5, MOVED)
     result, record = retrain()
     assert (result.outcome, record["outcome"]) == (Outcome.PROMOTED, "promoted"), result.reason
     assert app.deployment.registry.champion("late") == 2
@@ -55,7 +57,7 @@ def test_a_changed_relation_gets_a_better_challenger_promoted(app, retrain, week
 
 
 def test_the_rows_that_decide_were_seen_by_neither_of_the_two(app, retrain, week_start):
-    live(app, 5, **MOVED)
+    live(app, 5, MOVED)
     _, record = retrain()
     held, rows = record["details"]["holdout"], record["details"]["rows"]
     assert held["from"] > str(week_start(3) - timedelta(hours=6))
@@ -66,7 +68,7 @@ def test_the_rows_that_decide_were_seen_by_neither_of_the_two(app, retrain, week
 
 
 def test_a_promoted_version_brings_the_new_reference_and_its_lineage(app, retrain, week_start):
-    live(app, 5, **MOVED)
+    live(app, 5, MOVED)
     retrain()
     registry = app.deployment.registry
     before, made = (registry.load("late", number) for number in (1, 2))
@@ -89,9 +91,7 @@ def test_equal_data_is_no_reason_to_promote_and_the_refusal_says_why(app, retrai
 def test_without_new_rows_the_run_fails_and_the_champion_stays(app, retrain):
     result, record = retrain()
     assert (result.outcome, record["outcome"]) == (Outcome.FAILED, "failed")
-    assert record["reason"] == (
-        "no labelled row is newer than what the champion was trained on"
-    )
+    assert record["reason"] == "no labelled row is newer than what the champion was trained on"
     assert (app.deployment.registry.champion("late"), n_versions(app)) == (1, 1)
 
 
@@ -112,13 +112,13 @@ def test_a_run_that_breaks_is_failed_on_record_with_what_broke(app, home, retrai
     assert record["reason"].startswith("SchemaError: ")
 
 
-def test_a_run_whose_worker_was_taken_for_dead_promotes_nothing(app, week_start):
-    live(app, 5, **MOVED)
+def test_a_run_whose_worker_was_taken_for_dead_promotes_nothing(app):
+    live(app, 5, MOVED)
     world = app.deployment.retrain_world()
     world.runs.ask("late", RequestKind.RETRAIN, "by hand", "it is time", app.clock.now())
     request = world.runs.claim(RequestKind.RETRAIN, "slow worker", app.clock.now())
 
-    def another_worker_starts():
+    def another_worker_starts() -> float:
         # Called by the stopwatch of the search, that is in the middle of the run.
         world.runs.release(app.clock.now(), "the worker was stopped in the middle of the run")
         return 0.0

@@ -44,7 +44,7 @@ def test_no_answer_fails_or_is_mixed_while_champions_are_swapped(two, made_up, a
     assert expected[1] != expected[2]
     serving, done = Serving(two), Event()
 
-    def ask():
+    def ask() -> list[tuple[int, list[float]]]:
         found = []
         while not done.is_set():
             served = serving.champion("late")

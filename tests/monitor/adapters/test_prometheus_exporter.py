@@ -4,6 +4,7 @@ import math
 from contextlib import closing
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -39,7 +40,7 @@ def scrape(books, tmp_path):
         registry = CollectorRegistry()
         registry.register(MonitorCollector(books.history, log, lambda _name: answers.champion))
 
-        def samples(features=None):
+        def samples(features: dict[str, Kind] | None = None) -> dict[str, Any]:
             if features:
                 answers.champion = champion(features)
             found = {}

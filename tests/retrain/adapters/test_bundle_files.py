@@ -2,6 +2,7 @@
 
 import pickle
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -93,7 +94,7 @@ def test_a_pickle_is_refused_and_never_run(tmp_path):
     trap = tmp_path / "sprung"
 
     class Trap:
-        def __reduce__(self):
+        def __reduce__(self) -> tuple[Any, ...]:
             return (trap.touch, ())
 
     path = tmp_path / MODEL_FILE

@@ -28,11 +28,11 @@ def judge(app):
 def test_without_a_log_the_rows_are_those_of_the_reference(rows):
     table = rows()
     assert table.num_rows == N_REFERENCE
-    assert table.column_names == ["x", "y", "g", EVENT_AT, LABEL, "prediction"]
+    assert table.column_names == ["x", "y", "g", "prediction", LABEL, EVENT_AT]
     assert pc.unique(table.column(LABEL)).to_pylist() in (["0", "1"], ["1", "0"])
 
 
-def test_judged_and_labelled_rows_follow_the_reference_in_time_order(rows, app, made_up):
+def test_judged_and_labelled_rows_follow_the_reference_in_time_order(rows, app):
     week = app.live(0)
     judge(app)
     table = rows()

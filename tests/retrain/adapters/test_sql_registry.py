@@ -48,12 +48,14 @@ def test_promotion_and_rollback_move_both_aliases_and_are_on_record(
     assert registry.champion("late") == 2
     assert registry.roll_back("late", week_start(0) + 2 * HOUR, "worse after all") == 1
     assert registry.champion("late") == 1
-    assert registry.roll_back("late", week_start(0) + 3 * HOUR, "better again") == 2
+    with pytest.raises(NotPossibleError):
+        registry.roll_back("late", week_start(0) + 3 * HOUR, "to what was worse")
+    registry.promote("late", 2, week_start(0) + 3 * HOUR, "better again")
     assert moves(app) == [
         ("promote", 1, None, "first version"),
         ("promote", 2, 1, "better"),
         ("roll_back", 1, 2, "worse after all"),
-        ("roll_back", 2, 1, "better again"),
+        ("promote", 2, 1, "better again"),
     ]
 
 
@@ -115,7 +117,7 @@ def test_versions_registered_at_once_get_numbers_of_their_own(registry, bundle, 
         assert sorted(numbers) == [2, 3, 4, 5, 6, 7]
 
 
-def test_an_altered_bundle_is_refused(registry, home):
+def test_an_altered_bundle_is_refused(registry):
     path, _digest = registry.model_file("late", 1)
     path.write_bytes(path.read_bytes() + b"more")
     with pytest.raises(BundleRefusedError, match=r"model\.skops"):
