@@ -1,9 +1,6 @@
 """App: the only place where implementations are chosen and put together."""
 
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,9 +22,11 @@ import retrain.api
 from dashboards.pages.routes import PageServices
 from dashboards.pages.routes import routes as page_routes
 from leeway import problems
-from leeway.config import Config, Environment, ModelConfig, load_config, retrained, watched
+from leeway.config import Config, Environment, ModelConfig, load_config
 from leeway.database import upgrade
 from leeway.guard import ApiKeyGuard
+from leeway.policies import retrained, watched
+from leeway.supervisor import supervised_worker
 from monitor.adapters.clocks import FileClock, SystemClock
 from monitor.adapters.database import open_database
 from monitor.adapters.history import History
@@ -264,7 +263,7 @@ def _lifespan(
                 ticking.start()
                 stack.callback(ticking.shutdown)
             if role == "all":
-                stack.enter_context(_supervised_worker(deployment.file))
+                stack.enter_context(supervised_worker(deployment.file))
             yield
 
     return lifespan
@@ -282,34 +281,6 @@ def _notifiers(config: Config) -> list[Notifier]:
     if config.notify.via == "direct":
         found += [AppriseNotifier(address, i) for i, address in enumerate(config.notify.to)]
     return found
-
-
-@contextmanager
-def _supervised_worker(config_file: Path) -> Iterator[None]:
-    """Keep a worker process alive beside this one."""
-    command = [sys.executable, "-m", "leeway", "serve", "--role", "worker", "--config"]
-    environment = {**os.environ, "LEEWAY_SUPERVISOR": str(os.getpid())}
-    closing = threading.Event()
-    child: list[subprocess.Popen[bytes]] = []
-
-    def supervise() -> None:
-        while not closing.is_set():
-            process = subprocess.Popen(  # noqa: S603 - our own command
-                [*command, str(config_file)], env=environment
-            )
-            child[:] = [process]
-            process.wait()
-            closing.wait(1.0)  # a worker that dies at once must not spin
-
-    thread = threading.Thread(target=supervise, name="worker supervisor", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        closing.set()
-        for process in child:
-            process.terminate()
-        thread.join(timeout=10)
 
 
 def run_worker(deployment: Deployment, supervisor: int | None) -> None:

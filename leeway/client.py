@@ -79,7 +79,12 @@ class Client:
         self._http.close()
 
     def predict(
-        self, model: str, frame: pd.DataFrame, *, request_id: str | None = None
+        self,
+        model: str,
+        frame: pd.DataFrame,
+        *,
+        request_id: str | None = None,
+        durable: bool = False,
     ) -> Predictions:
         """Predict rows with the champion; they are logged.
 
@@ -91,13 +96,16 @@ class Client:
             Features, and the time and id columns where the model has them.
         request_id : str or None
             Repeating a request under the same id logs its rows once.
+        durable : bool
+            Wait until the rows are on disk; else the last second may be lost with the server.
 
         Raises
         ------
         ClientError
             If the server refused the rows or cannot be reached.
         """
-        answer = self._post(f"/v1/models/{model}/predict", frame, request_id)
+        path = f"/v1/models/{model}/predict" + ("?durable=true" if durable else "")
+        answer = self._post(path, frame, request_id)
         return Predictions(answer["version"], answer["prediction_ids"], answer["predictions"])
 
     def log_predictions(

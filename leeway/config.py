@@ -20,17 +20,11 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from monitor.checks.drift import DriftPolicy
-from monitor.checks.performance import METRICS, default_metric
-from monitor.checks.quality import QualityPolicy
-from monitor.cycle import Watched
-from monitor.decision import RetrainPolicy, Trigger
+from monitor.checks.performance import METRICS
+from monitor.decision import Trigger
 from monitor.errors import ConfigError
-from monitor.schema import Roles, Schema, Task
-from monitor.verdict import PerformancePolicy, VerdictPolicy
-from monitor.window import MONDAY, LabelPolicy, WindowPolicy
-from retrain.search import SearchPolicy
-from retrain.version import Retrained
+from monitor.schema import Roles, Task
+from monitor.window import MONDAY
 
 Algorithm = Literal["hist_gradient_boosting", "random_forest", "logistic", "linear", "tree", "mlp"]
 
@@ -319,47 +313,3 @@ def _check_model(file: str, name: str, model: ModelConfig) -> None:
     if metric is not None and model.task is not None and model.task not in METRICS[metric].tasks:
         fitting = ", ".join(name for name, one in METRICS.items() if model.task in one.tasks)
         raise ConfigError(file, f"{path}.performance.metric", f"{model.task} models have {fitting}")
-
-
-def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:
-    """Compose the policies of one model's watch."""
-    metric = model.performance.metric or default_metric(schema.task)
-    methods = {} if model.drift.methods == "evidently" else model.drift.methods
-    return Watched(
-        name=name,
-        verdict=VerdictPolicy(
-            window=WindowPolicy(**model.window.model_dump()),
-            labels=LabelPolicy(**model.labels.model_dump()),
-            drift=DriftPolicy(
-                methods=methods,
-                thresholds=model.drift.thresholds,
-                share_drifted=model.drift.share_drifted,
-            ),
-            performance=PerformancePolicy(metric, model.performance.max_drop),
-        ),
-        quality=QualityPolicy(**model.quality.model_dump()),
-        retrain=RetrainPolicy(
-            when=frozenset(model.retrain.when),
-            every=model.retrain.every,
-            cooldown=model.retrain.cooldown,
-            min_labels=model.retrain.min_labels,
-        ),
-    )
-
-
-def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
-    """Compose the policies of one model's retraining."""
-    window = model.window.every or model.window.rows
-    assert window is not None
-    return Retrained(
-        name=name,
-        schema=schema,
-        search=SearchPolicy(
-            metric=model.performance.metric or default_metric(schema.task),
-            window=window,
-            algorithms=model.retrain.candidates,
-            budget=model.retrain.budget,
-        ),
-        minimum_gain=model.retrain.minimum_gain,
-        seed=model.retrain.seed,
-    )

@@ -197,7 +197,7 @@ def replay_week(flights: pd.DataFrame, start: datetime, client: Client, clock: F
         first = start + timedelta(days=day)
         clock.set(first + timedelta(days=1))
         rows = as_sent(between(flights, first, first + timedelta(days=1)))
-        client.predict(MODEL, rows, request_id=f"flights-{first:%Y-%m-%d}")
+        client.predict(MODEL, rows, request_id=f"flights-{first:%Y-%m-%d}", durable=True)
     if start > REFERENCE_END:
         send_labels(flights, start - WEEK, client)
     judge(client)

@@ -117,8 +117,8 @@ def show_story(console: Console, story: Story, document: Document, url: str) -> 
         f"\nMean ROC AUC [bold]{configured['mean']:.3f}[/] with Leeway, {never['mean']:.3f} never "
         f"retrained: [bold]{gain:+.3f}[/] with {configured['promotions']} promotions.\n"
     )
-    console.print(_alerts_table(story))
-    console.print(_runs_table(story))
+    console.print(_alerts(story))
+    console.print(_runs(story))
     console.print(
         f"\nTold in {document['seconds']:.0f} s. Pages {url}/  metrics {url}/metrics  "
         f"API {url}/docs"
@@ -172,7 +172,7 @@ def _bar(value: float | None, low: float, high: float) -> str:
     return BARS[round((value - low) / max(high - low, 1e-9) * (len(BARS) - 1))]
 
 
-def _alerts_table(story: Story) -> Table:
+def _alerts(story: Story) -> Text:
     broken = [alert for alert in story.alerts if alert["check"] == "quality"]
     others = [alert for alert in story.alerts if alert["check"] != "quality"]
     shown = [*broken, *others[: MOST_ALERTS - len(broken)]]
@@ -188,27 +188,24 @@ def _alerts_table(story: Story) -> Table:
     if len(story.alerts) > len(shown):
         n_more = len(story.alerts) - len(shown)
         rows.append(("", "", "", f"and {n_more} more, on the page of the model"))
-    return _table("Alerts", ("on", "check", "until", "what"), rows)
+    return _lines("Alerts", ("on", "check", "until", "what"), rows)
 
 
-def _runs_table(story: Story) -> Table:
+def _runs(story: Story) -> Text:
     rows = [
         (_day(run["started_at"]), run["trigger"], run["outcome"], run["reason"])
         for run in story.runs
     ]
-    return _table("Retrain runs", ("on", "trigger", "outcome", "why"), rows)
+    return _lines("Retrain runs", ("on", "trigger", "outcome", "why"), rows)
 
 
-def _table(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Table:
-    """Make a table with a line a row: the last column gives way where there is no room."""
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for place, name in enumerate(names[:-1]):
-        width = max(len(row[place]) for row in [names, *rows])
-        table.add_column(name, no_wrap=True, min_width=width)
-    table.add_column(names[-1], no_wrap=True, overflow="ellipsis")
-    for row in rows:
-        table.add_row(*row)
-    return table
+def _lines(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Text:
+    """Lay rows out in columns, a line each: what does not fit the screen is cut off."""
+    widths = [max(len(row[i]) for row in (names, *rows)) for i in range(len(names) - 1)]
+    lines = ["  ".join([*map(str.ljust, row[:-1], widths), row[-1]]) for row in (names, *rows)]
+    text = Text("\n".join(["", title, *lines]), no_wrap=True, overflow="ellipsis")
+    text.highlight_words([title], "bold")
+    return text
 
 
 def _day(instant: str) -> str:

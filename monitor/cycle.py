@@ -31,7 +31,7 @@ from monitor.ports import (
 from monitor.reference import Estimate
 from monitor.schema import Schema
 from monitor.verdict import VerdictPolicy, judge, min_rows, performance_scores
-from monitor.window import Window, due_row_ranges, due_time_windows, to_revise
+from monitor.window import Counts, Window, due_row_ranges, due_time_windows, to_revise
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,10 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
 
     names = [*schema.features, schema.prediction]
     rows = world.log.read(watched.name, window, names, horizon=policy.labels.horizon)
-    (counts,) = world.log.count(watched.name, [window], policy.labels.horizon)
+    (counted,) = world.log.count(watched.name, [window], policy.labels.horizon)
+    # Rows may have come between the two reads: the verdict rests on those that were scored.
+    n_labels = rows.num_rows - rows.column(LABEL).null_count
+    counts = Counts(rows.num_rows, n_labels, counted.n_repeated)
     changes = world.log.changes(watched.name, window)
 
     current = TableColumns(_with_target(rows, schema))

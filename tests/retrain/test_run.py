@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from leeway.config import retrained
+from leeway.policies import retrained
 from monitor.errors import NotPossibleError
 from retrain.ports import Outcome, RequestKind
 from retrain.run import Result, run

@@ -1,0 +1,57 @@
+"""Policies: what leeway.yaml says of one model, as the watch and the retraining take it."""
+
+from leeway.config import ModelConfig
+from monitor.checks.drift import DriftPolicy
+from monitor.checks.performance import default_metric
+from monitor.checks.quality import QualityPolicy
+from monitor.cycle import Watched
+from monitor.decision import RetrainPolicy
+from monitor.schema import Schema
+from monitor.verdict import PerformancePolicy, VerdictPolicy
+from monitor.window import LabelPolicy, WindowPolicy
+from retrain.search import SearchPolicy
+from retrain.version import Retrained
+
+
+def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:
+    """Compose the policies of one model's watch."""
+    metric = model.performance.metric or default_metric(schema.task)
+    methods = {} if model.drift.methods == "evidently" else model.drift.methods
+    return Watched(
+        name=name,
+        verdict=VerdictPolicy(
+            window=WindowPolicy(**model.window.model_dump()),
+            labels=LabelPolicy(**model.labels.model_dump()),
+            drift=DriftPolicy(
+                methods=methods,
+                thresholds=model.drift.thresholds,
+                share_drifted=model.drift.share_drifted,
+            ),
+            performance=PerformancePolicy(metric, model.performance.max_drop),
+        ),
+        quality=QualityPolicy(**model.quality.model_dump()),
+        retrain=RetrainPolicy(
+            when=frozenset(model.retrain.when),
+            every=model.retrain.every,
+            cooldown=model.retrain.cooldown,
+            min_labels=model.retrain.min_labels,
+        ),
+    )
+
+
+def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
+    """Compose the policies of one model's retraining."""
+    window = model.window.every or model.window.rows
+    assert window is not None
+    return Retrained(
+        name=name,
+        schema=schema,
+        search=SearchPolicy(
+            metric=model.performance.metric or default_metric(schema.task),
+            window=window,
+            algorithms=model.retrain.candidates,
+            budget=model.retrain.budget,
+        ),
+        minimum_gain=model.retrain.minimum_gain,
+        seed=model.retrain.seed,
+    )
