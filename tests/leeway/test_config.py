@@ -2,7 +2,7 @@
 
 import ast
 import inspect
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
 
@@ -16,17 +16,11 @@ from leeway.config import (
     Environment,
     ModelConfig,
     load_config,
-    retrained,
-    watched,
 )
-from monitor.checks.drift import DriftPolicy
 from monitor.checks.performance import METRICS
-from monitor.checks.quality import QualityPolicy
-from monitor.decision import RetrainPolicy, Trigger
+from monitor.decision import Trigger
 from monitor.errors import ConfigError
-from monitor.schema import Kind, Roles, Schema, Task
-from monitor.verdict import PerformancePolicy
-from monitor.window import LabelPolicy, WindowPolicy
+from monitor.schema import Roles, Task
 
 SMALLEST = "models: {late: {reference: ref.parquet, columns: {target: y}}}\n"
 DAY = timedelta(days=1)
@@ -108,48 +102,8 @@ def test_every_key_can_be_set(load, tmp_path):
     assert (found.data, found.tick) == (tmp_path / "../state", timedelta(minutes=1))
     assert (found.notify.via, found.notify.to) == ("alertmanager", ("json://host/path",))
     assert found.models["rows"].window.rows == 500
-    schema = Schema(Task.REGRESSION, {"x": Kind.NUMERIC}, "y")
-    watch = watched("late", late, schema)
-    anchor = datetime(2013, 1, 1, 6, tzinfo=UTC)
-    assert watch.verdict.window == WindowPolicy(
-        timedelta(hours=6), None, timedelta(minutes=30), anchor, 50
-    )
-    assert watch.verdict.labels == LabelPolicy(30 * DAY, 0.8)
-    assert watch.verdict.drift == DriftPolicy({"x": "psi"}, {"x": 0.2}, 0.3)
-    assert watch.verdict.performance == PerformancePolicy("rmse", 0.1)
-    assert watch.quality == QualityPolicy(0.2, 0.4, 0.1, 0.5)
-    assert watch.retrain == RetrainPolicy(frozenset({Trigger.DRIFT}), 14 * DAY, DAY, 100)
-    run = retrained("late", late, schema)
-    assert (run.minimum_gain, run.seed, run.schema) == (0.01, 3, schema)
-    assert (run.search.metric, run.search.window) == ("rmse", timedelta(hours=6))
-    assert (run.search.algorithms, run.search.budget) == (("tree",), timedelta(minutes=5))
-
-
-def test_defaults_of_the_file_are_those_of_the_policies_they_become(load):
-    late = load(SMALLEST).models["late"]
-    watch = watched("late", late, Schema(Task.BINARY, {}, "y", classes=("0", "1")))
-    assert watch.verdict.window == WindowPolicy(every=7 * DAY)
-    assert watch.verdict.labels == LabelPolicy()
-    assert watch.verdict.drift == DriftPolicy()
-    assert watch.verdict.performance == PerformancePolicy("roc_auc")
-    assert watch.quality == QualityPolicy()
-    assert watch.retrain == RetrainPolicy()
-
-
-@pytest.mark.parametrize(
-    ("task", "metric"),
-    [(Task.BINARY, "roc_auc"), (Task.MULTICLASS, "accuracy"), (Task.REGRESSION, "mae")],
-)
-def test_the_metric_that_decides_follows_from_the_task(load, task, metric):
-    late = load(SMALLEST).models["late"]
-    schema = Schema(task, {}, "y")
-    assert watched("late", late, schema).verdict.performance.metric == metric
-    assert retrained("late", late, schema).search.metric == metric
-
-
-def test_a_run_s_window_may_be_a_number_of_rows(load):
-    late = load(model("window: {rows: 300}")).models["late"]
-    assert retrained("late", late, Schema(Task.REGRESSION, {}, "y")).search.window == 300
+    assert late.drift.methods == {"x": "psi"}
+    assert (late.retrain.when, late.retrain.candidates) == ((Trigger.DRIFT,), ("tree",))
 
 
 def test_paths_are_relative_to_the_file_and_not_to_where_one_stands(load, tmp_path, monkeypatch):

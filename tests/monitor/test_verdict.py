@@ -37,7 +37,7 @@ POLICY = VerdictPolicy(
     WindowPolicy(every=WEEK), LabelPolicy(), DriftPolicy(), PerformancePolicy("roc_auc")
 )
 MATURE, EARLY = Counts(100, 100), Counts(100, 89)
-SURE = Estimate(0.8, 0.001, 1000)
+SURE = Estimate(0.8, 0.001, 4000)
 
 
 def score(check, column, value, **other: object):
@@ -294,6 +294,7 @@ def test_a_metric_in_0_to_1_may_fall_by_as_much_as_the_drop(value, status):
     found = metric(value)
     assert found.threshold == pytest.approx(0.77)
     assert (found.breach_when, found.reference_value) == (BreachWhen.BELOW, 0.8)
+    assert (found.n_reference, found.n_current) == (SURE.n, 1000)
     assert verdict(found).checks[Check.PERFORMANCE] is status
 
 

@@ -1,0 +1,83 @@
+"""Settings become the policies that the watch and the retraining go by."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from leeway.config import ModelConfig
+from leeway.policies import retrained, watched
+from monitor.checks.drift import DriftPolicy
+from monitor.checks.quality import QualityPolicy
+from monitor.decision import RetrainPolicy, Trigger
+from monitor.schema import Kind, Schema, Task
+from monitor.verdict import PerformancePolicy
+from monitor.window import LabelPolicy, WindowPolicy
+
+DAY = timedelta(days=1)
+SCHEMA = Schema(Task.REGRESSION, {"x": Kind.NUMERIC}, "y")
+
+
+def configured(**more: object):
+    plain = {"reference": Path("ref.parquet"), "columns": {"target": "y"}}
+    return ModelConfig.model_validate({**plain, **more})
+
+
+def test_every_setting_of_the_watch_reaches_its_policy():
+    found = watched(
+        "late",
+        configured(
+            window={
+                "every": "PT6H",
+                "lateness": "PT30M",
+                "anchor": "2013-01-01T06:00:00Z",
+                "min_rows": 50,
+            },
+            drift={"methods": {"x": "psi"}, "thresholds": {"x": 0.2}, "share_drifted": 0.3},
+            quality={"null_jump": 0.2, "unseen": 0.4, "out_of_range": 0.1, "schema_change": 0.5},
+            performance={"metric": "rmse", "max_drop": 0.1},
+            labels={"horizon": "P30D", "mature": 0.8},
+            retrain={"when": ["drift"], "every": "P14D", "cooldown": "P1D", "min_labels": 100},
+        ),
+        SCHEMA,
+    )
+    anchor = datetime(2013, 1, 1, 6, tzinfo=UTC)
+    assert found.verdict.window == WindowPolicy(
+        timedelta(hours=6), None, timedelta(minutes=30), anchor, 50
+    )
+    assert found.verdict.labels == LabelPolicy(30 * DAY, 0.8)
+    assert found.verdict.drift == DriftPolicy({"x": "psi"}, {"x": 0.2}, 0.3)
+    assert found.verdict.performance == PerformancePolicy("rmse", 0.1)
+    assert found.quality == QualityPolicy(0.2, 0.4, 0.1, 0.5)
+    assert found.retrain == RetrainPolicy(frozenset({Trigger.DRIFT}), 14 * DAY, DAY, 100)
+    assert found.name == "late"
+
+
+def test_every_setting_of_a_run_reaches_its_policy():
+    retrain = {"budget": "PT5M", "candidates": ["tree"], "minimum_gain": 0.01, "seed": 3}
+    model = configured(window={"rows": 300}, performance={"metric": "rmse"}, retrain=retrain)
+    found = retrained("late", model, SCHEMA)
+    assert (found.name, found.schema) == ("late", SCHEMA)
+    assert (found.minimum_gain, found.seed) == (0.01, 3)
+    assert (found.search.metric, found.search.window) == ("rmse", 300)
+    assert (found.search.algorithms, found.search.budget) == (("tree",), timedelta(minutes=5))
+
+
+def test_defaults_of_the_file_are_those_of_the_policies_they_become():
+    found = watched("late", configured(), Schema(Task.BINARY, {}, "y", classes=("0", "1")))
+    assert found.verdict.window == WindowPolicy(every=7 * DAY)
+    assert found.verdict.labels == LabelPolicy()
+    assert found.verdict.drift == DriftPolicy()
+    assert found.verdict.performance == PerformancePolicy("roc_auc")
+    assert found.quality == QualityPolicy()
+    assert found.retrain == RetrainPolicy()
+
+
+@pytest.mark.parametrize(
+    ("task", "metric"),
+    [(Task.BINARY, "roc_auc"), (Task.MULTICLASS, "accuracy"), (Task.REGRESSION, "mae")],
+)
+def test_the_metric_that_decides_follows_from_the_task(task, metric):
+    schema = Schema(task, {}, "y")
+    assert watched("late", configured(), schema).verdict.performance.metric == metric
+    assert retrained("late", configured(), schema).search.metric == metric
