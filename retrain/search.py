@@ -1,7 +1,7 @@
 """Search: which recipe does best on rows that come after those it was fitted on."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -16,20 +16,15 @@ from monitor.columns import IntArray
 from monitor.errors import NotPossibleError
 from monitor.reference import Estimate
 from monitor.schema import Schema, Task
-from retrain.candidates import ALGORITHMS, MIN_TRAINING_ROWS, Recipe, fit, predict, recipes
-from retrain.dataset import Dataset, Fold, TargetArray, newest, sample, split, take
+from retrain.candidates import ALGORITHMS, MIN_TRAINING_ROWS, Recipe, fit, predict
+from retrain.contenders import first_round, shorter_ranges
+from retrain.dataset import Dataset, Fold, TargetArray, sample, split, take
 from retrain.evaluation import Evaluation, evaluate
 
 Progress = Callable[[int, int, str], None]
 """Called with the fits done, the fits planned, and what is done next."""
 
-TRAINING_RANGES = (4, 8, 26)
-"""Newest windows that compete with all rows: a month, two, and half a year of weeks."""
-
 N_FOLDS_AT_ONCE = 2
-
-MIN_RANGE_ROWS = 200
-"""A shorter training range is noise, whatever it scores."""
 
 
 @dataclass(frozen=True)
@@ -179,11 +174,12 @@ def search(
             f"{METRICS[policy.metric].title}"
         )
     race = _Race(rows, schema, policy, folds, seed, monotonic, progress)
+    known = take(rows, slice(0, folds[-1].start))
     with warnings.catch_warnings():
         # Here for all threads of all fits: the filters belong to the process, not to a thread.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        race.run(_first_round(policy, schema))
-        race.run(_with_ranges(race.leader().recipe, rows, folds, policy))
+        race.run(first_round(policy.algorithms, schema.task, policy.first))
+        race.run(shorter_ranges(race.leader().recipe, known, policy.window))
     progress(race.n_done, race.n_done, f"{race.leader().recipe.name} is best")
     return race.result()
 
@@ -294,23 +290,6 @@ def _mean(scores: Sequence[Estimate]) -> tuple[float, float]:
     """Return the mean of the folds' scores, and its standard error."""
     errors = [score.standard_error for score in scores]
     return float(np.mean([s.value for s in scores])), float(np.linalg.norm(errors) / len(errors))
-
-
-def _first_round(policy: SearchPolicy, schema: Schema) -> list[Recipe]:
-    others = recipes(policy.algorithms, schema.task)
-    return [policy.first, *(r for r in others if r != policy.first)] if policy.first else [*others]
-
-
-def _with_ranges(
-    leader: Recipe, rows: Dataset, folds: Sequence[Fold], policy: SearchPolicy
-) -> Iterator[Recipe]:
-    """Give the leader every training range that leaves it neither too few rows nor all."""
-    known = take(rows, slice(0, folds[-1].start))
-    for training_range in (*TRAINING_RANGES, None):
-        n_rows = len(newest(known, training_range, policy.window))
-        is_short = training_range is not None and MIN_RANGE_ROWS <= n_rows < len(known)
-        if training_range != leader.training_range and (is_short or training_range is None):
-            yield replace(leader, training_range=training_range)
 
 
 def _is_usable(fold: Fold, dataset: Dataset, schema: Schema, metric: str) -> bool:
