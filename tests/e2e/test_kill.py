@@ -3,7 +3,10 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 
 import pandas as pd
 import pyarrow.compute as pc
@@ -13,6 +16,7 @@ import yaml
 from leeway.client import Client, ClientError
 from leeway.demo import MODEL, WEEK, as_sent, between, free_port, prepare_folder
 from leeway.flights import ID, REFERENCE_END, TARGET, TIME, load_flights
+from monitor.adapters.clocks import FileClock
 from monitor.adapters.history import History
 from monitor.batch import LABEL, PREDICTION_ID
 from monitor.window import Window
@@ -49,7 +53,7 @@ class Replay:
     """The demo's client, which repeats what was not acknowledged; it runs beside the test."""
 
     flights: pd.DataFrame
-    clock: object
+    clock: FileClock
     url: str = ""
     acknowledged: dict[str, list[str]] = field(default_factory=dict)
     n_retries: int = 0
@@ -58,37 +62,40 @@ class Replay:
     def run(self) -> None:
         try:
             for number in range(N_WEEKS):
-                self._week(REFERENCE_END + number * WEEK)
+                self.week(REFERENCE_END + number * WEEK)
         except BaseException as error:  # noqa: BLE001 - raised again by the test
             self.failure = error
 
-    def _week(self, start) -> None:
-        path = f"/v1/models/{MODEL}"
+    def week(self, start: datetime) -> None:
+        """Replay a week, its labels and its checks."""
         for day in range(7):
             first = start + day * DAY
             self.clock.set(first + DAY)
             rows = as_sent(between(self.flights, first, first + DAY))
-            self._send(f"{path}/predict?durable=true", rows, f"flights-{first:%Y-%m-%d}")
+            name = f"flights-{first:%Y-%m-%d}"
+            predict = partial(
+                Client.predict, model=MODEL, frame=rows, request_id=name, durable=True
+            )
+            self._send(name, predict, rows[ID].tolist())
         labels = between(self.flights, start, start + WEEK)[[ID, TARGET]].dropna()
-        self._send(f"{path}/labels", labels, f"labels-{start:%Y-%m-%d}")
-        self._send(f"{path}/checks", None, f"checks-{start:%Y-%m-%d}")
+        name = f"labels-{start:%Y-%m-%d}"
+        self._send(name, partial(Client.log_labels, model=MODEL, frame=labels, request_id=name))
+        check = partial(Client.post, path=f"/v1/models/{MODEL}/checks")
+        self._send(f"checks-{start:%Y-%m-%d}", check)
 
-    def _send(self, path: str, rows: pd.DataFrame | None, request_id: str) -> None:
+    def _send(self, name: str, send: Callable[[Client], object], ids: Sequence[str] = ()) -> None:
         deadline = time.monotonic() + RETRY_SECONDS
         while True:
             try:
                 with Client(self.url) as client:
-                    if rows is None:
-                        client.post(path)
-                    else:
-                        client._post(path, rows, request_id)
+                    send(client)
             except ClientError:
                 if time.monotonic() > deadline:
                     raise
                 self.n_retries += 1
                 time.sleep(0.05)
             else:
-                self.acknowledged[request_id] = [] if rows is None else rows[ID].tolist()
+                self.acknowledged[name] = list(ids)
                 return
 
 
@@ -159,7 +166,7 @@ def test_killed_thrice_in_the_middle_of_the_replay_nothing_is_lost_or_doubled(
 def test_the_story_goes_on_after_a_kill(folder, flights, serve_in):
     server = serve_in(folder)
     replay = Replay(flights, folder.clock, server.url)
-    replay._week(REFERENCE_END)
+    replay.week(REFERENCE_END)
     with server.client() as client:
         before = client.get(f"/v1/models/{MODEL}/windows")
     server.kill()
@@ -167,7 +174,7 @@ def test_the_story_goes_on_after_a_kill(folder, flights, serve_in):
     replay.url = again.url
     with again.client() as client:
         assert client.get(f"/v1/models/{MODEL}/windows") == before
-        replay._week(REFERENCE_END + WEEK)
+        replay.week(REFERENCE_END + WEEK)
         windows = client.get(f"/v1/models/{MODEL}/windows")
         assert [w["index"] for w in windows] == [0, 1]
         assert windows[1]["n_rows"] == len(

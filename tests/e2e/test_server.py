@@ -174,11 +174,10 @@ def test_a_server_that_is_told_to_stop_ends_with_its_worker(serve, eventually):
 
 
 def test_beyond_loopback_a_server_without_a_key_refuses_to_start(home):
-    for host in ("0.0.0.0", "::"):
-        ended = home.cli("serve", "--host", host)
-        assert (ended.returncode, ended.stdout) == (2, "")
-        (line,) = ended.stderr.splitlines()
-        assert f"set a key before listening on {host}" in line
+    ended = home.cli("serve", "--host", "0.0.0.0")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    (line,) = ended.stderr.splitlines()
+    assert "set a key before listening on 0.0.0.0" in line
 
 
 def test_a_server_with_a_key_answers_those_who_have_it(serve):

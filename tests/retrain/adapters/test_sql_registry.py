@@ -59,6 +59,15 @@ def test_promotion_and_rollback_move_both_aliases_and_are_on_record(
     ]
 
 
+def test_a_second_rollback_goes_further_back(registry, bundle, week_start):
+    for number in (2, 3):
+        registry.register(bundle, week_start(0))
+        registry.promote("late", number, week_start(number), "better")
+    assert [registry.roll_back("late", week_start(n), "worse") for n in (4, 5)] == [2, 1]
+    with pytest.raises(NotPossibleError, match="no version to go back to"):
+        registry.roll_back("late", week_start(6), "still worse")
+
+
 def test_a_move_that_cannot_be_recorded_moves_no_alias(registry, bundle, app, week_start):
     registry.register(bundle, week_start(0))
     refuse = "CREATE TRIGGER refuse BEFORE INSERT ON moves BEGIN SELECT RAISE(ABORT, 'full'); END"
