@@ -31,7 +31,9 @@ def read_table(path: Path) -> pa.Table:
         raise SchemaError(f"{path}: there is no such file")
     try:
         if path.suffix.lower() == ".csv":
-            return pa.csv.read_csv(path)
+            # An empty cell is a missing value here as it is in a request's body.
+            options = pa.csv.ConvertOptions(strings_can_be_null=True)
+            return pa.csv.read_csv(path, convert_options=options)
         return pa.parquet.read_table(path)
     except pa.ArrowException as error:
         raise SchemaError(f"{path}: neither Parquet nor CSV (by its ending): {error}") from error

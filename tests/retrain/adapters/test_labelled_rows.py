@@ -120,3 +120,8 @@ def test_a_file_that_is_not_there_or_no_table_is_refused(tmp_path):
     (tmp_path / "r.parquet").write_text("no table")
     with pytest.raises(SchemaError, match="neither Parquet nor CSV"):
         read_table(tmp_path / "r.parquet")
+
+
+def test_an_empty_cell_of_a_csv_reference_is_a_missing_value(tmp_path):
+    (tmp_path / "reference.csv").write_text("x,shop\n1,north\n,\n")
+    assert read_table(tmp_path / "reference.csv").to_pylist()[1] == {"x": None, "shop": None}
