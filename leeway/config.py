@@ -134,6 +134,8 @@ class QualityConfig(_Strict):
     """Share of values far outside the reference's range."""
     schema_change: float = Field(default=0.01, gt=0, le=1)
     """Share of rows with a column missing, extra or of another type."""
+    refused: float = Field(default=0.01, gt=0, le=1)
+    """Share of the rows sent that could not be stored."""
 
 
 class PerformanceConfig(_Strict):

@@ -87,7 +87,7 @@ def taken_in(
         if services.on_schema_change(model) == "refuse":
             intake.refuse_changes(batches)
     except BatchRefusedError as error:
-        services.store.refuse(model, error.reason, raw.n_rows if raw else 1)
+        services.store.refuse(model, error.reason, raw.n_rows if raw else 1, now)
         raise
     return batches
 

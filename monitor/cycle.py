@@ -11,7 +11,7 @@ from monitor.alert import Judged
 from monitor.batch import LABEL, MODEL_VERSION
 from monitor.checks.drift import drift_scores
 from monitor.checks.performance import performance
-from monitor.checks.quality import QualityPolicy, quality_scores
+from monitor.checks.quality import QualityPolicy, quality_scores, refusal_scores
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import TableColumns
 from monitor.decision import ModelState, RetrainPolicy, decide
@@ -98,6 +98,8 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     current = TableColumns(_with_target(rows, schema))
     scores = drift_scores(champion.reference, current, policy.drift)
     scores += quality_scores(champion.reference, current, changes, watched.quality)
+    n_refused = world.store.refused(watched.name, window)
+    scores += refusal_scores(n_refused, rows.num_rows, watched.quality)
     scores += _performance(rows, champion, policy)
 
     enough = min_rows(policy.window, champion.reference)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from monitor.checks.quality import REFUSED
 from monitor.checks.score import Check, Score, Status
 from monitor.verdict import Verdict
 
@@ -25,7 +26,8 @@ class Finding:
     column : str
         The column.
     sign : str
-        How it shows: missing, unseen, out_of_range, schema_missing, schema_extra, schema_retyped.
+        How it shows: missing, unseen, out_of_range, refused (of no column), schema_missing,
+        schema_extra, schema_retyped.
     sentence : str
         The evidence in plain words.
     """
@@ -60,6 +62,7 @@ _SIGNS = {
     "out_of_range": "{column}: {value:.0%} of values lie far outside the reference's range",
     "schema_missing": "{column}: the column did not arrive in {value:.0%} of rows",
     "schema_extra": "{column}: a column the schema does not know, in {value:.0%} of rows",
+    REFUSED: "{value:.0%} of the rows that came could not be stored and were refused",
     "schema_retyped": "{column}: {value:.0%} of rows came in another type",
 }
 

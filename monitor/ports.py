@@ -180,6 +180,10 @@ class Store(Protocol):
         """Return what the next decision rests on; new labels are counted since a time."""
         ...
 
+    def refused(self, model: str, window: Window) -> int:
+        """Return the rows refused while a window was open, by time of receipt."""
+        ...
+
     def record(self, record: CycleRecord, channels: Sequence[str]) -> bool:
         """Record everything of a cycle at once; False when another process was first."""
         ...

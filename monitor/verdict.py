@@ -7,6 +7,7 @@ import numpy as np
 
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.performance import METRICS
+from monitor.checks.quality import REFUSED
 from monitor.checks.score import BreachWhen, Check, Score, Status, worst
 from monitor.reference import Estimate, Reference
 from monitor.window import Counts, LabelPolicy, WindowPolicy
@@ -158,12 +159,10 @@ def judge(
     Returns
     -------
     Verdict
-        NO_DATA throughout when the window has too few rows.
+        NO_DATA when the window has too few rows, unless rows were refused.
     """
     if counts.n_rows < enough_rows:
-        scored = tuple(replace(score, status=Status.NO_DATA) for score in scores)
-        checks = dict.fromkeys(Check, Status.NO_DATA)
-        return Verdict(Status.NO_DATA, checks, scored, None, provisional=True)
+        return _without_data(scores)
     scored = tuple(replace(score, status=score_status(score)) for score in scores)
     provisional = counts.maturity < policy.labels.mature
     share = share_drifted([score for score in scored if score.column != target])
@@ -174,6 +173,17 @@ def judge(
     }
     status = worst([s for s in checks.values() if s is not Status.NO_DATA])
     return Verdict(status, checks, scored, share, provisional)
+
+
+def _without_data(scores: Sequence[Score]) -> Verdict:
+    """Judge nothing but what was refused: it may be why there are so few rows."""
+    scored = tuple(
+        replace(s, status=score_status(s) if s.method == REFUSED else Status.NO_DATA)
+        for s in scores
+    )
+    quality = worst(_statuses(scored, Check.QUALITY))
+    checks = {**dict.fromkeys(Check, Status.NO_DATA), Check.QUALITY: quality}
+    return Verdict(quality, checks, scored, None, provisional=True)
 
 
 def min_rows(policy: WindowPolicy, reference: Reference) -> int:

@@ -94,10 +94,10 @@ class History:
 
     def refusals(self, model: str) -> Mapping[str, int]:
         """Return rows refused, by reason."""
-        query = select(t.refusals).where(t.refusals.c.model == model)
+        c = t.refusals.c
+        query = select(c.reason, func.sum(c.n_rows)).where(c.model == model).group_by(c.reason)
         with reading(self._engine) as connection:
-            rows = connection.execute(query).mappings()
-            return {row["reason"]: row["n_rows"] for row in rows}
+            return {reason: n_rows for reason, n_rows in connection.execute(query)}  # noqa: C416
 
     def deliveries(self) -> Mapping[tuple[str, str], int]:
         """Count deliveries by channel and outcome: delivered, waiting (after a failure), failed."""

@@ -129,16 +129,26 @@ class SqlStore:
                 .values(attempts=delivery.attempts + 1, last_error=error, **outcome)
             )
 
-    def refuse(self, model: str, reason: str, n_rows: int) -> None:
-        """Count rows that were refused."""
-        c = t.refusals.c
+    def refuse(self, model: str, reason: str, n_rows: int, at: datetime) -> None:
+        """Count rows that were refused, by the minute."""
+        c, minute = t.refusals.c, at.replace(second=0, microsecond=0)
+        mine = (c.model == model, c.reason == reason, c.minute_at == minute)
         with self._engine.begin() as connection:
-            known = update(t.refusals).where(c.model == model, c.reason == reason)
-            changed = connection.execute(known.values(n_rows=c.n_rows + n_rows))
+            changed = connection.execute(
+                update(t.refusals).where(*mine).values(n_rows=c.n_rows + n_rows)
+            )
             if not changed.rowcount:
-                connection.execute(
-                    insert(t.refusals).values(model=model, reason=reason, n_rows=n_rows)
-                )
+                values = {"model": model, "reason": reason, "minute_at": minute, "n_rows": n_rows}
+                connection.execute(insert(t.refusals).values(values))
+
+    def refused(self, model: str, window: Window) -> int:
+        """Return the rows refused while a window was open."""
+        c = t.refusals.c
+        query = select(func.sum(c.n_rows)).where(
+            c.model == model, c.minute_at >= window.start, c.minute_at < window.end
+        )
+        with reading(self._engine) as connection:
+            return connection.execute(query).scalar() or 0
 
 
 def _one(connection: Connection, query: Any, kind: str, name: str) -> Mapping[str, Any]:

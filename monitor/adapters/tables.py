@@ -143,6 +143,7 @@ refusals = Table(
     metadata,
     Column("model", ForeignKey("models.name"), primary_key=True),
     Column("reason", String, primary_key=True),
+    Column("minute_at", UtcTime, primary_key=True),
     Column("n_rows", Integer, nullable=False),
 )
 

@@ -28,12 +28,19 @@ class QualityPolicy:
         A season moves a column past the edge; a wrong unit throws it far beyond.
     schema_change : float
         Share of rows in which a column is missing, extra or of another type.
+    refused : float
+        Share of the rows sent that could not be stored.
     """
 
     null_jump: float = 0.1
     unseen: float = 0.5
     out_of_range: float = 0.05
     schema_change: float = 0.01
+    refused: float = 0.01
+
+
+REFUSED = "refused"
+"""Method of the score of rows that could not be stored."""
 
 
 def quality_scores(
@@ -119,6 +126,31 @@ def _share(
         n_current=whole,
         kind=column.kind,
     )
+
+
+def refusal_scores(n_refused: int, n_rows: int, policy: QualityPolicy) -> list[Score]:
+    """Score the share of rows that were refused; none where nothing was.
+
+    Examples
+    --------
+    >>> [score.value for score in refusal_scores(1, 3, QualityPolicy())]
+    [0.25]
+    """
+    if not n_refused:
+        return []
+    n_sent = n_refused + n_rows
+    return [
+        Score(
+            check=Check.QUALITY,
+            column=None,
+            method=REFUSED,
+            value=n_refused / n_sent,
+            threshold=policy.refused,
+            breach_when=BreachWhen.ABOVE,
+            n_reference=0,
+            n_current=n_sent,
+        )
+    ]
 
 
 def _change_score(change: SchemaChange, n_rows: int, policy: QualityPolicy) -> Score:

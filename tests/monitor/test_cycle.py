@@ -249,3 +249,26 @@ def test_a_cycle_that_cannot_be_run_is_noted_on_the_model_until_one_succeeds(app
         path.write_bytes(content)
     assert len(judge()) == 1
     assert history.model("late")["error"] is None
+
+
+def test_refused_rows_show_on_their_window_and_alert(app, judge, shown, week_start):
+    app.live(0)
+    app.deployment.store.refuse("late", "bad_time", 120, week_start(0) + timedelta(hours=1))
+    judge()
+    (window,) = shown()
+    assert (window["status"], window["diagnosis"], window["decision"]) == (
+        "BREACH",
+        "incident",
+        "hold",
+    )
+    assert "30% of the rows that came could not be stored" in window["sentence"]
+    assert alerts(app) == [("quality", None)]
+
+
+def test_a_window_of_nothing_but_refused_rows_alerts_too(app, judge, shown, week_start):
+    app.live(0)
+    app.clock.set(week_start(2))
+    app.deployment.store.refuse("late", "unparseable", 300, week_start(1) + timedelta(hours=1))
+    judge()
+    assert [window["status"] for window in shown()] == ["OK", "BREACH"]
+    assert alerts(app) == [("quality", None)]

@@ -51,12 +51,13 @@ def upgrade() -> None:
         "refusals",
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("minute_at", sa.DateTime(), nullable=False),
         sa.Column("n_rows", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["model"],
             ["models.name"],
         ),
-        sa.PrimaryKeyConstraint("model", "reason"),
+        sa.PrimaryKeyConstraint("model", "reason", "minute_at"),
     )
     op.create_table(
         "requests",

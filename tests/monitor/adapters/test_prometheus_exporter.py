@@ -3,6 +3,7 @@
 import math
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from monitor.ports import Champion
 from monitor.reference import Estimate, Reference
 from monitor.schema import Kind, Schema, Task
 
+NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 FEATURES = {"x": Kind.NUMERIC, "g": Kind.CATEGORICAL}
 REACHED = {"roc_auc": Estimate(0.82, 0.01, 100), "accuracy": Estimate(0.7, 0.01, 100)}
 
@@ -94,7 +96,7 @@ def test_performance_of_the_reference_exists_from_registration(scrape):
 def test_refused_rows_are_counted_from_zero_by_each_reason(scrape, books):
     reasons = ("unparseable", "bad_time", "bad_id", "bad_label", "schema")
     assert scrape()["leeway_rows_refused_total"] == {("m", reason): 0 for reason in reasons}
-    books.store.refuse("m", "bad_id", 7)
+    books.store.refuse("m", "bad_id", 7, NOON)
     assert scrape()["leeway_rows_refused_total"]["m", "bad_id"] == 7
 
 

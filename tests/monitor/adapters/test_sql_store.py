@@ -16,7 +16,7 @@ from monitor.checks.score import Check, Status
 from monitor.decision import Action
 from monitor.diagnosis import DiagnosisKind
 from monitor.errors import NotFoundError
-from monitor.window import Counts
+from monitor.window import Counts, Window
 
 MONDAY, WEEK = datetime(2026, 1, 5, tzinfo=UTC), timedelta(days=7)
 OPENED = Alert(Check.DRIFT, AlertChange.OPENED, "drift has moved")
@@ -179,8 +179,10 @@ def test_a_pause_and_a_registration_stay_as_they_are_when_repeated(books):
 
 def test_refused_rows_are_added_up_by_reason(books):
     for reason, n_rows in (("bad_id", 3), ("bad_time", 1), ("bad_id", 2)):
-        books.store.refuse("m", reason, n_rows)
-    assert books.history.refusals("m") == {"bad_id": 5, "bad_time": 1}
+        books.store.refuse("m", reason, n_rows, MONDAY)
+    books.store.refuse("m", "bad_id", 4, MONDAY + WEEK)
+    assert books.history.refusals("m") == {"bad_id": 9, "bad_time": 1}
+    assert books.store.refused("m", Window(MONDAY, MONDAY + WEEK)) == 6
 
 
 def test_a_failed_cycle_stays_on_the_model_until_one_succeeds(books):
