@@ -50,11 +50,6 @@ class Client:
         LEEWAY_API_KEY of the server.
     timeout_seconds : float
         How long an answer is waited for.
-
-    Examples
-    --------
-    >>> with Client("http://127.0.0.1:8000") as leeway:  # doctest: +SKIP
-    ...     made = leeway.predict("flights_late", frame)
     """
 
     def __init__(self, url: str, api_key: str | None = None, timeout_seconds: float = 60) -> None:

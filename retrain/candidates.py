@@ -129,7 +129,7 @@ def recipes(algorithms: Sequence[str], task: Task) -> tuple[Recipe, ...]:
     Examples
     --------
     >>> [recipe.name for recipe in recipes(["mlp", "linear"], Task.REGRESSION)]
-    ['linear', 'linear shrunk', 'mlp']
+    ['linear', 'mlp']
     """
     wanted = {_canonical(algorithm) for algorithm in algorithms}
     return tuple(
