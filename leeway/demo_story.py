@@ -117,8 +117,8 @@ def show_story(console: Console, story: Story, document: Document, url: str) -> 
         f"\nMean ROC AUC [bold]{configured['mean']:.3f}[/] with Leeway, {never['mean']:.3f} never "
         f"retrained: [bold]{gain:+.3f}[/] with {configured['promotions']} promotions.\n"
     )
-    console.print(_alerts(story))
-    console.print(_runs(story))
+    console.print(_alerts(story), no_wrap=True, overflow="ellipsis")
+    console.print(_runs(story), no_wrap=True, overflow="ellipsis")
     console.print(
         f"\nTold in {document['seconds']:.0f} s. Pages {url}/  metrics {url}/metrics  "
         f"API {url}/docs"
