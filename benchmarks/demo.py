@@ -15,28 +15,29 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-PAGE_MEBIBYTES = os.sysconf("SC_PAGE_SIZE") / 2**20
+
+def proportional_mebibytes(pid: int) -> float:
+    """Return a process's memory in MiB; pages it shares count in parts: nothing counts twice."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0  # it has ended since
+    return sum(int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:"))
 
 
 def tree_mebibytes(root: int) -> float:
-    """Return the resident memory of a process and all below it, in MiB."""
+    """Return the memory of a process and all below it, in MiB."""
     parents: dict[int, int] = {}
-    resident: dict[int, float] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
+    for entry in Path("/proc").glob("[0-9]*"):
         try:
             stat = (entry / "stat").read_text().rpartition(")")[2].split()
-            resident[int(entry.name)] = (
-                int((entry / "statm").read_text().split()[1]) * PAGE_MEBIBYTES
-            )
         except OSError:
             continue  # it has ended since
         parents[int(entry.name)] = int(stat[1])
     wanted = {root}
     while below := {pid for pid, parent in parents.items() if parent in wanted} - wanted:
         wanted |= below
-    return sum(resident.get(pid, 0.0) for pid in wanted)
+    return sum(map(proportional_mebibytes, wanted))
 
 
 def main() -> None:

@@ -2,9 +2,7 @@
 
 import hashlib
 import platform
-import warnings
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed_version
@@ -12,7 +10,6 @@ from importlib.metadata import version as installed_version
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from sklearn.exceptions import ConvergenceWarning
 
 from monitor.batch import LABEL
 from monitor.checks.performance import performance
@@ -172,17 +169,14 @@ def successor(
     """
     window = model.search.window
     spanned = newest(rows, _n_reference_windows(before, window), window)
-    with ThreadPoolExecutor(1) as beside, warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # see `search`: for both threads
-        fitting = beside.submit(fit, recipe, rows, model.schema, window=window, seed=model.seed)
-        reference = prepare(
-            _with_predictions(spanned, recipe, model),
-            model.schema,
-            performance=before.performance,
-            start=aware(spanned.event_at[0]),
-            end=aware(spanned.event_at[-1]),
-        )
-        pipeline = fitting.result()
+    reference = prepare(
+        _with_predictions(spanned, recipe, model),
+        model.schema,
+        performance=before.performance,
+        start=aware(spanned.event_at[0]),
+        end=aware(spanned.event_at[-1]),
+    )
+    pipeline = fit(recipe, rows, model.schema, window=window, seed=model.seed)
     lineage = _lineage(origin, newest(rows, recipe.training_range, window), model.seed)
     return Bundle(model.name, reference, pipeline, asdict(recipe), gate, lineage)
 

@@ -15,7 +15,6 @@ from leeway.flights import BROKEN_COLUMN, BROKEN_WEEK, REFERENCE_END, REPLAY_END
 
 PATIENCE_SECONDS = 540.0
 GIBIBYTE = 2**30
-PAGE = os.sysconf("SC_PAGE_SIZE")
 
 WINDOW_KEYS = {
     *("index", "start", "end", "n_rows", "metric", "status", "diagnosis", "decision", "reason"),
@@ -37,20 +36,28 @@ class Told:
         return found
 
 
+def proportional_bytes(pid):
+    """Return a process's memory; pages it shares count in parts, so that nothing counts twice."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0  # it ended meanwhile
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
 def resident_bytes(root: int) -> int:
     """Return the memory that a process and all its descendants hold."""
-    parents, sizes = {}, {}
+    parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             stat = (folder / "stat").read_text().rpartition(")")[2].split()
-            sizes[int(folder.name)] = int((folder / "statm").read_text().split()[1]) * PAGE
-        except (FileNotFoundError, ProcessLookupError):
+        except OSError:
             continue  # it ended meanwhile
         parents[int(folder.name)] = int(stat[1])
     tree = {root}
     while found := {pid for pid, parent in parents.items() if parent in tree} - tree:
         tree |= found
-    return sum(sizes.get(pid, 0) for pid in tree)
+    return sum(map(proportional_bytes, tree))
 
 
 @pytest.fixture(scope="module")
