@@ -1,10 +1,9 @@
 """Batch: rows as they arrived in one request, made to fit a model's schema."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 import pyarrow as pa
 
@@ -105,7 +104,3 @@ class Receipt:
 
     n_rows: int
     repeated: bool
-
-
-Row = Mapping[str, Any]
-"""One row of a JSON body."""

@@ -100,7 +100,7 @@ class History:
             return {reason: n_rows for reason, n_rows in connection.execute(query)}  # noqa: C416
 
     def deliveries(self) -> Mapping[tuple[str, str], int]:
-        """Count deliveries by channel and outcome: delivered, waiting (after a failure), failed."""
+        """Count attempts to deliver by channel and outcome: delivered or failed."""
         o = t.outbox.c
         taken = select(o.channel, func.count(o.delivered_at), func.sum(o.attempts))
         with reading(self._engine) as connection:
