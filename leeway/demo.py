@@ -63,6 +63,7 @@ models:
       numeric: [{", ".join(NUMERIC)}]
       categorical: [{", ".join(CATEGORICAL)}]
     window: {{every: P7D}}
+    labels: {{horizon: P28D}}
     retrain: {{budget: PT20S, cooldown: P28D, every: P28D}}
 url: {{url}}
 """

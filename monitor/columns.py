@@ -1,8 +1,8 @@
 """Columns: a table as the checks want it, one column at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
-
+ArrowColumn: TypeAlias = pa.Array | pa.ChunkedArray
 
 INT64_END = 2.0**63
 """The first whole number that 64 bits do not hold."""
@@ -30,8 +30,8 @@ class Columns(Protocol):
         """The columns there are."""
         ...
 
-    def column(self, name: str) -> pa.ChunkedArray:
-        """Return one column; raises KeyError when there is none of this name."""
+    def chunks(self, name: str) -> Iterator[pa.Array]:
+        """Read one column in pieces, in order; raises KeyError when there is none of this name."""
         ...
 
 
@@ -51,12 +51,12 @@ class TableColumns:
         """The columns there are."""
         return list(self.table.column_names)
 
-    def column(self, name: str) -> pa.ChunkedArray:
-        """Return one column."""
-        return self.table.column(name)
+    def chunks(self, name: str) -> Iterator[pa.Array]:
+        """Return one column's pieces."""
+        return iter(self.table.column(name).chunks)
 
 
-def numbers(column: pa.ChunkedArray) -> FloatArray:
+def numbers(column: ArrowColumn) -> FloatArray:
     """Return a column as float64, null as NaN.
 
     Examples
@@ -65,15 +65,10 @@ def numbers(column: pa.ChunkedArray) -> FloatArray:
     [1.0, nan, 3.0]
     """
     # Unsafe: whole numbers beyond 2**53 are rounded, which no score can tell.
-    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    return np.asarray(pc.cast(column, pa.float64(), safe=False), dtype=np.float64)
 
 
-def finite(values: FloatArray) -> FloatArray:
-    """Return the values that are numbers: NaN and ±inf are left out, as Evidently does."""
-    return values[np.isfinite(values)]
-
-
-def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def texts(column: ArrowColumn) -> ArrowColumn:
     """Return a column as strings, so that levels compare alike whatever type they came in.
 
     Examples
@@ -107,16 +102,3 @@ def class_name(value: object) -> str:
     if isinstance(value, float) and value.is_integer() and abs(value) < INT64_END:
         return str(int(value))
     return str(value)
-
-
-def level_counts(column: pa.ChunkedArray) -> dict[str, int]:
-    """Count each level of a categorical column; nulls are left out.
-
-    Examples
-    --------
-    >>> level_counts(pa.chunked_array([["b", "a", None, "b"]]))
-    {'a': 1, 'b': 2}
-    """
-    counted = pc.value_counts(texts(column).drop_null())
-    names, counts = counted.field("values").to_pylist(), counted.field("counts").to_pylist()
-    return dict(sorted(zip(names, counts, strict=True)))

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from monitor.alert import Judged
 from monitor.batch import LABEL, MODEL_VERSION
-from monitor.checks.drift import drift_scores
+from monitor.checks.columns import column_scores
 from monitor.checks.performance import performance
-from monitor.checks.quality import QualityPolicy, quality_scores, refusal_scores
+from monitor.checks.quality import QualityPolicy, change_scores, refusal_scores
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import TableColumns
 from monitor.decision import ModelState, RetrainPolicy, decide
@@ -96,8 +96,8 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     changes = world.log.changes(watched.name, window)
 
     current = TableColumns(_with_target(rows, schema))
-    scores = drift_scores(champion.reference, current, policy.drift)
-    scores += quality_scores(champion.reference, current, changes, watched.quality)
+    scores = column_scores(champion.reference, current, policy.drift, watched.quality)
+    scores += change_scores(changes, rows.num_rows, watched.quality)
     n_refused = world.store.refused(watched.name, window)
     scores += refusal_scores(n_refused, rows.num_rows, watched.quality)
     scores += _performance(rows, champion, policy)

@@ -1,69 +1,37 @@
 """Reference: the training-time rows, prepared once so that each comparison is cheap."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
-from monitor.columns import Columns, FloatArray, IntArray, finite, level_counts, numbers
+from monitor.columns import Columns, FloatArray
 from monitor.schema import Kind, Schema
+from monitor.values import PIECE_ROWS, CategoricalValues, NumericValues, read_values
 
 OUTER_QUANTILES = (0.001, 0.999)
 """A numeric column's range. Never the minimum and maximum: one bad row would widen it for good."""
 
 
 @dataclass(frozen=True)
-class NumericReference:
+class NumericReference(NumericValues):
     """A numeric column of the reference.
 
     Parameters
     ----------
-    values : ndarray, shape (n_values,), sorted ascending
-        The finite values; null, NaN and ±inf are left out, as Evidently does.
-    n_rows : int
-        Rows, the missing ones included.
-    n_null : int
-        Missing rows (null or NaN).
     std : float
-        Standard deviation of `values`, ddof 0; NaN when there are none.
+        Standard deviation of the values, ddof 0; NaN when there are none.
     low, high : float
-        The .1 % and 99.9 % quantiles of `values`; NaN when there are none.
+        Their .1 % and 99.9 % quantiles; NaN when there are none.
     """
 
-    values: FloatArray
-    n_rows: int
-    n_null: int
     std: float
     low: float
     high: float
-    kind: Kind = field(default=Kind.NUMERIC, init=False)
 
 
-@dataclass(frozen=True)
-class CategoricalReference:
-    """A categorical column of the reference.
-
-    Parameters
-    ----------
-    levels : tuple of str, sorted
-        The levels as text.
-    counts : ndarray, shape (n_levels,)
-        Rows of each level.
-    n_rows : int
-        Rows, the missing ones included.
-    n_null : int
-        Missing rows.
-    """
-
-    levels: tuple[str, ...]
-    counts: IntArray
-    n_rows: int
-    n_null: int
-    kind: Kind = field(default=Kind.CATEGORICAL, init=False)
-
-
-ColumnReference = NumericReference | CategoricalReference
+ColumnReference = NumericReference | CategoricalValues
 
 
 @dataclass(frozen=True)
@@ -143,24 +111,28 @@ def prepare(
 
 def prepare_column(columns: Columns, name: str, kind: Kind) -> ColumnReference:
     """Prepare one column."""
-    column = columns.column(name)
-    if kind is Kind.CATEGORICAL:
-        counts = level_counts(column)
-        n_rows = len(column)
-        return CategoricalReference(
-            levels=tuple(counts),
-            counts=np.fromiter(counts.values(), dtype=np.int64, count=len(counts)),
-            n_rows=n_rows,
-            n_null=n_rows - sum(counts.values()),
-        )
-    rows = numbers(column)
-    values = np.sort(finite(rows))
-    low, high = np.quantile(values, OUTER_QUANTILES) if values.size else (np.nan, np.nan)
+    found = read_values(columns, name, kind)
+    if isinstance(found, CategoricalValues):
+        return found
+    low, high = (_quantile(found.values, share) for share in OUTER_QUANTILES)
     return NumericReference(
-        values=values,
-        n_rows=rows.size,
-        n_null=int(np.isnan(rows).sum()),
-        std=float(values.std()) if values.size else np.nan,
-        low=float(low),
-        high=float(high),
+        found.values, found.n_rows, found.n_null, found.whole, _std(found.values), low, high
     )
+
+
+def _std(values: FloatArray) -> float:
+    """Return the standard deviation, a piece at a time: no second column is made on the way."""
+    if not values.size:
+        return np.nan
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = values.mean()
+        pieces = np.split(values, range(PIECE_ROWS, values.size, PIECE_ROWS))
+        return float(np.sqrt(sum(np.sum((piece - mean) ** 2) for piece in pieces) / values.size))
+
+
+def _quantile(ordered: FloatArray, share: float) -> float:
+    if not ordered.size:
+        return np.nan
+    place = share * (ordered.size - 1)
+    around = ordered[[int(np.floor(place)), int(np.ceil(place))]]
+    return float(np.interp(place % 1, (0, 1), around))

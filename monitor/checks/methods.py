@@ -1,21 +1,14 @@
-"""Methods: how two columns are compared, as in Evidently 0.7.23, on prepared columns.
+"""Methods: the ways to compare two columns that Evidently 0.7.23 has, and its default choice.
 
 Names, default thresholds and the choice of a default are Evidently's
 (``evidently.legacy.calculations.stattests``), so that a score means here what it means there;
 what is added is the direction, which Evidently keeps inside each function.
 """
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
-
-import numpy as np
-from scipy import stats
-from scipy.spatial import distance
 
 from monitor.checks.score import BreachWhen
-from monitor.columns import FloatArray, IntArray
 from monitor.schema import Kind
 
 
@@ -71,8 +64,6 @@ FEW_LEVELS = 5
 """A numeric column with at most this many distinct values is compared level by level."""
 
 TWO_LEVELS = 2
-MIN_STD = 0.001
-SMALL_SHARE = 0.0001
 
 
 def default_method(*, kind: Kind, n_reference: int, n_unique: int) -> str:
@@ -102,150 +93,3 @@ def default_method(*, kind: Kind, n_reference: int, n_unique: int) -> str:
     if many_numbers:
         return "ks"
     return "chisquare" if n_unique > TWO_LEVELS else "z"
-
-
-def wasserstein(*, reference: FloatArray, current: FloatArray, std: float) -> float:
-    """Measure the first Wasserstein distance in units of the reference's standard deviation.
-
-    Parameters
-    ----------
-    reference : ndarray, shape (n_reference,), sorted ascending
-    current : ndarray, shape (n_current,), sorted ascending
-    std : float
-        Standard deviation of `reference`, ddof 0; values under .001 count as .001.
-
-    Examples
-    --------
-    >>> wasserstein(reference=np.array([0.0, 2.0]), current=np.array([3.0, 5.0]), std=1.0)
-    3.0
-    """
-    both = np.concatenate([reference, current])
-    order = np.argsort(both, kind="stable")  # merges two sorted runs, it does not sort anew
-    n_below = np.arange(1, both.size)
-    from_reference = np.cumsum(order < reference.size)[:-1]
-    gaps = from_reference / reference.size - (n_below - from_reference) / current.size
-    return float(np.sum(np.abs(gaps) * np.diff(both[order])) / max(std, MIN_STD))
-
-
-def ks(*, reference: FloatArray, current: FloatArray) -> float:
-    """Give the p-value of the two-sample Kolmogorov-Smirnov test, exact up to 10 000 values.
-
-    Parameters
-    ----------
-    reference : ndarray, shape (n_reference,)
-    current : ndarray, shape (n_current,)
-
-    Examples
-    --------
-    >>> round(ks(reference=np.arange(5.0), current=np.arange(5.0) + 9), 6)
-    0.007937
-    """
-    with warnings.catch_warnings():
-        # said where the exact count overflows; the asymptotic value it falls back to is Evidently's
-        warnings.filterwarnings("ignore", "ks_2samp: Exact calculation", RuntimeWarning)
-        return float(stats.ks_2samp(reference, current).pvalue)
-
-
-def jensenshannon(*, reference: IntArray, current: IntArray) -> float:
-    """Measure the Jensen-Shannon distance, natural logarithm, 0 to √(ln 2).
-
-    Parameters
-    ----------
-    reference : ndarray, shape (n_levels,)
-        Rows of each level or bin.
-    current : ndarray, shape (n_levels,)
-        The same levels on the other side.
-
-    Examples
-    --------
-    >>> round(jensenshannon(reference=np.array([5, 5]), current=np.array([10, 0])), 6)
-    0.464501
-    """
-    return float(distance.jensenshannon(reference / reference.sum(), current / current.sum()))
-
-
-def psi(*, reference: IntArray, current: IntArray) -> float:
-    """Measure the population stability index; a share of 0 counts as a very small one.
-
-    Parameters
-    ----------
-    reference : ndarray, shape (n_levels,)
-        Rows of each level or bin.
-    current : ndarray, shape (n_levels,)
-        The same levels on the other side.
-
-    Examples
-    --------
-    >>> round(psi(reference=np.array([50, 50]), current=np.array([75, 25])), 6)
-    0.274653
-    """
-    expected, observed = _shares_above_zero(reference), _shares_above_zero(current)
-    return float(np.sum((expected - observed) * np.log(expected / observed)))
-
-
-def _shares_above_zero(counts: IntArray) -> FloatArray:
-    shares: FloatArray = counts / counts.sum()
-    smallest = shares[shares > 0].min()
-    # Evidently's rule: .0001, unless a real share is no larger than that
-    shares[shares == 0] = smallest / 10**6 if smallest <= SMALL_SHARE else SMALL_SHARE
-    return shares
-
-
-def chisquare(*, reference: IntArray, current: IntArray) -> float:
-    """Give the p-value of Pearson's test with the reference's shares as expectation.
-
-    Parameters
-    ----------
-    reference : ndarray, shape (n_levels,)
-        Rows of each level; a level only the current rows have makes the p-value 0.
-    current : ndarray, shape (n_levels,)
-        The same levels on the other side.
-
-    Examples
-    --------
-    >>> round(chisquare(reference=np.array([10, 10, 20]), current=np.array([3, 4, 13])), 6)
-    0.386741
-    """
-    expected = reference * (current.sum() / reference.sum())
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float(stats.chisquare(current, expected).pvalue)
-
-
-def z(*, reference: IntArray, current: IntArray) -> float:
-    """Give the two-sided p-value for the share of the first level, pooled variance.
-
-    Parameters
-    ----------
-    reference : ndarray, shape (n_levels,)
-        Rows of each level, levels in ascending order; those after the first are taken together.
-    current : ndarray, shape (n_levels,)
-        The same levels on the other side.
-
-    Examples
-    --------
-    >>> round(z(reference=np.array([50, 50]), current=np.array([60, 40])), 6)
-    0.155218
-    """
-    if reference.size == 1:
-        return 1.0
-    n_reference, n_current = reference.sum(), current.sum()
-    before, after = reference[1:].sum() / n_reference, current[1:].sum() / n_current
-    pooled = (before * n_reference + after * n_current) / (n_reference + n_current)
-    error = np.sqrt(pooled * (1 - pooled) * (1 / n_reference + 1 / n_current))
-    return float(2 * (1 - stats.norm.cdf(abs((before - after) / error))))
-
-
-class CountKernel(Protocol):
-    """A method that needs only how many rows each level or bin has."""
-
-    def __call__(self, *, reference: IntArray, current: IntArray) -> float:
-        """Compare rows of each level, the same levels in the same order on both sides."""
-        ...
-
-
-COUNT_KERNELS: Mapping[str, CountKernel] = {
-    "jensenshannon": jensenshannon,
-    "psi": psi,
-    "chisquare": chisquare,
-    "z": z,
-}

@@ -1,16 +1,15 @@
 """Quality: is what arrived the same thing as before, whatever its distribution?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from monitor.batch import SchemaChange
 from monitor.checks.score import BreachWhen, Check, Score
-from monitor.columns import Columns, FloatArray, numbers, texts
-from monitor.reference import CategoricalReference, ColumnReference, NumericReference, Reference
+from monitor.columns import FloatArray
+from monitor.reference import ColumnReference, NumericReference
+from monitor.values import CategoricalValues, NumericValues, Values
 
 
 @dataclass(frozen=True)
@@ -44,72 +43,77 @@ REFUSED = "refused"
 
 
 def quality_scores(
-    reference: Reference,
-    current: Columns,
-    changes: Sequence[SchemaChange],
-    policy: QualityPolicy,
+    name: str, reference: ColumnReference, current: Values, policy: QualityPolicy
 ) -> list[Score]:
-    """Score every feature's share of missing, unseen and out-of-range values.
-
-    A column that cannot be scored is a failed score of its own; the others are not touched.
+    """Score a feature's share of missing, and of unseen or far out values; and whether it stands.
 
     Parameters
     ----------
-    reference : Reference
-        What the rows are compared with.
-    current : Columns, n_rows rows
-        The window's rows.
-    changes : sequence of SchemaChange
-        How the window's batches differed from the schema.
+    name : str
+        The column.
+    reference : ColumnReference
+        Its side of the reference, prepared.
+    current : Values
+        The window's side.
     policy : QualityPolicy
         The limits.
     """
-    scores: list[Score] = []
-    present = set(current.names)
-    for name in reference.schema.features:
-        if name not in reference.columns or name not in present:
-            continue
-        column = reference.columns[name]
-        try:
-            scores += _column_scores(name, column, current.column(name), policy)
-        except Exception as error:  # noqa: BLE001 - one broken column never loses the rest
-            blank = _share("missing", name, column, 0, 0, limit=None)
-            detail = f"{type(error).__name__}: {error}"
-            scores.append(replace(blank, detail=detail, failed=True))
-    return scores + [_change_score(change, current.n_rows, policy) for change in changes]
-
-
-def _column_scores(
-    name: str, column: ColumnReference, current: pa.ChunkedArray, policy: QualityPolicy
-) -> Iterator[Score]:
-    if isinstance(column, NumericReference):
-        rows = numbers(current)
-        values = rows[~np.isnan(rows)]
-        method, n_outside, limit = "out_of_range", _n_far_out(column, values), policy.out_of_range
+    if isinstance(current, NumericValues):
+        assert isinstance(reference, NumericReference)
+        # An infinite value is no number to compare, but one that is there, and far out.
+        n_values = current.n_rows - current.n_null
+        n_strange = n_values - current.n_values + _n_far_out(reference, current.values)
+        method, limit = "out_of_range", policy.out_of_range
     else:
-        values = texts(current).drop_null()
-        method, n_outside, limit = "unseen", _n_unseen(column, values), policy.unseen
-    before = column.n_null / column.n_rows if column.n_rows else 0.0
-    n_missing = len(current) - len(values)
-    missing = _share(
-        "missing", name, column, n_missing, len(current), limit=before + policy.null_jump
-    )
-    yield replace(missing, reference_value=before)
-    yield _share(method, name, column, n_outside, len(values), limit=limit)
+        assert isinstance(reference, CategoricalValues)
+        n_values, n_strange = current.n_values, _n_unseen(reference, current)
+        method, limit = "unseen", policy.unseen
+    before = reference.n_null / reference.n_rows if reference.n_rows else 0.0
+    most = before + policy.null_jump
+    missing = _share("missing", name, reference, current.n_null, current.n_rows, limit=most)
+    return [
+        replace(missing, reference_value=before),
+        _share(method, name, reference, n_strange, n_values, limit=limit),
+    ]
 
 
-def _n_far_out(column: NumericReference, values: FloatArray) -> int:
-    if not column.values.size:
+def unread(name: str, reference: ColumnReference, reason: str) -> Score:
+    """Return the failed score of a column that could not be read."""
+    blank = _share("missing", name, reference, 0, 0, limit=None)
+    return replace(blank, detail=reason, failed=True)
+
+
+def change_scores(
+    changes: Sequence[SchemaChange], n_rows: int, policy: QualityPolicy
+) -> list[Score]:
+    """Score how many of a window's rows came with a column missing, extra or of another type.
+
+    Parameters
+    ----------
+    changes : sequence of SchemaChange
+        How the window's batches differed from the schema.
+    n_rows : int
+        Rows of the window.
+    policy : QualityPolicy
+        The limit.
+    """
+    return [_change_score(change, n_rows, policy) for change in changes]
+
+
+def _n_unseen(reference: CategoricalValues, current: CategoricalValues) -> int:
+    known = set(reference.levels)
+    counted = zip(current.levels, current.counts.tolist(), strict=True)
+    return sum(count for level, count in counted if level not in known)
+
+
+def _n_far_out(reference: NumericReference, ordered: FloatArray) -> int:
+    if not reference.n_values:
         return 0
     # A column that hardly ever moves has no width; its spread stands in for it.
-    width = max(column.high - column.low, column.std)
-    outside = (values < column.low - width) | (values > column.high + width)
-    return int(outside.sum())
-
-
-def _n_unseen(column: CategoricalReference, values: pa.ChunkedArray) -> int:
-    known = pc.is_in(values, value_set=pa.array(column.levels, pa.string()))
-    return len(values) - int(pc.sum(known).as_py() or 0)
+    width = max(reference.high - reference.low, reference.std)
+    first = np.searchsorted(ordered, reference.low - width, "left")
+    end = np.searchsorted(ordered, reference.high + width, "right")
+    return int(ordered.size - (end - first))
 
 
 def _share(

@@ -13,14 +13,9 @@ from typing import Any
 import numpy as np
 
 from monitor.errors import BundleRefusedError
-from monitor.reference import (
-    CategoricalReference,
-    ColumnReference,
-    Estimate,
-    NumericReference,
-    Reference,
-)
+from monitor.reference import ColumnReference, Estimate, NumericReference, Reference
 from monitor.schema import Kind, Schema, Task
+from monitor.values import CategoricalValues
 from retrain.bundle import TRUSTED_TYPES, Bundle, Lineage
 
 MODEL_FILE = "model.skops"
@@ -161,7 +156,7 @@ def _load_column(document: dict[str, Any], folder: Path) -> ColumnReference:
     array = np.load(folder / document["file"], mmap_mode="r", allow_pickle=False)
     if Kind(document["kind"]) is Kind.NUMERIC:
         return NumericReference(values=array, **kept)
-    return CategoricalReference(counts=array, **{**kept, "levels": tuple(kept["levels"])})
+    return CategoricalValues(counts=array, **{**kept, "levels": tuple(kept["levels"])})
 
 
 def _reference(document: dict[str, Any], folder: Path) -> Reference:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.columns import TableColumns
-from monitor.reference import CategoricalReference, Estimate, NumericReference, prepare
+from monitor.reference import Estimate, NumericReference, prepare
 from monitor.schema import Kind, Schema, Task
+from monitor.values import CategoricalValues
 from monitor.window import MONDAY
 
 modest = settings(max_examples=80, deadline=None, derandomize=True)
@@ -70,7 +71,7 @@ def test_an_all_null_number_has_no_values_no_spread_and_no_range(values):
 def test_a_categorical_column_is_its_levels_in_order_with_their_counts(values):
     found = categorical(pa.array(values, pa.string()))
     known = [v for v in values if v is not None]
-    assert isinstance(found, CategoricalReference)
+    assert isinstance(found, CategoricalValues)
     assert found.levels == tuple(sorted(set(known)))
     assert found.counts.tolist() == [known.count(level) for level in found.levels]
     assert (found.n_rows, found.n_null) == (len(values), len(values) - len(known))
@@ -112,6 +113,6 @@ def test_a_reference_holds_what_it_was_told_and_cannot_be_changed():
 def test_a_table_is_read_a_column_at_a_time_and_a_missing_one_has_its_name():
     rows = TableColumns(pa.table({"x": [1.0, 2.0], "g": ["a", "b"]}))
     assert (rows.n_rows, list(rows.names)) == (2, ["x", "g"])
-    assert rows.column("g").to_pylist() == ["a", "b"]
+    assert [chunk.to_pylist() for chunk in rows.chunks("g")] == [["a", "b"]]
     with pytest.raises(KeyError, match="nowhere"):
-        rows.column("nowhere")
+        rows.chunks("nowhere")

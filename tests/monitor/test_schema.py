@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.columns import class_name, level_counts
+from monitor.columns import TableColumns, class_name
 from monitor.errors import SchemaError
 from monitor.schema import MAX_CLASSES, Kind, Roles, Schema, Task, as_class, infer
+from monitor.values import read_values
 
 modest = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -359,15 +360,19 @@ def test_naming_a_class_again_changes_nothing(value, other):
     assert as_class(name, classes) == name
 
 
+def levels_of(values):
+    return read_values(TableColumns(pa.table({"g": values})), "g", Kind.CATEGORICAL)
+
+
 @modest
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=8))
 def test_a_column_of_floats_has_the_levels_that_its_values_have_one_by_one(floats):
-    found = level_counts(pa.chunked_array([pa.array(floats, pa.float64())]))
-    alone = [level_counts(pa.chunked_array([[value]])) for value in floats]
-    assert found.keys() == {name for counts in alone for name in counts}
-    assert sum(found.values()) == len(floats)
+    found = levels_of(pa.array(floats, pa.float64()))
+    alone = [levels_of(pa.array([value])) for value in floats]
+    assert set(found.levels) == {level for one in alone for level in one.levels}
+    assert found.counts.sum() == len(floats)
 
 
 @pytest.mark.parametrize("value", [1, 1.0, -3.0, 2.5, 3e15, 1e20, True, False, "late"])
 def test_a_single_value_is_named_as_a_column_of_it_is(value):
-    assert list(level_counts(pa.chunked_array([[value]]))) == [class_name(value)]
+    assert levels_of(pa.array([value])).levels == (class_name(value),)

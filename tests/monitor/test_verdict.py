@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.checks.drift import DriftPolicy, drift_scores
-from monitor.checks.quality import QualityPolicy, quality_scores
+from monitor.checks.columns import column_scores
+from monitor.checks.drift import DriftPolicy
+from monitor.checks.quality import QualityPolicy
 from monitor.checks.score import BreachWhen, Check, Score, Status, worst
 from monitor.columns import TableColumns
 from monitor.reference import Estimate, Reference, prepare
@@ -244,8 +245,7 @@ REFERENCE = prepare(TableColumns(pa.table(rows())), SCHEMA, performance={})
 
 def judged(columns, drift_policy=DriftPolicy()):  # noqa: B008 - a frozen value
     current = TableColumns(pa.table(columns))
-    scores = drift_scores(REFERENCE, current, drift_policy)
-    scores += quality_scores(REFERENCE, current, (), QualityPolicy())
+    scores = column_scores(REFERENCE, current, drift_policy, QualityPolicy())
     found = verdict(*scores)
     return found, {(s.check, s.column, s.method): s.status for s in found.scores}
 

@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monitor.checks.drift import DriftPolicy, drift_scores
+from monitor.checks.columns import column_scores
+from monitor.checks.drift import DriftPolicy
 from monitor.checks.methods import METHODS, default_method
-from monitor.checks.score import BreachWhen
+from monitor.checks.quality import QualityPolicy
+from monitor.checks.score import BreachWhen, Check
 from monitor.columns import TableColumns
 from monitor.reference import prepare
 from monitor.schema import Kind, Schema, Task
@@ -54,6 +56,11 @@ def evidently():
         ColumnType=core.ColumnType,
         registry=registry,
     )
+
+
+def drift_scores(reference, current, policy):
+    scores = column_scores(reference, current, policy, QualityPolicy())
+    return [score for score in scores if score.check is Check.DRIFT]
 
 
 def score_of(before, after, kind, method=None, threshold=None):
@@ -356,7 +363,9 @@ def test_permutation_methods_repeat_their_score_and_leave_the_random_state_alone
 def test_the_default_methods_never_import_evidently():
     code = """if True:
         import sys, pyarrow as pa
-        from monitor.checks.drift import DriftPolicy, drift_scores
+        from monitor.checks.columns import column_scores
+        from monitor.checks.drift import DriftPolicy
+        from monitor.checks.quality import QualityPolicy
         from monitor.columns import TableColumns
         from monitor.reference import prepare
         from monitor.schema import Kind, Schema, Task
@@ -364,7 +373,7 @@ def test_the_default_methods_never_import_evidently():
         for n_rows in (4, 9, 2000):
             rows = TableColumns(pa.table({"x": range(2 * n_rows), "y": ["a", "b"] * n_rows}))
             reference = prepare(rows, schema, performance={})
-            scores = drift_scores(reference=reference, current=rows, policy=DriftPolicy())
+            scores = column_scores(reference, rows, DriftPolicy(), QualityPolicy())
             assert all(score.value is not None for score in scores), scores
         sys.exit("evidently" in sys.modules)
     """

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.batch import ChangeKind, SchemaChange
-from monitor.checks.quality import QualityPolicy, quality_scores
+from monitor.checks.columns import column_scores
+from monitor.checks.drift import DriftPolicy
+from monitor.checks.quality import QualityPolicy, change_scores
 from monitor.checks.score import BreachWhen, Check
 from monitor.columns import TableColumns
 from monitor.reference import prepare
@@ -24,7 +26,10 @@ RANGE = np.linspace(0.0, 10.0, 1001)
 
 def scored(before, after, changes=(), policy=POLICY):
     reference = prepare(TableColumns(pa.table(before)), SCHEMA, performance={})
-    return quality_scores(reference, TableColumns(pa.table(after)), changes, policy)
+    current = TableColumns(pa.table(after))
+    scores = column_scores(reference, current, DriftPolicy(), policy)
+    scores += change_scores(changes, current.n_rows, policy)
+    return [score for score in scores if score.check is Check.QUALITY]
 
 
 def shares(before, after, **more: object):
