@@ -145,6 +145,8 @@ class PerformanceConfig(_Strict):
     """The metric that decides: roc_auc, accuracy or mae by default, by task."""
     max_drop: float = Field(default=0.03, ge=0)
     """Allowed fall: absolute for metrics in 0-1, relative for losses."""
+    segments: tuple[str, ...] = ()
+    """Categorical features whose levels are looked at one by one."""
 
 
 class LabelsConfig(_Strict):

@@ -6,7 +6,8 @@ from monitor.checks.performance import default_metric
 from monitor.checks.quality import QualityPolicy
 from monitor.cycle import Watched
 from monitor.decision import RetrainPolicy
-from monitor.schema import Schema
+from monitor.errors import ConfigError
+from monitor.schema import Kind, Schema
 from monitor.verdict import PerformancePolicy, VerdictPolicy
 from monitor.window import LabelPolicy, WindowPolicy
 from retrain.search import SearchPolicy
@@ -16,6 +17,7 @@ from retrain.version import Retrained
 def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:
     """Compose the policies of one model's watch."""
     metric = model.performance.metric or default_metric(schema.task)
+    _check_segments(name, model.performance.segments, schema)
     methods = {} if model.drift.methods == "evidently" else model.drift.methods
     return Watched(
         name=name,
@@ -27,7 +29,9 @@ def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:
                 thresholds=model.drift.thresholds,
                 share_drifted=model.drift.share_drifted,
             ),
-            performance=PerformancePolicy(metric, model.performance.max_drop),
+            performance=PerformancePolicy(
+                metric, model.performance.max_drop, model.performance.segments
+            ),
         ),
         quality=QualityPolicy(**model.quality.model_dump()),
         retrain=RetrainPolicy(
@@ -39,10 +43,20 @@ def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:
     )
 
 
+def _check_segments(name: str, segments: tuple[str, ...], schema: Schema) -> None:
+    known = [column for column, kind in schema.features.items() if kind is Kind.CATEGORICAL]
+    for segment in segments:
+        if segment not in known:
+            path = f"models.{name}.performance.segments"
+            expected = f"expected categorical features: {', '.join(known) or 'there is none'}"
+            raise ConfigError("leeway.yaml", path, f"{expected} (found {segment!r})")
+
+
 def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
     """Compose the policies of one model's retraining."""
     window = model.window.every or model.window.rows
     assert window is not None
+    _check_segments(name, model.performance.segments, schema)
     return Retrained(
         name=name,
         schema=schema,
@@ -54,4 +68,5 @@ def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
         ),
         minimum_gain=model.retrain.minimum_gain,
         seed=model.retrain.seed,
+        segments=model.performance.segments,
     )

@@ -11,11 +11,13 @@ from monitor.alert import Judged
 from monitor.batch import LABEL, MODEL_VERSION
 from monitor.checks.columns import column_scores
 from monitor.checks.performance import performance
-from monitor.checks.quality import QualityPolicy, change_scores, refusal_scores
+from monitor.checks.quality import QualityPolicy, change_scores, refusal_scores, repeated_score
 from monitor.checks.score import BreachWhen, Check, Score
-from monitor.columns import TableColumns
+from monitor.checks.segments import segment_performance
+from monitor.columns import Columns, TableColumns
 from monitor.decision import ModelState, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
+from monitor.duplicates import repeated_ratio
 from monitor.errors import LeewayError
 from monitor.message import messages
 from monitor.ports import (
@@ -28,9 +30,15 @@ from monitor.ports import (
     Standing,
     Store,
 )
-from monitor.reference import Estimate
+from monitor.reference import Reference
 from monitor.schema import Schema
-from monitor.verdict import VerdictPolicy, judge, min_rows, performance_scores
+from monitor.verdict import (
+    VerdictPolicy,
+    judge,
+    min_rows,
+    performance_scores,
+    segment_scores,
+)
 from monitor.window import Counts, Window, due_row_ranges, due_time_windows, to_revise
 
 
@@ -100,6 +108,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     scores += change_scores(changes, rows.num_rows, watched.quality)
     n_refused = world.store.refused(watched.name, window)
     scores += refusal_scores(n_refused, rows.num_rows, watched.quality)
+    scores.append(_repeated(champion.reference, current))
     scores += _performance(rows, champion, policy)
 
     enough = min_rows(policy.window, champion.reference)
@@ -130,17 +139,33 @@ def _with_target(rows: pa.Table, schema: Schema) -> pa.Table:
     return features.append_column(schema.target, labels)
 
 
+def _repeated(reference: Reference, current: Columns) -> Score:
+    ratio = repeated_ratio(current, reference.schema.features)
+    return repeated_score(reference.repeated_ratio, ratio, current.n_rows)
+
+
 def _performance(rows: pa.Table, champion: Champion, policy: VerdictPolicy) -> list[Score]:
     """Score the labelled rows that this champion predicted; a crash is a failed score."""
     schema = champion.reference.schema
     try:
         mine = rows.filter(pc.equal(rows.column(MODEL_VERSION), champion.version))
         labelled = mine.filter(pc.is_valid(mine.column(LABEL)))
-        estimates: dict[str, Estimate] = {}
-        if labelled.num_rows:
-            labels = labelled.column(LABEL).to_numpy()
-            estimates = performance(labels, labelled.column(schema.prediction).to_numpy(), schema)
-        return performance_scores(estimates, champion.reference.performance, policy.performance)
+        if not labelled.num_rows:
+            return []
+        labels = labelled.column(LABEL).to_numpy()
+        predictions = labelled.column(schema.prediction).to_numpy()
+        whole = performance(labels, predictions, schema)
+        parts = segment_performance(
+            labels,
+            predictions,
+            labelled,
+            schema,
+            segments=policy.performance.segments,
+            metric=policy.performance.metric,
+        )
+        reference = champion.reference
+        scores = performance_scores(whole, reference.performance, policy.performance)
+        return scores + segment_scores(parts, reference.segments, policy.performance)
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         metric = policy.performance.metric
         detail = f"performance could not be computed: {type(error).__name__}: {error}"

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from monitor.batch import ChangeKind, SchemaChange
 from monitor.body import ABSENT, Body, RawColumn
+from monitor.classes import as_class
 from monitor.columns import class_name, texts
-from monitor.schema import Kind, Schema, Task, as_class
+from monitor.schema import Kind, Schema, Task
 
 
 @dataclass

@@ -25,10 +25,11 @@ from monitor.batch import (
     SchemaChange,
 )
 from monitor.body import ABSENT, Body, RawColumn
+from monitor.classes import as_class
 from monitor.columns import INT64_END, class_name
 from monitor.errors import BatchRefusedError
 from monitor.fitting import Misfits, fit_column, fit_value, is_storable, values_of
-from monitor.schema import Kind, Schema, Task, as_class
+from monitor.schema import Kind, Schema, Task
 
 MAX_ID_LENGTH = 200
 """Longer ids are a mistake: a payload in the wrong column."""

@@ -1,12 +1,13 @@
 """Reference: the training-time rows, prepared once so that each comparison is cheap."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
 
 from monitor.columns import Columns, FloatArray
+from monitor.duplicates import repeated_ratio
 from monitor.schema import Kind, Schema
 from monitor.values import PIECE_ROWS, CategoricalValues, NumericValues, read_values
 
@@ -69,6 +70,10 @@ class Reference:
         Rows of the reference.
     start, end : datetime or None
         Event time of the first and the last row; None without a clock.
+    segments : mapping of str to mapping of str to Estimate
+        The metric that decides, by segment column and level.
+    repeated_ratio : float or None
+        Share of rows that repeat an earlier row in every feature, 0-1.
     """
 
     schema: Schema
@@ -77,6 +82,8 @@ class Reference:
     n_rows: int
     start: datetime | None = None
     end: datetime | None = None
+    segments: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    repeated_ratio: float | None = None
 
 
 def prepare(
@@ -86,6 +93,7 @@ def prepare(
     performance: Mapping[str, Estimate],
     start: datetime | None = None,
     end: datetime | None = None,
+    segments: Mapping[str, Mapping[str, Estimate]] | None = None,
 ) -> Reference:
     """Prepare reference rows for comparison, one column at a time.
 
@@ -99,6 +107,8 @@ def prepare(
         What the model reaches on rows it was not fitted on.
     start, end : datetime or None
         Event time of the first and the last row.
+    segments : mapping of str to mapping of str to Estimate
+        The metric that decides, by segment column and level.
     """
     names = set(columns.names)
     prepared = {
@@ -106,7 +116,16 @@ def prepare(
         for name, kind in schema.kinds().items()
         if name in names
     }
-    return Reference(schema, prepared, performance, columns.n_rows, start, end)
+    return Reference(
+        schema,
+        prepared,
+        performance,
+        columns.n_rows,
+        start,
+        end,
+        segments or {},
+        repeated_ratio(columns, schema.features),
+    )
 
 
 def prepare_column(columns: Columns, name: str, kind: Kind) -> ColumnReference:

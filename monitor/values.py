@@ -106,13 +106,14 @@ def read_values(columns: Columns, name: str, kind: Kind) -> Values:
     >>> read_values(rows, "g", Kind.CATEGORICAL).levels
     ('b',)
     """
-    pieces = _pieces(columns, name)
+    pieces = pieces_of(columns, name)
     if kind is Kind.CATEGORICAL:
         return _count_levels(pieces, columns.n_rows)
     return _sort_numbers(pieces, columns.n_rows)
 
 
-def _pieces(columns: Columns, name: str) -> Iterator[pa.Array]:
+def pieces_of(columns: Columns, name: str) -> Iterator[pa.Array]:
+    """Read one column in pieces of at most `PIECE_ROWS` rows."""
     for chunk in columns.chunks(name):
         for start in range(0, len(chunk), PIECE_ROWS):
             yield chunk.slice(start, PIECE_ROWS)
@@ -148,3 +149,22 @@ def _count_levels(pieces: Iterator[pa.Array], n_rows: int) -> CategoricalValues:
     levels = tuple(sorted(counted))
     counts = np.array([counted[level] for level in levels], dtype=np.int64)
     return CategoricalValues(levels, counts, n_rows, n_rows - int(counts.sum()))
+
+
+def only_value(values: Values) -> float | str | None:
+    """Return the value that all rows with a value have; None when there are several, or none."""
+    if isinstance(values, CategoricalValues):
+        return values.levels[0] if len(values.levels) == 1 else None
+    ordered = values.values
+    return float(ordered[0]) if ordered.size and ordered[0] == ordered[-1] else None
+
+
+def share_of(values: Values, value: float | str) -> float:
+    """Return the share of the values, 0-1, that are this one."""
+    if not values.n_values:
+        return 0.0
+    if isinstance(values, CategoricalValues):
+        known = dict(zip(values.levels, values.counts.tolist(), strict=True))
+        return float(known.get(str(value), 0) / values.n_values)
+    first, end = (np.searchsorted(values.values, value, side) for side in ("left", "right"))
+    return float((end - first) / values.n_values)

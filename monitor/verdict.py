@@ -9,6 +9,7 @@ from monitor.checks.drift import DriftPolicy
 from monitor.checks.performance import METRICS
 from monitor.checks.quality import REFUSED
 from monitor.checks.score import BreachWhen, Check, Score, Status, worst
+from monitor.checks.segments import Segments
 from monitor.reference import Estimate, Reference
 from monitor.window import Counts, LabelPolicy, WindowPolicy
 
@@ -29,10 +30,13 @@ class PerformancePolicy:
         A name of `monitor.checks.performance.METRICS`.
     max_drop : float
         Allowed fall below the reference: absolute for metrics within 0-1, relative for losses.
+    segments : tuple of str
+        Features whose levels are also looked at one by one.
     """
 
     metric: str
     max_drop: float = 0.03
+    segments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,36 @@ def performance_scores(
     return [
         _performance_score(name, estimate, reference.get(name), policy)
         for name, estimate in estimates.items()
+    ]
+
+
+def segment_scores(
+    estimates: Segments, reference: Segments, policy: PerformancePolicy
+) -> list[Score]:
+    """Show a window's metric on each segment beside the reference's.
+
+    Without a threshold: among many segments one looks bad by chance in every window.
+
+    Parameters
+    ----------
+    estimates : mapping of str to mapping of str to Estimate
+        The deciding metric on the window, by segment column and level.
+    reference : mapping of str to mapping of str to Estimate
+        The same on the reference.
+    policy : PerformancePolicy
+        The metric that decides.
+    """
+    return [
+        replace(
+            _performance_score(
+                policy.metric, estimate, reference.get(column, {}).get(level), policy
+            ),
+            column=column,
+            level=level,
+            threshold=None,
+        )
+        for column, levels in estimates.items()
+        for level, estimate in levels.items()
     ]
 
 

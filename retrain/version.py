@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from monitor.batch import LABEL
 from monitor.checks.performance import performance
+from monitor.checks.segments import Segments, segment_performance
 from monitor.columns import TableColumns
 from monitor.reference import Estimate, Reference, prepare
 from monitor.schema import Schema
@@ -49,6 +50,8 @@ class Retrained:
         Gain a challenger must surely have, in the metric's unit.
     seed : int
         Seed of every random choice.
+    segments : tuple of str
+        Features whose levels are also looked at one by one.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Retrained:
     search: SearchPolicy
     minimum_gain: float
     seed: int
+    segments: tuple[str, ...] = ()
 
 
 def first_version(
@@ -94,6 +98,7 @@ def first_version(
         performance=performance,
         start=aware(rows.event_at[0]),
         end=aware(rows.event_at[-1]),
+        segments=_segments(found.validation, found.predictions, model),
     )
     pipeline = fit(
         found.winner.recipe, rows, model.schema, window=model.search.window, seed=model.seed
@@ -116,14 +121,16 @@ def watched_only(table: pa.Table, model: Retrained) -> Bundle:
     """
     schema = model.schema
     rows = from_table(table, with_logged(schema), LABEL)
-    reached = performance(rows.target, rows.features[schema.prediction].to_numpy(), schema)
-    columns = _columns(rows, schema, rows.features[schema.prediction].to_numpy())
+    predictions = rows.features[schema.prediction].to_numpy()
+    reached = performance(rows.target, predictions, schema)
+    columns = _columns(rows, schema, predictions)
     reference = prepare(
         columns,
         schema,
         performance=reached,
         start=aware(rows.event_at[0]),
         end=aware(rows.event_at[-1]),
+        segments=_segments(rows, predictions, model),
     )
     lineage = _lineage(Origin("watched only"), rows, model.seed)
     return Bundle(model.name, reference, None, {}, reached, lineage)
@@ -175,6 +182,7 @@ def successor(
         performance=before.performance,
         start=aware(spanned.event_at[0]),
         end=aware(spanned.event_at[-1]),
+        segments=before.segments,
     )
     pipeline = fit(recipe, rows, model.schema, window=window, seed=model.seed)
     lineage = _lineage(origin, newest(rows, recipe.training_range, window), model.seed)
@@ -208,6 +216,19 @@ def _with_predictions(rows: Dataset, recipe: Recipe, model: Retrained) -> TableC
         )
         made.append(predict(pipeline, take(few, block).features, model.schema))
     return _columns(rows, model.schema, np.concatenate(made))
+
+
+def _segments(rows: Dataset, predictions: TargetArray, model: Retrained) -> Segments:
+    """Return the deciding metric by segment, on rows that the model was not fitted on."""
+    features = pa.Table.from_pandas(rows.features[list(model.segments)], preserve_index=False)
+    return segment_performance(
+        rows.target,
+        predictions,
+        features,
+        model.schema,
+        segments=model.segments,
+        metric=model.search.metric,
+    )
 
 
 def _columns(rows: Dataset, schema: Schema, predictions: TargetArray) -> TableColumns:

@@ -53,7 +53,11 @@ class Record:
     def reference_value(self) -> float | None:
         """The metric on the reference; a promotion does not change it."""
         scores = self.scores(self.measured) if self.measured else ()
-        values = [s["reference_value"] for s in scores if s["method"] == self.metric]
+        values = [
+            s["reference_value"]
+            for s in scores
+            if s["method"] == self.metric and s["level"] is None
+        ]
         return values[0] if values else None
 
     def scores(self, window: Document) -> Sequence[Document]:

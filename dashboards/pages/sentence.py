@@ -119,7 +119,8 @@ def _most_moved(names: Sequence[str]) -> str:
 
 def _metric(record: Record, scores: Sequence[Document]) -> str:
     for score in scores:
-        if score["check"] == Check.PERFORMANCE and score["method"] == record.metric:
+        is_whole = score["check"] == Check.PERFORMANCE and score["level"] is None
+        if is_whole and score["method"] == record.metric:
             return (
                 f"{metric_title(score['method'])} is {number(score['score'])}, "
                 f"on the reference {number(score['reference_value'])}"

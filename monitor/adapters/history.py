@@ -173,7 +173,10 @@ def _acted(connection: Connection, model: str) -> dict[str, Document]:
 def _metrics(connection: Connection, revisions: Sequence[int]) -> dict[int, dict[str, float]]:
     s = t.scores.c
     query = select(s.revision_id, s.method, s.value).where(
-        s.check == "performance", s.revision_id.in_(revisions), s.value.is_not(None)
+        s.check == "performance",
+        s.level.is_(None),
+        s.revision_id.in_(revisions),
+        s.value.is_not(None),
     )
     metrics: dict[int, dict[str, float]] = {}
     for revision, method, value in connection.execute(query):

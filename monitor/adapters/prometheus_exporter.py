@@ -229,7 +229,7 @@ def _unlabelled(scores: Iterable[Document], champion: Champion) -> Iterator[Docu
 
 def _performance_series(families: dict[str, Any], name: str, scores: Iterable[Document]) -> None:
     for score in scores:
-        if score["check"] != Check.PERFORMANCE:
+        if score["check"] != Check.PERFORMANCE or score.get("level") is not None:
             continue
         labels = [name, str(score["version"]), score["method"]]
         value, error = _number(score["score"]), _number(score["standard_error"])

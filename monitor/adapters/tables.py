@@ -77,6 +77,7 @@ scores = Table(
     Column("revision_id", ForeignKey("revisions.id"), nullable=False, index=True),
     Column("check", String, nullable=False),
     Column("column", String),
+    Column("level", String),
     Column("kind", String),
     Column("method", String, nullable=False),
     Column("value", Float),

@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import rankdata
 
+from monitor.classes import as_class
 from monitor.columns import FloatArray
 from monitor.reference import Estimate
-from monitor.schema import Schema, Task, as_class
+from monitor.schema import Schema, Task
 
 BoolArray = npt.NDArray[np.bool_]
 AnyArray = npt.NDArray[np.generic]

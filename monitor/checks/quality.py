@@ -1,6 +1,6 @@
 """Quality: is what arrived the same thing as before, whatever its distribution?"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,7 +9,7 @@ from monitor.batch import SchemaChange
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import FloatArray
 from monitor.reference import ColumnReference, NumericReference
-from monitor.values import CategoricalValues, NumericValues, Values
+from monitor.values import CategoricalValues, NumericValues, Values, only_value, share_of
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,9 @@ class QualityPolicy:
     schema_change: float = 0.01
     refused: float = 0.01
 
+
+BY_CHANCE = 0.001
+"""A column that stands still is spoken of when chance does that less often."""
 
 REFUSED = "refused"
 """Method of the score of rows that could not be stored."""
@@ -74,7 +77,46 @@ def quality_scores(
     return [
         replace(missing, reference_value=before),
         _share(method, name, reference, n_strange, n_values, limit=limit),
+        *_standing(name, reference, current),
     ]
+
+
+def _standing(name: str, reference: ColumnReference, current: Values) -> Iterator[Score]:
+    """Yield a score, without a limit, for a column that stands still and did not in the reference.
+
+    It may be broken, or a month that every row of a week shares: that is for a person to say.
+    """
+    value = only_value(current)
+    if value is None:
+        return
+    share = share_of(reference, value)
+    if share < 1 and share**current.n_values < BY_CHANCE:
+        shown = value if isinstance(value, str) else f"{value:g}"
+        found = _share("constant", name, reference, current.n_values, current.n_values, limit=None)
+        yield replace(found, reference_value=share, detail=f"every value is {shown}")
+
+
+def repeated_score(reference: float | None, current: float | None, n_rows: int) -> Score:
+    """Score the share of rows that repeat an earlier one in every feature; it has no limit.
+
+    Parameters
+    ----------
+    reference, current : float or None
+        The share on both sides, 0-1.
+    n_rows : int
+        Rows of the window.
+    """
+    return Score(
+        check=Check.QUALITY,
+        column=None,
+        method="repeated",
+        value=current,
+        threshold=None,
+        breach_when=BreachWhen.ABOVE,
+        n_reference=0,
+        n_current=n_rows,
+        reference_value=reference,
+    )
 
 
 def unread(name: str, reference: ColumnReference, reason: str) -> Score:

@@ -78,6 +78,8 @@ class Score:
         The same number on the reference, where it exists.
     status : Status or None
         Set by `monitor.verdict.judge`, and nowhere else.
+    level : str or None
+        The segment: the rows in which `column` has this level; None for the whole window.
     detail : str
         A sentence for a person: what failed, or what stands out.
     failed : bool
@@ -96,5 +98,6 @@ class Score:
     standard_error: float | None = None
     reference_value: float | None = None
     status: Status | None = None
+    level: str | None = None
     detail: str = ""
     failed: bool = False

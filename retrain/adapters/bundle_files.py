@@ -140,6 +140,11 @@ def _record(bundle: Bundle, columns: Mapping[str, object]) -> dict[str, Any]:
             "n_rows": reference.n_rows,
             "start": reference.start,
             "end": reference.end,
+            "segments": {
+                column: {level: asdict(estimate) for level, estimate in levels.items()}
+                for column, levels in reference.segments.items()
+            },
+            "repeated_ratio": reference.repeated_ratio,
         },
     }
 
@@ -171,6 +176,11 @@ def _reference(document: dict[str, Any], folder: Path) -> Reference:
         n_rows=document["n_rows"],
         start=_time(document["start"]),
         end=_time(document["end"]),
+        segments={
+            column: {level: Estimate(**value) for level, value in levels.items()}
+            for column, levels in document["segments"].items()
+        },
+        repeated_ratio=document["repeated_ratio"],
     )
 
 

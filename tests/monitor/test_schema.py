@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.classes import as_class
 from monitor.columns import TableColumns, class_name
 from monitor.errors import SchemaError
-from monitor.schema import MAX_CLASSES, Kind, Roles, Schema, Task, as_class, infer
+from monitor.inferred import MAX_CLASSES, infer
+from monitor.schema import Kind, Roles, Schema, Task
 from monitor.values import read_values
 
 modest = settings(max_examples=60, deadline=None, derandomize=True)

@@ -156,6 +156,7 @@ def upgrade() -> None:
         sa.Column("revision_id", sa.Integer(), nullable=False),
         sa.Column("check", sa.String(), nullable=False),
         sa.Column("column", sa.String(), nullable=True),
+        sa.Column("level", sa.String(), nullable=True),
         sa.Column("kind", sa.String(), nullable=True),
         sa.Column("method", sa.String(), nullable=False),
         sa.Column("value", sa.Float(), nullable=True),

@@ -194,3 +194,27 @@ def test_a_column_that_cannot_be_scored_is_a_failed_score_alone():
         ("missing", 0.0, False),
         ("unseen", 0.0, False),
     ]
+
+
+def test_a_column_that_stands_still_is_shown_and_has_no_limit():
+    before = {"x": RANGE, "g": list("ab") * 500 + ["a"]}
+    still = scored(before, {"x": [3.0] * 12, "g": ["b"] * 12})
+    found = {s.column: s for s in still if s.method == "constant"}
+    assert found["x"].detail == "every value is 3"
+    assert found["g"].reference_value == pytest.approx(500 / 1001)
+    assert {(s.value, s.threshold) for s in found.values()} == {(1.0, None)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"x": [5.0] * 50, "g": ["a"] * 50}, {"x": [5.0] * 50, "g": ["a"] * 50}),
+        ({"x": [0.0] * 999 + [1.0], "g": ["a"] * 999 + ["b"]}, {"x": [0.0] * 90, "g": ["a"] * 90}),
+        ({"x": RANGE, "g": ["a", "b"]}, {"x": [None] * 9, "g": [None] * 9}),
+    ],
+    ids=["as in the reference", "by chance", "without values"],
+)
+def test_a_column_that_stands_still_for_a_reason_is_not_spoken_of(before, after):
+    size = max(map(len, before.values()))
+    before = {name: list(np.resize(values, size)) for name, values in before.items()}
+    assert not [s for s in scored(before, after) if s.method == "constant"]
