@@ -35,6 +35,8 @@ check: install ## lint, formatting, types and import contracts
 	$(BIN)/lint-imports
 
 bench: install ## print the benchmark tables
+	$(BIN)/python benchmarks/kernels.py
+	$(BIN)/python benchmarks/checks.py $(ARGS)
 	$(BIN)/python benchmarks/demo.py
 
 lock: install ## resolve requirements.txt anew from pyproject.toml
