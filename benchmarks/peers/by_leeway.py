@@ -3,6 +3,7 @@
 Drift, and the share of missing, new and far-out values, which Leeway finds on the same way.
 """
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from measure import Case, Work, measure
 
+from monitor.adapters.reference_files import open_reference, save_reference
 from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.quality import QualityPolicy
@@ -36,6 +38,12 @@ class ParquetColumns:
                 yield from file.read_row_group(group, columns=[name]).column(name).chunks
 
 
+def stored(case: Case) -> Reference:
+    """Prepare the reference and open it from where it is stored, as a server does."""
+    folder = Path(tempfile.mkdtemp(dir=case.reference.parent))
+    return open_reference(save_reference(prepared(case), folder), folder)
+
+
 def prepared(case: Case) -> Reference:
     """Prepare the reference, read from its file."""
     kinds = dict.fromkeys(case.numeric, Kind.NUMERIC)
@@ -51,13 +59,13 @@ def compared(reference: Reference, current: Columns) -> list[Score]:
 
 def in_memory(case: Case) -> Work:
     """Compare a frame in memory with a prepared reference."""
-    reference, current = prepared(case), TableColumns(pq.read_table(case.current))
+    reference, current = stored(case), TableColumns(pq.read_table(case.current))
     return Work(lambda: compared(reference, current), values)
 
 
 def current_from_parquet(case: Case) -> Work:
     """Compare a file with a prepared reference."""
-    reference = prepared(case)
+    reference = stored(case)
     return Work(lambda: compared(reference, ParquetColumns(case.current)), values)
 
 

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from monitor.adapters.reference_files import open_reference, save_reference
 from monitor.errors import BundleRefusedError
-from monitor.reference import ColumnReference, Estimate, NumericReference, Reference
-from monitor.schema import Kind, Schema, Task
-from monitor.values import CategoricalValues
+from monitor.reference import Estimate, Reference
 from retrain.bundle import TRUSTED_TYPES, Bundle, Lineage
 
 MODEL_FILE = "model.skops"
@@ -35,11 +34,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> str:
     try:
         if bundle.pipeline is not None:
             (aside / MODEL_FILE).write_bytes(_dump(bundle.pipeline))
-        columns = {
-            name: _save_column(column, aside / f"reference-{index}.npy")
-            for index, (name, column) in enumerate(bundle.reference.columns.items())
-        }
-        record = _record(bundle, columns)
+        record = _record(bundle, save_reference(bundle.reference, aside))
         record["files"] = {path.name: sha256_of(path) for path in sorted(aside.iterdir())}
         (aside / RECORD_FILE).write_text(json.dumps(record, indent=1, default=_json_value))
         digest = sha256_of(aside / RECORD_FILE)
@@ -64,7 +59,7 @@ def load_bundle(folder: Path, digest: str) -> Bundle:
     pipeline = load_model(folder / MODEL_FILE) if MODEL_FILE in record["files"] else None
     return Bundle(
         model=record["model"],
-        reference=_reference(record["reference"], folder),
+        reference=open_reference(record["reference"], folder),
         pipeline=pipeline,
         recipe=record["recipe"],
         gate={name: Estimate(**value) for name, value in record["gate"].items()},
@@ -77,7 +72,7 @@ def load_reference(folder: Path, digest: str) -> Reference:
     record = _checked_record(folder, digest)
     for column in record["reference"]["columns"].values():
         _check_file(folder / column["file"], record["files"][column["file"]])
-    return _reference(record["reference"], folder)
+    return open_reference(record["reference"], folder)
 
 
 def load_model(path: Path) -> Any:
@@ -126,62 +121,14 @@ def _json_value(value: object) -> object:
     raise TypeError(f"{type(value)} cannot be written as JSON")
 
 
-def _record(bundle: Bundle, columns: Mapping[str, object]) -> dict[str, Any]:
-    reference = bundle.reference
+def _record(bundle: Bundle, reference: Mapping[str, object]) -> dict[str, Any]:
     return {
         "model": bundle.model,
         "recipe": bundle.recipe,
         "gate": {name: asdict(value) for name, value in bundle.gate.items()},
         "lineage": asdict(bundle.lineage),
-        "reference": {
-            "schema": asdict(reference.schema),
-            "columns": columns,
-            "performance": {name: asdict(v) for name, v in reference.performance.items()},
-            "n_rows": reference.n_rows,
-            "start": reference.start,
-            "end": reference.end,
-            "segments": {
-                column: {level: asdict(estimate) for level, estimate in levels.items()}
-                for column, levels in reference.segments.items()
-            },
-            "repeated_ratio": reference.repeated_ratio,
-        },
+        "reference": reference,
     }
-
-
-def _save_column(column: ColumnReference, path: Path) -> dict[str, Any]:
-    array = column.values if isinstance(column, NumericReference) else column.counts
-    np.save(path, array, allow_pickle=False)
-    kept = {k: v for k, v in vars(column).items() if k not in ("values", "counts")}
-    return {"file": path.name, **kept, "kind": column.kind}
-
-
-def _load_column(document: dict[str, Any], folder: Path) -> ColumnReference:
-    kept = {k: v for k, v in document.items() if k not in ("file", "kind")}
-    array = np.load(folder / document["file"], mmap_mode="r", allow_pickle=False)
-    if Kind(document["kind"]) is Kind.NUMERIC:
-        return NumericReference(values=array, **kept)
-    return CategoricalValues(counts=array, **{**kept, "levels": tuple(kept["levels"])})
-
-
-def _reference(document: dict[str, Any], folder: Path) -> Reference:
-    schema = dict(document["schema"])
-    schema["task"] = Task(schema["task"])
-    schema["features"] = {name: Kind(kind) for name, kind in schema["features"].items()}
-    schema["classes"] = tuple(schema["classes"])
-    return Reference(
-        schema=Schema(**schema),
-        columns={n: _load_column(c, folder) for n, c in document["columns"].items()},
-        performance={n: Estimate(**v) for n, v in document["performance"].items()},
-        n_rows=document["n_rows"],
-        start=_time(document["start"]),
-        end=_time(document["end"]),
-        segments={
-            column: {level: Estimate(**value) for level, value in levels.items()}
-            for column, levels in document["segments"].items()
-        },
-        repeated_ratio=document["repeated_ratio"],
-    )
 
 
 def _lineage(document: dict[str, Any]) -> Lineage:

@@ -1,0 +1,115 @@
+"""Reference files: a prepared reference on disk, each column mapped into memory when it is used."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from monitor.reference import ColumnReference, Estimate, NumericReference, Reference
+from monitor.schema import Kind, Schema, Task
+from monitor.values import CategoricalValues
+
+Document = dict[str, Any]
+
+
+def save_reference(reference: Reference, folder: Path) -> Document:
+    """Write the columns to a folder, and return all the rest as JSON values.
+
+    Parameters
+    ----------
+    reference : Reference
+        What is kept.
+    folder : Path
+        Where the files go; it is there already.
+    """
+    columns = {
+        name: _save_column(column, folder / f"reference-{index}.npy")
+        for index, (name, column) in enumerate(reference.columns.items())
+    }
+    return {**asdict(_without_columns(reference)), "columns": columns}
+
+
+def open_reference(document: Document, folder: Path) -> Reference:
+    """Return a reference whose columns are read when they are asked for.
+
+    Parameters
+    ----------
+    document : dict
+        From `save_reference`, also after a trip through JSON.
+    folder : Path
+        Where the files are.
+    """
+    schema = dict(document["schema"])
+    schema["task"] = Task(schema["task"])
+    schema["features"] = {name: Kind(kind) for name, kind in schema["features"].items()}
+    schema["classes"] = tuple(schema["classes"])
+    start, end = (_time(document[name]) for name in ("start", "end"))
+    return Reference(
+        schema=Schema(**schema),
+        columns=StoredColumns(folder, document["columns"]),
+        performance=_estimates(document["performance"]),
+        n_rows=document["n_rows"],
+        start=start,
+        end=end,
+        segments={name: _estimates(levels) for name, levels in document["segments"].items()},
+        repeated_ratio=document["repeated_ratio"],
+    )
+
+
+class StoredColumns(Mapping[str, ColumnReference]):
+    """Columns of a reference on disk.
+
+    Each is mapped into memory when it is asked for, and let go with what asked: of hundreds of
+    columns those that are being compared take room.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the arrays are.
+    documents : mapping of str to dict
+        All the rest of each column.
+    """
+
+    def __init__(self, folder: Path, documents: Mapping[str, Document]) -> None:
+        self._folder = folder
+        self._documents = documents
+
+    def __getitem__(self, name: str) -> ColumnReference:
+        """Map one column; raises KeyError when there is none of this name."""
+        document = self._documents[name]
+        kept = {key: value for key, value in document.items() if key not in ("file", "kind")}
+        mapped = np.load(self._folder / document["file"], mmap_mode="r", allow_pickle=False)
+        array = np.asarray(mapped)  # plain: NumPy makes its own class of every slice of a map
+        if Kind(document["kind"]) is Kind.NUMERIC:
+            return NumericReference(values=array, **kept)
+        return CategoricalValues(counts=array, **{**kept, "levels": tuple(kept["levels"])})
+
+    def __iter__(self) -> Iterator[str]:
+        """Return the names."""
+        return iter(self._documents)
+
+    def __len__(self) -> int:
+        """Return the number of columns."""
+        return len(self._documents)
+
+
+def _without_columns(reference: Reference) -> Reference:
+    return Reference(**{**vars(reference), "columns": {}})
+
+
+def _save_column(column: ColumnReference, path: Path) -> Document:
+    array = column.values if isinstance(column, NumericReference) else column.counts
+    np.save(path, array, allow_pickle=False)
+    kept = {k: v for k, v in vars(column).items() if k not in ("values", "counts")}
+    return {"file": path.name, **kept, "kind": column.kind}
+
+
+def _estimates(documents: Mapping[str, Document]) -> dict[str, Estimate]:
+    return {name: Estimate(**value) for name, value in documents.items()}
+
+
+def _time(value: str | datetime | None) -> datetime | None:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
