@@ -4,27 +4,24 @@ Recipes are few and moderate on purpose: each fit costs its share of the search'
 more recipes compete on the same rows, the more of the best one's lead is luck.
 """
 
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 from sklearn import ensemble, linear_model, neural_network, tree
 from sklearn.compose import TransformedTargetRegressor
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import ThreadpoolController
 
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
 from retrain.dataset import Dataset, TargetArray, newest, take
 from retrain.preprocess import Encoding, Missing, Outliers, Preprocessing, Scaling, training_rows
 from retrain.preprocess import pipeline as prepared
+from retrain.side_by_side import one_thread, stopping_early
 
 Params = Mapping[str, float | int | str]
 
@@ -202,10 +199,8 @@ def fit(
     model = prepared(
         schema, recipe.preprocessing, estimator(recipe, schema, n_rows=len(rows), seed=seed)
     )
-    _one_thread()
-    with warnings.catch_warnings():
-        # Stopping early is meant: whether it was too early, the held-out rows tell.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    one_thread()
+    with stopping_early():
         model.fit(rows.features, rows.target)
     if "n_jobs" in model["model"].get_params() and recipe.algorithm == "random_forest":
         model["model"].set_params(n_jobs=1)  # starting threads takes longer than most predictions
@@ -232,7 +227,7 @@ def predict(model: Pipeline, features: pd.DataFrame, schema: Schema) -> TargetAr
     """
     if not len(features):
         return np.empty(0, dtype=np.object_ if schema.task is Task.MULTICLASS else np.float64)
-    _one_thread()
+    one_thread()
     if schema.task is not Task.BINARY:
         return np.asarray(model.predict(features))
     positive = list(model.classes_).index(schema.positive)
@@ -280,18 +275,3 @@ def _arguments(name: str, params: Params, schema: Schema, n_rows: int) -> dict[s
         hidden = {"hidden_layer_sizes": (given.pop("hidden_units"),), "max_iter": epochs}
         given = {**_FEW_EPOCHS, **hidden, **given}
     return given
-
-
-@cache
-def _thread_pools() -> ThreadpoolController:
-    return ThreadpoolController()  # looks through the libraries of the process: 10 ms
-
-
-def _one_thread() -> None:
-    """Keep OpenMP and BLAS to the thread that calls, from now on.
-
-    Fits and requests run side by side already. Threads inside one of them wait for each other as
-    soon as the cores are shared: boosting on 46 000 rows took 30 s instead of 1 s beside two busy
-    processes. OpenMP keeps its number per thread, so that each caller has to say it.
-    """
-    _thread_pools().limit(limits=1)

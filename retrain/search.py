@@ -1,6 +1,5 @@
 """Search: which recipe does best on rows that come after those it was fitted on."""
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -9,7 +8,6 @@ from enum import StrEnum
 from functools import partial
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from monitor.checks.performance import METRICS, performance
 from monitor.columns import IntArray
@@ -20,6 +18,7 @@ from retrain.candidates import ALGORITHMS, MIN_TRAINING_ROWS, Recipe, fit, predi
 from retrain.contenders import first_round, shorter_ranges
 from retrain.dataset import Dataset, Fold, TargetArray, sample, split, take
 from retrain.evaluation import Evaluation, evaluate
+from retrain.side_by_side import stopping_early
 
 Progress = Callable[[int, int, str], None]
 """Called with the fits done, the fits planned, and what is done next."""
@@ -175,9 +174,7 @@ def search(
         )
     race = _Race(rows, schema, policy, folds, seed, monotonic, progress)
     known = take(rows, slice(0, folds[-1].start))
-    with warnings.catch_warnings():
-        # Here for all threads of all fits: the filters belong to the process, not to a thread.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with stopping_early():
         race.run(first_round(policy.algorithms, schema.task, policy.first))
         race.run(shorter_ranges(race.leader().recipe, known, policy.window))
     progress(race.n_done, race.n_done, f"{race.leader().recipe.name} is best")

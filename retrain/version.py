@@ -3,6 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as installed_version
@@ -21,6 +22,7 @@ from retrain.bundle import Bundle, Lineage
 from retrain.candidates import Recipe, fit, predict
 from retrain.dataset import Dataset, TargetArray, from_table, newest, sample, take
 from retrain.search import SearchPolicy, search
+from retrain.side_by_side import stopping_early
 
 MIN_REFERENCE_WINDOWS = 13
 """A promoted version's drift reference spans at least a quarter of weekly windows."""
@@ -176,15 +178,18 @@ def successor(
     """
     window = model.search.window
     spanned = newest(rows, _n_reference_windows(before, window), window)
-    reference = prepare(
-        _with_predictions(spanned, recipe, model),
-        model.schema,
-        performance=before.performance,
-        start=aware(spanned.event_at[0]),
-        end=aware(spanned.event_at[-1]),
-        segments=before.segments,
-    )
-    pipeline = fit(recipe, rows, model.schema, window=window, seed=model.seed)
+    with stopping_early(), ThreadPoolExecutor(1) as beside:
+        # One fit keeps one core busy; the few rows out of fold take little memory beside it.
+        fitted = beside.submit(fit, recipe, rows, model.schema, window=window, seed=model.seed)
+        reference = prepare(
+            _with_predictions(spanned, recipe, model),
+            model.schema,
+            performance=before.performance,
+            start=aware(spanned.event_at[0]),
+            end=aware(spanned.event_at[-1]),
+            segments=before.segments,
+        )
+        pipeline = fitted.result()
     lineage = _lineage(origin, newest(rows, recipe.training_range, window), model.seed)
     return Bundle(model.name, reference, pipeline, asdict(recipe), gate, lineage)
 
