@@ -94,11 +94,11 @@ def alerts(judged: Judged, openings: Mapping[Check, Opening]) -> tuple[Alert, ..
     incident = judged.diagnosis.kind is DiagnosisKind.INCIDENT
     found: list[Alert] = []
     for check, status in judged.verdict.checks.items():
+        # While the feed is broken, drift and performance only echo it: no alarm, and no all-clear.
+        if incident and check is not Check.QUALITY:
+            continue
         opening = openings.get(check)
         if status in (Status.BREACH, Status.ERROR):
-            # While the feed is broken, drift and performance only echo it.
-            if incident and check is not Check.QUALITY:
-                continue
             change = AlertChange.CONTINUED if opening else AlertChange.OPENED
             sentence = _sentence(judged, check)
             found.append(Alert(check, change, sentence, opening.id if opening else None))

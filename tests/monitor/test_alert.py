@@ -130,6 +130,12 @@ def test_while_the_feed_is_broken_drift_and_performance_only_echo_it(status, ope
 # what they say
 
 
+def test_a_broken_feed_is_no_all_clear_for_drift_and_performance():
+    openings = {check: opening(2) for check in (Check.DRIFT, Check.PERFORMANCE)}
+    found = alerts(judged(5, quality=BREACH), openings)
+    assert changes(found) == [(Check.QUALITY, OPENED, None)]
+
+
 def test_an_incident_s_alert_says_what_is_broken():
     (found,) = alerts(judged(quality=BREACH), {})
     assert found.sentence == "the feed looks broken: x: 90% of rows have no value (reference 0%)"
