@@ -66,11 +66,13 @@ def quality_scores(
         # An infinite value is no number to compare, but one that is there, and far out.
         n_values = current.n_rows - current.n_null
         n_strange = n_values - current.n_values + _n_far_out(reference, current.values)
-        method, limit = "out_of_range", policy.out_of_range
+        # A column that stood still has no range: when it begins to move, that is news, not damage.
+        limit = policy.out_of_range if reference.high > reference.low else None
+        method = "out_of_range"
     else:
         assert isinstance(reference, CategoricalValues)
         n_values, n_strange = current.n_values, _n_unseen(reference, current)
-        method, limit = "unseen", policy.unseen
+        method, limit = "unseen", policy.unseen if len(reference.levels) > 1 else None
     before = reference.n_null / reference.n_rows if reference.n_rows else 0.0
     most = before + policy.null_jump
     missing = _share("missing", name, reference, current.n_null, current.n_rows, limit=most)
@@ -151,8 +153,7 @@ def _n_unseen(reference: CategoricalValues, current: CategoricalValues) -> int:
 def _n_far_out(reference: NumericReference, ordered: FloatArray) -> int:
     if not reference.n_values:
         return 0
-    # A column that hardly ever moves has no width; its spread stands in for it.
-    width = max(reference.high - reference.low, reference.std)
+    width = reference.high - reference.low
     first = np.searchsorted(ordered, reference.low - width, "left")
     end = np.searchsorted(ordered, reference.high + width, "right")
     return int(ordered.size - (end - first))

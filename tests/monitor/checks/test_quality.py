@@ -129,13 +129,15 @@ def test_one_impossible_value_in_the_reference_hides_no_others():
     assert score("out_of_range", before, {"x": [900.0] * 10}).value == 1.0
 
 
-def test_a_number_that_hardly_ever_moved_is_judged_by_its_spread():
-    before = {"x": [0.0] * 9_999 + [100.0]}  # both quantiles are 0, its standard deviation is 1
-    assert score("out_of_range", before, {"x": [0.9, 1.1]}).value == 0.5
+@pytest.mark.parametrize("values", [[3.0] * 100, [0.0] * 9_999 + [100.0]])
+def test_a_number_that_stood_still_and_moves_now_is_shown_without_a_limit(values):
+    found = score("out_of_range", {"x": values}, {"x": [values[0], 3.5]})
+    assert (found.value, found.threshold) == (0.5, None)
 
 
-def test_a_constant_that_changes_is_far_out():
-    assert score("out_of_range", {"x": [3.0] * 100}, {"x": [3.0, 3.5]}).value == 0.5
+def test_a_new_level_where_there_was_one_is_shown_without_a_limit():
+    found = score("unseen", {"g": ["a"] * 9}, {"g": ["b", "b", "a", None]})
+    assert (found.value, found.threshold) == (2 / 3, None)
 
 
 def test_nothing_is_far_out_of_a_reference_without_values():
