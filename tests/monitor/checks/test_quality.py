@@ -61,7 +61,7 @@ def test_the_rows_of_the_reference_themselves_are_as_before():
 
 
 def test_all_shares_are_bad_above_their_limits():
-    before = {"x": [1.0, None, 2.0, 3.0, 4.0], "g": list("aaaaa")}
+    before = {"x": [1.0, None, 2.0, 3.0, 4.0], "g": list("aaaab")}
     found = {(s.column, s.method): s for s in scored(before, before)}
     assert {key: s.threshold for key, s in found.items()} == {
         ("x", "missing"): pytest.approx(0.2 + POLICY.null_jump),
