@@ -1,7 +1,5 @@
 """App: the only place where implementations are chosen and put together."""
 
-import signal
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
@@ -11,42 +9,47 @@ from pathlib import Path
 
 import pyarrow as pa
 from apscheduler.schedulers.base import BaseScheduler
-from fastapi import FastAPI, Response
-from filelock import FileLock
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Histogram, generate_latest
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.process_collector import ProcessCollector
 from sqlalchemy import Engine
 
 import monitor.api
 import retrain.api
-from dashboards.pages.routes import PageServices
-from dashboards.pages.routes import routes as page_routes
+from dashboards.pages import routes as pages
 from leeway import problems
 from leeway.config import Config, Environment, ModelConfig, load_config
-from leeway.database import upgrade
-from leeway.guard import ApiKeyGuard
+from leeway.guard import ApiKeyGuard, BodyLimit
+from leeway.lane import IngestLane
+from leeway.machine_doors import add_machine_doors, database_metrics
 from leeway.policies import retrained, watched
-from leeway.supervisor import supervised_worker
+from leeway.sources import collector_of, predictor_of
+from leeway.storage import open_log, open_state
+from leeway.supervisor import Supervisor
 from monitor.adapters.clocks import FileClock, SystemClock
-from monitor.adapters.database import open_database
+from monitor.adapters.cursors import SqlCursors
 from monitor.adapters.history import History
-from monitor.adapters.notifiers import AppriseNotifier, LogNotifier
+from monitor.adapters.locks import leader
+from monitor.adapters.notifiers import notifiers
 from monitor.adapters.prediction_log import PredictionLog
-from monitor.adapters.prometheus_exporter import MonitorCollector
+from monitor.adapters.prometheus_exporter import Exported
 from monitor.adapters.sql_store import SqlStore
+from monitor.collection import World as CollectionWorld
+from monitor.collector import Collector
 from monitor.cycle import World as MonitorWorld
 from monitor.errors import NotFoundError
-from monitor.ports import Champion, Clock, Notifier
+from monitor.inferred import infer
+from monitor.ports import Champion, Clock, Leader
+from monitor.reception import receptions
 from monitor.scheduler import Watcher, scheduler
-from monitor.schema import Schema, infer
+from monitor.schema import Schema
+from monitor.services import MonitorServices
 from retrain.adapters.labelled_rows import LabelledRows, labelled_reference, read_table
-from retrain.adapters.prometheus_exporter import RetrainCollector
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.run import World as RetrainWorld
 from retrain.serving import Serving
 from retrain.version import Retrained, first_version, watched_only
-from retrain.worker import parent_is_gone, work
 
 Progress = Callable[[float, str], None]
 
@@ -93,17 +96,44 @@ class Deployment:
 
     def watcher(self) -> Watcher:
         """Return what judges the windows of all models."""
+        notify = self.config.notify
         world = MonitorWorld(
             log=self.log,
             store=self.store,
             references=self.registry,
             clock=self.clock,
-            notifiers=_notifiers(self.config),
+            notifiers=notifiers(notify.to if notify.via == "direct" else ()),
             url=self.config.url.rstrip("/"),
             monotonic=time.monotonic,
         )
         models = self.config.models.items()
         return Watcher({n: watched(n, one, self.schema(n)) for n, one in models}, world)
+
+    def collector(self) -> Collector:
+        """Return what collects from the sources of all models."""
+        predictor = predictor_of(self.config, Serving(self.registry))
+        cursors = SqlCursors(self.engine)
+        world = CollectionWorld(self.log, self.store, self.registry, cursors, self.clock, predictor)
+        return collector_of(self.file, self.config, world)
+
+    def exported(self, watcher: Watcher) -> Exported:
+        """Return what the metrics are rendered from."""
+        return Exported(
+            engine=self.engine,
+            log=self.log,
+            folder=self.config.data,
+            clock=self.clock,
+            policies={name: one.verdict for name, one in watcher.watched.items()},
+            versions=self.registry.champions,
+            champion=self.champion,
+            channels=[one.channel for one in watcher.world.notifiers],
+            url=watcher.world.url,
+        )
+
+    def ready(self) -> None:
+        """Do nothing when every model has a champion; NotFoundError for one that has none."""
+        for name in self.config.models:
+            self.registry.champion(name)
 
     def retrain_world(self) -> RetrainWorld:
         """Return what a retrain run touches."""
@@ -131,11 +161,8 @@ def opened(config_file: Path, environment: Environment) -> Iterator[Deployment]:
     config = load_config(config_file)
     clock: Clock = FileClock(environment.clock_file) if environment.clock_file else SystemClock()
     with ExitStack() as stack:
-        engine = open_database(config.data / "state.db")
-        stack.callback(engine.dispose)
-        with FileLock(config.data / "upgrade.lock"):
-            upgrade(engine)
-        log = PredictionLog(config.data)
+        engine = stack.enter_context(open_state(config))
+        log = open_log(config, engine, clock)
         stack.callback(log.close)
         registry = SqlRegistry(engine, config.data / "models")
         yield Deployment(config_file.resolve(), config, engine, log, registry, clock)
@@ -191,53 +218,41 @@ def api(deployment: Deployment, environment: Environment, role: str) -> FastAPI:
         ``all`` also ticks and keeps a worker; ``api`` only answers; ``scheduler`` only ticks, and
         answers health and metrics.
     """
-    watcher = deployment.watcher()
+    watcher, worker = deployment.watcher(), Supervisor(deployment.file)
     app = FastAPI(
         title="Leeway",
         summary="Drift monitoring and retraining for deployed models",
-        lifespan=_lifespan(deployment, watcher, role),
+        lifespan=_lifespan(deployment, watcher, worker if role == "all" else None, role),
     )
     problems.install(app)
-    if environment.api_key:
-        app.add_middleware(ApiKeyGuard, api_key=environment.api_key)
-    metrics = CollectorRegistry()
+    metrics = database_metrics(deployment.exported(watcher))
+    if role == "all":
+        # The worker has no port of its own here: its memory and time are shown beside ours.
+        ProcessCollector("leeway_worker", lambda: worker.pid, registry=metrics)
     if role != "scheduler":
         _mount_doors(app, deployment, watcher, metrics)
-    history = History(deployment.engine)
-    metrics.register(MonitorCollector(history, deployment.log, deployment.champion))
-    metrics.register(RetrainCollector(deployment.engine))
-    ProcessCollector(registry=metrics)
-
-    @app.get("/metrics", include_in_schema=False)
-    def show_metrics() -> Response:
-        return Response(generate_latest(metrics), media_type=CONTENT_TYPE_LATEST)
-
-    @app.get("/healthz", tags=["health"])
-    def healthy() -> dict[str, str]:
-        """The process answers."""
-        return {"status": "ok"}
-
-    @app.get("/readyz", tags=["health"])
-    def ready() -> dict[str, str]:
-        """The database answers, and every model has a champion."""
-        for name in deployment.config.models:
-            deployment.registry.champion(name)
-        return {"status": "ready"}
-
+    if environment.api_key:
+        app.add_middleware(ApiKeyGuard, api_key=environment.api_key)  # around all others
+    add_machine_doors(app, metrics, deployment.ready)
     return app
 
 
 def _mount_doors(
     app: FastAPI, deployment: Deployment, watcher: Watcher, metrics: CollectorRegistry
 ) -> None:
-    models, history = deployment.config.models, History(deployment.engine)
-    monitor_services = monitor.api.MonitorServices(
-        watcher, history, deployment.store, lambda name: models[name].on_schema_change
+    config, history = deployment.config, History(deployment.engine)
+    models = config.models
+    monitor_services = MonitorServices(
+        watcher,
+        history,
+        deployment.store,
+        lambda name: models[name].on_schema_change,
+        config.max_body_bytes,
     )
     runs = SqlRuns(deployment.engine)
     predict_seconds = Histogram(
         "leeway_predict_duration_seconds",
-        "Time of a predict request in this process.",
+        "Time of a predict request here.",
         ["model"],
         registry=metrics,
     )
@@ -246,52 +261,44 @@ def _mount_doors(
     )
     for name in models:
         predict_seconds.labels(name)
-    app.include_router(monitor.api.routes(monitor_services))
+    rows_in = receptions(monitor_services)
+    app.include_router(monitor.api.routes(monitor_services, rows_in))
+    app.add_middleware(IngestLane, receptions=rows_in)
+    app.add_middleware(BodyLimit, max_bytes=config.max_body_bytes)
     app.include_router(retrain.api.routes(retrain_services))
     policies = {name: one.verdict.performance for name, one in watcher.watched.items()}
-    app.include_router(page_routes(PageServices(history, deployment.registry, runs, policies)))
+    app.include_router(
+        pages.routes(pages.PageServices(history, deployment.registry, runs, policies))
+    )
 
 
 def _lifespan(
-    deployment: Deployment, watcher: Watcher, role: str
+    deployment: Deployment, watcher: Watcher, worker: Supervisor | None, role: str
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with ExitStack() as stack:
             if role in ("all", "scheduler"):
-                ticking = _scheduler(deployment, watcher)
+                leads = leader(deployment.engine, deployment.config.data)
+                stack.callback(leads.release)
+                collector = deployment.collector()
+                stack.callback(collector.close)
+                ticking = _scheduler(deployment, watcher, collector, leads)
                 ticking.start()
                 stack.callback(ticking.shutdown)
-            if role == "all":
-                stack.enter_context(supervised_worker(deployment.file))
+            if worker is not None:
+                stack.enter_context(worker)
             yield
 
     return lifespan
 
 
-def _scheduler(deployment: Deployment, watcher: Watcher) -> BaseScheduler:
-    lock = FileLock(deployment.config.data / "leader.lock", thread_local=False)
-    return scheduler(
-        watcher, deployment.log.seal, lock, deployment.config.tick / timedelta(seconds=1)
-    )
+def _scheduler(
+    deployment: Deployment, watcher: Watcher, collector: Collector, leads: Leader
+) -> BaseScheduler:
+    def keep_house() -> None:
+        deployment.log.seal()
+        deployment.log.retire()
 
-
-def _notifiers(config: Config) -> list[Notifier]:
-    found: list[Notifier] = [LogNotifier()]
-    if config.notify.via == "direct":
-        found += [AppriseNotifier(address, i) for i, address in enumerate(config.notify.to)]
-    return found
-
-
-def run_worker(deployment: Deployment, supervisor: int | None) -> None:
-    """Carry out retrain requests until terminated, or until the supervising server is gone."""
-    stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    orphaned = parent_is_gone(supervisor)
-    world = deployment.retrain_world()
-    models = {
-        name: retrained(name, one, deployment.schema(name))
-        for name, one in deployment.config.models.items()
-    }
-    world.runs.release(deployment.clock.now(), "the worker was stopped in the middle of the run")
-    work(models, world, stop=lambda: stopped.is_set() or orphaned())
+    every_seconds = deployment.config.tick / timedelta(seconds=1)
+    return scheduler(watcher, collector.collect, keep_house, leads, every_seconds)

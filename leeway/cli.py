@@ -6,6 +6,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from leeway.grafana_commands import commands as grafana
+from leeway.log_commands import log
 from monitor.errors import ConfigError, LeewayError, SchemaError
 
 app = typer.Typer(
@@ -17,6 +19,8 @@ app = typer.Typer(
 )
 database = typer.Typer(help="The state database.", no_args_is_help=True)
 app.add_typer(database, name="db")
+app.add_typer(log, name="log")
+app.add_typer(grafana, name="grafana")
 
 FINE, BREACHED, WRONG_USE, FAILED = 0, 1, 2, 3
 """Exit statuses."""
@@ -74,11 +78,67 @@ def init(  # noqa: PLR0913 - one option for each thing a person may know
 
 
 @app.command()
+def compare(  # noqa: PLR0913 - one option for each thing a person may know
+    reference: Annotated[Path, typer.Argument(help="Rows to compare with: Parquet, CSV or Arrow.")],
+    current: Annotated[Path, typer.Argument(help="Rows to look at, in any of these formats.")],
+    *,
+    target: Annotated[str | None, typer.Option(help="The column with the label.")] = None,
+    prediction: Annotated[
+        str | None,
+        typer.Option(help="The column with the prediction; with --target, compares performance."),
+    ] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="Compare only this column; may be repeated.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the scores to this file.")
+    ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", help="Write Evidently's page of what drifted.")
+    ] = None,
+) -> None:
+    """Compare two files, once, without a server; exit status 1 when they have drifted apart."""
+    from leeway.compare_files import Outputs, compare_files  # noqa: PLC0415
+
+    outputs = Outputs(json_file, html_file)
+    status = compare_files(
+        reference, current, outputs, target=target, prediction=prediction, columns=column or None
+    )
+    sys.exit({"BREACH": BREACHED, "ERROR": FAILED, "NO_DATA": FAILED}.get(status, FINE))
+
+
+@app.command()
+def backtest(
+    *,
+    data: Annotated[Path, typer.Option("--data", help="Labelled history: Parquet or CSV.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    model: Annotated[
+        str | None, typer.Option(help="The model, where leeway.yaml has several.")
+    ] = None,
+    compare_with: Annotated[
+        str, typer.Option("--compare", help="Policies: never, always, every:N, configured.")
+    ] = "never,always,configured",
+    label_lag: Annotated[
+        str, typer.Option(help="How long after a window's end its labels come: P7D.")
+    ] = "PT0S",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the facts to this file.")
+    ] = None,
+) -> None:
+    """Replay a history through the whole loop under several policies, before going live."""
+    from leeway.backtest_command import run_backtest  # noqa: PLC0415
+
+    run_backtest(config, data, model, compare_with, label_lag, json_file)
+
+
+@app.command()
 def serve(
     *,
     config: ConfigOption = DEFAULT_CONFIG,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; by default 8000, and none for a worker.")
+    ] = None,
     role: Annotated[str, typer.Option(help="all, api, scheduler or worker.")] = "all",
 ) -> None:
     """Run the service."""

@@ -4,22 +4,15 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    FiniteFloat,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AwareDatetime, Field, FiniteFloat, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from leeway.config_values import Duration, Stretch, Strict
+from leeway.source_config import LogSourceConfig, SourceConfig
 from monitor.checks.performance import METRICS
 from monitor.decision import Trigger
 from monitor.errors import ConfigError
@@ -31,24 +24,6 @@ Algorithm = Literal["hist_gradient_boosting", "random_forest", "logistic", "line
 ALGORITHMS: tuple[Algorithm, ...] = (
     "hist_gradient_boosting", "random_forest", "logistic", "tree", "mlp"
 )  # fmt: skip
-
-
-def _iso_8601(value: Any) -> Any:
-    """Refuse numbers: 7 could be days as well as seconds."""
-    if isinstance(value, timedelta) or (isinstance(value, str) and value.startswith("P")):
-        return value
-    raise ValueError("expected an ISO 8601 duration, as P7D or PT6H")
-
-
-# A century is forever, and the present less a century is still a date.
-Duration = Annotated[
-    timedelta, BeforeValidator(_iso_8601), Field(ge=timedelta(0), le=timedelta(days=36_525))
-]
-Stretch = Annotated[Duration, Field(gt=timedelta(0))]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Environment(BaseSettings):
@@ -71,7 +46,7 @@ class Environment(BaseSettings):
     supervisor: int | None = None
 
 
-class ColumnsConfig(_Strict):
+class ColumnsConfig(Strict):
     """Which column is what; features that are not listed are inferred from the reference."""
 
     target: str
@@ -88,7 +63,7 @@ class ColumnsConfig(_Strict):
     """Categorical features."""
 
 
-class WindowConfig(_Strict):
+class WindowConfig(Strict):
     """How rows are cut into windows: by event time or by count."""
 
     every: Stretch | None = None
@@ -109,18 +84,18 @@ class WindowConfig(_Strict):
         return self
 
 
-class DriftConfig(_Strict):
+class DriftConfig(Strict):
     """When a column has drifted."""
 
     methods: Literal["evidently"] | dict[str, str] = "evidently"
     """Evidently's default choice, or a method by column; columns not named get the default."""
-    thresholds: dict[str, FiniteFloat] = {}
+    thresholds: dict[str, FiniteFloat] = Field(default={})
     """Limits by column, in place of the method's own."""
     share_drifted: float = Field(default=0.5, gt=0, le=1)
     """Share of drifted columns from which the window breaches."""
 
 
-class QualityConfig(_Strict):
+class QualityConfig(Strict):
     """When a column counts as broken; see `monitor.checks.quality.QualityPolicy`.
 
     A share at its limit breaches, so a limit of 0 would always do.
@@ -138,7 +113,7 @@ class QualityConfig(_Strict):
     """Share of the rows sent that could not be stored."""
 
 
-class PerformanceConfig(_Strict):
+class PerformanceConfig(Strict):
     """When performance has fallen."""
 
     metric: str | None = None
@@ -149,7 +124,7 @@ class PerformanceConfig(_Strict):
     """Categorical features whose levels are looked at one by one."""
 
 
-class LabelsConfig(_Strict):
+class LabelsConfig(Strict):
     """When labels count."""
 
     horizon: Duration = timedelta(days=90)
@@ -158,7 +133,7 @@ class LabelsConfig(_Strict):
     """Share of labelled rows from which performance is final."""
 
 
-class RetrainConfig(_Strict):
+class RetrainConfig(Strict):
     """When and how a new version is made."""
 
     when: tuple[Trigger, ...] = tuple(Trigger)
@@ -179,7 +154,7 @@ class RetrainConfig(_Strict):
     """Seed of every random choice."""
 
 
-class ModelConfig(_Strict):
+class ModelConfig(Strict):
     """One model."""
 
     reference: Path
@@ -188,6 +163,8 @@ class ModelConfig(_Strict):
     """Which column is what."""
     task: Task | None = None
     """binary, multiclass or regression; inferred from the target."""
+    source: SourceConfig = SourceConfig(log=LogSourceConfig())
+    """Where rows are collected from, besides those that are sent in."""
     window: WindowConfig = WindowConfig(every=timedelta(days=7))
     """How rows are cut."""
     on_schema_change: Literal["accept", "refuse"] = "accept"
@@ -208,7 +185,7 @@ class ModelConfig(_Strict):
         return Roles(task=self.task, **self.columns.model_dump())
 
 
-class NotifyConfig(_Strict):
+class NotifyConfig(Strict):
     """Who tells people."""
 
     via: Literal["direct", "alertmanager"] = "direct"
@@ -217,7 +194,16 @@ class NotifyConfig(_Strict):
     """Apprise addresses; keep secrets in the environment: ${LEEWAY_SLACK_URL}."""
 
 
-class Config(_Strict):
+class RetentionConfig(Strict):
+    """What of the prediction log is dropped: whole files, never of windows that are still open."""
+
+    age: Stretch | None = None
+    """Rows whose event is older are dropped; by default none is."""
+    bytes: int | None = Field(default=None, gt=0)
+    """Size of all its files from which the oldest are dropped; by default none is."""
+
+
+class Config(Strict):
     """The whole of leeway.yaml."""
 
     models: dict[str, ModelConfig] = Field(min_length=1)
@@ -226,8 +212,16 @@ class Config(_Strict):
     """Who tells people."""
     data: Path = Path("leeway-data")
     """Folder of the database, the log and the models."""
+    database: str | None = Field(default=None, pattern="^postgres(ql)?://")
+    """PostgreSQL, as ${LEEWAY_DATABASE_URL}; by default SQLite in the folder."""
+    log: str | None = Field(default=None, pattern="^[a-z0-9]+://")
+    """Object store of the log's files, as s3://bucket/prefix; by default the folder."""
+    retention: RetentionConfig = RetentionConfig()
+    """What of the prediction log is dropped."""
     tick: Stretch = timedelta(seconds=10)
     """Time between looks at what is due."""
+    max_body_bytes: int = Field(default=64 << 20, ge=1 << 16)
+    """Largest body of a request, as it came and unpacked."""
     url: str = "http://127.0.0.1:8000"
     """Where people reach Leeway's pages; used in messages."""
 
@@ -294,7 +288,9 @@ def _config_error(file: str, error: ValidationError) -> ConfigError:
     if first["type"] == "missing":
         return ConfigError(file, path, "this key is required")
     found = first.get("input")
-    shown = f" (found {found!r})" if isinstance(found, str | int | float | bool) else ""
+    is_value = isinstance(found, str | int | float | bool)
+    # An address of a database holds a password.
+    shown = f" (found {found!r})" if is_value and path != "database" else ""
     return ConfigError(file, path, f"{first['msg'].removeprefix('Value error, ')}{shown}")
 
 

@@ -7,6 +7,7 @@ from alembic.config import Config
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from monitor.adapters.database import exclusive
 from monitor.errors import StorageError
 
 
@@ -22,6 +23,7 @@ def upgrade(engine: Engine) -> None:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     try:
         with engine.begin() as connection:
+            exclusive(connection, "upgrade")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import fmean
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from leeway.replay_facts import policy_facts, window_facts
 
 METRIC = "roc_auc"
 BARS = "▁▂▃▄▅▆▇█"
@@ -42,7 +43,7 @@ class Story:
 
 def story_document(story: Story, seconds: float) -> Document:
     """Return the facts, in the form in which `leeway backtest` gives its policies."""
-    configured = [_window(window) for window in story.windows]
+    configured = [window_facts(window, METRIC) for window in story.windows]
     never = [
         {
             **{key: one[key] for key in ("index", "start", "end", "n_rows")},
@@ -55,45 +56,24 @@ def story_document(story: Story, seconds: float) -> Document:
         }
         for one in configured
     ]
-    promotions = sum(run["outcome"] == "promoted" for run in story.runs)
-    fits = sum(run["outcome"] in ("promoted", "refused") for run in story.runs)
+    outcomes = [run["outcome"] for run in story.runs]
+    costs = {
+        "alerts": len(story.alerts),
+        "fits": outcomes.count("promoted") + outcomes.count("refused"),
+        "promotions": outcomes.count("promoted"),
+        "rollbacks": 0,
+    }
+    nothing = dict.fromkeys(costs, 0)
     return {
         "metric": METRIC,
         "bigger_is_better": True,
         "seconds": round(seconds, 1),
         "policies": [
-            _policy("never", never, alerts=0, fits=0, promotions=0),
-            _policy(
-                "configured", configured, alerts=len(story.alerts), fits=fits, promotions=promotions
-            ),
+            policy_facts("never", never, nothing, bigger_is_better=True),
+            policy_facts("configured", configured, costs, bigger_is_better=True),
         ],
         "alerts": story.alerts,
         "runs": story.runs,
-    }
-
-
-def _policy(
-    name: str, windows: list[Document], *, alerts: int, fits: int, promotions: int
-) -> Document:
-    reached = [window["metric"] for window in windows if window["metric"] is not None]
-    return {
-        "name": name,
-        "mean": fmean(reached),
-        "worst": min(reached),
-        "alerts": alerts,
-        "fits": fits,
-        "promotions": promotions,
-        "rollbacks": 0,
-        "windows": windows,
-    }
-
-
-def _window(window: Document) -> Document:
-    kept = ("index", "start", "end", "n_rows", "status", "diagnosis", "decision", "reason")
-    return {
-        **{key: window[key] for key in kept},
-        "metric": window["metrics"].get(METRIC),
-        "champion": window["champion"],
     }
 
 

@@ -1,4 +1,4 @@
-"""Guard: the API key at the door."""
+"""Guard: who and what is let in: the API key, and how large a body may be."""
 
 import base64
 import binascii
@@ -6,9 +6,10 @@ import contextlib
 import hmac
 from http import HTTPStatus
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from leeway.problems import problem
+from leeway.problems import answer, problem
+from monitor.errors import BodyTooLargeError
 
 OPEN_PATHS = ("/healthz", "/readyz")
 
@@ -44,6 +45,43 @@ class ApiKeyGuard:
         )
         refusal.headers["WWW-Authenticate"] = 'Basic realm="Leeway"'
         await refusal(scope, receive, send)
+
+
+class BodyLimit:
+    """Ends a request whose body grows too large, before all of it is in memory.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What is guarded.
+    max_bytes : int
+        The largest body.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 413 to a body that says it is too large, or turns out to be."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        declared = dict(scope["headers"]).get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > self._max_bytes:
+            await answer(BodyTooLargeError(self._max_bytes))(scope, receive, send)
+            return
+        n_bytes = 0
+
+        async def counted() -> Message:
+            nonlocal n_bytes
+            message = await receive()
+            n_bytes += len(message.get("body", b""))
+            if n_bytes > self._max_bytes:
+                raise BodyTooLargeError(self._max_bytes)
+            return message
+
+        await self._app(scope, counted, send)
 
 
 def _keys(headers: dict[bytes, bytes]) -> list[bytes]:

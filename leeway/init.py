@@ -9,7 +9,8 @@ import yaml
 
 from leeway.config import load_config
 from monitor.errors import ConfigError
-from monitor.schema import Inferred, Kind, Roles, Task, infer
+from monitor.inferred import Inferred, infer
+from monitor.schema import Kind, Roles, Task
 from retrain.adapters.labelled_rows import labelled_reference, read_table
 
 

@@ -5,10 +5,12 @@ from http import HTTPStatus
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from monitor.errors import (
     BatchRefusedError,
+    BodyTooLargeError,
     BundleRefusedError,
     LeewayError,
     NotFoundError,
@@ -19,6 +21,7 @@ from monitor.errors import (
 
 STATUSES: dict[type[LeewayError], HTTPStatus] = {
     BatchRefusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    BodyTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RequestConflictError: HTTPStatus.CONFLICT,
     NotFoundError: HTTPStatus.NOT_FOUND,
     NotPossibleError: HTTPStatus.CONFLICT,
@@ -43,15 +46,24 @@ def problem(status: HTTPStatus, detail: str, **more: object) -> JSONResponse:
     )
 
 
+def answer(error: LeewayError | DBAPIError) -> JSONResponse:
+    """Return the problem document of an error; a database that fails is one to wait for."""
+    if isinstance(error, DBAPIError):
+        cause = str(error.orig).partition("\n")[0]
+        error = StorageError(f"the database does not answer: {cause}; try again later")
+    status = STATUSES.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    if isinstance(error, BatchRefusedError):
+        return problem(status, str(error), row=error.row, field=error.field)
+    return problem(status, str(error))
+
+
 def install(app: FastAPI) -> None:
     """Make an application answer errors with problem documents."""
 
     @app.exception_handler(LeewayError)
-    async def leeway_error(_request: Request, error: LeewayError) -> JSONResponse:
-        status = STATUSES.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
-        if isinstance(error, BatchRefusedError):
-            return problem(status, str(error), row=error.row, field=error.field)
-        return problem(status, str(error))
+    @app.exception_handler(DBAPIError)
+    async def leeway_error(_request: Request, error: LeewayError | DBAPIError) -> JSONResponse:
+        return answer(error)
 
     @app.exception_handler(RequestValidationError)
     async def wrong_request(_request: Request, error: RequestValidationError) -> JSONResponse:

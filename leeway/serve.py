@@ -1,22 +1,31 @@
 """Serve: one process of a deployment, from the command line."""
 
+import gc
 import ipaddress
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import structlog
 import uvicorn
 from rich.console import Console
 
-from leeway.app import api, ensure_first_versions, opened, run_worker
+from leeway.app import api, ensure_first_versions, opened
 from leeway.config import Environment
+from leeway.machine_doors import answering
+from leeway.worker_process import run_worker, worker_app
 from monitor.errors import ConfigError
+
+GC_THRESHOLD = 50_000
+"""New objects between two looks for garbage; bodies of rows are many short-lived ones."""
+
+DEFAULT_PORT = 8000
 
 ROLES = ("all", "api", "scheduler", "worker")
 
 
-def run_server(config_file: Path, host: str, port: int, role: str) -> None:
-    """Run a role until it is stopped.
+def run_server(config_file: Path, host: str, port: int | None, role: str) -> None:
+    """Run a role until it is stopped; a worker answers only where it is given a port.
 
     Raises
     ------
@@ -26,7 +35,8 @@ def run_server(config_file: Path, host: str, port: int, role: str) -> None:
     if role not in ROLES:
         raise ConfigError("command line", "--role", f"expected one of {', '.join(ROLES)}")
     environment = Environment()
-    if role != "worker" and not _is_loopback(host) and not environment.api_key:
+    answers = role != "worker" or port is not None
+    if answers and not _is_loopback(host) and not environment.api_key:
         raise ConfigError(
             "environment",
             "LEEWAY_API_KEY",
@@ -35,14 +45,25 @@ def run_server(config_file: Path, host: str, port: int, role: str) -> None:
     _configure_log()
     with opened(config_file, environment) as deployment:
         if role == "worker":
-            run_worker(deployment, environment.supervisor)
+            app = worker_app(deployment, environment)
+            with nullcontext() if port is None else answering(app, host, port):
+                run_worker(deployment, environment.supervisor)
             return
+        port = DEFAULT_PORT if port is None else port
         console = Console(stderr=True)
         ensure_first_versions(deployment, lambda _share, text: console.print(f"  {text}"))
         app = api(deployment, environment, role)
         shown = f"[{host}]" if ":" in host else host
         console.print(f"Leeway is at http://{shown}:{port}  (/docs, /metrics)", highlight=False)
+        _spare_the_collector()
         uvicorn.run(app, host=host, port=port, log_level="warning", access_log=False)
+
+
+def _spare_the_collector() -> None:
+    """Leave out of garbage collection what lives as long as the process: 200 ms a look."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
 
 
 def _is_loopback(host: str) -> bool:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.ipc
-import pyarrow.parquet
 
+from monitor.binary import from_arrow, from_parquet
 from monitor.errors import BatchRefusedError
 
 RawColumn: TypeAlias = pa.ChunkedArray | list[Any]
@@ -30,13 +30,35 @@ ABSENT = Absent()
 
 @dataclass(frozen=True)
 class Body:
-    """Columns as they came, all of `n_rows` values."""
+    """Columns as they came, all of `n_rows` values.
+
+    Parameters
+    ----------
+    columns : mapping of str to RawColumn
+        The columns.
+    n_rows : int
+        Rows.
+    has_absent : bool
+        Values of the columns may be ABSENT.
+    """
 
     columns: Mapping[str, RawColumn]
     n_rows: int
+    has_absent: bool = True
+
+    @property
+    def likeness(self) -> tuple[str, ...] | None:
+        """What bodies must share to be joined; None of those that cannot be."""
+        if self.columns and all(isinstance(column, list) for column in self.columns.values()):
+            return tuple(self.columns)
+        return None
 
 
-def read_body(body: bytes, content_type: str) -> Body:
+MAX_BYTES = 64 << 20
+"""How large a body may be, and what it unfolds to."""
+
+
+def read_body(body: bytes, content_type: str, max_bytes: int = MAX_BYTES) -> Body:
     """Parse a request's body by its content type.
 
     Parameters
@@ -46,9 +68,13 @@ def read_body(body: bytes, content_type: str) -> Body:
     content_type : str
         JSON (a list of row objects, or an object with ``rows`` or ``columns``), NDJSON, CSV with
         a header, Parquet, or an Arrow IPC stream; parameters after ``;`` are ignored.
+    max_bytes : int
+        How many bytes the rows of Parquet and Arrow may take.
 
     Raises
     ------
+    BodyTooLargeError
+        If they take more.
     BatchRefusedError
         If the body is none of these, or not what the content type says.
 
@@ -62,7 +88,7 @@ def read_body(body: bytes, content_type: str) -> Body:
     if reader is None:
         raise BatchRefusedError(f"content type {name!r} is not one of {', '.join(_READERS)}")
     try:
-        return reader(body)
+        return reader(body, max_bytes)
     # Arrow has an OSError for bytes that end too early or point beyond their end.
     except (pa.ArrowException, OSError, ValueError, KeyError, RecursionError) as error:
         raise BatchRefusedError(f"the body is not valid {name}: {error}") from error
@@ -73,13 +99,38 @@ def from_rows(rows: Sequence[Any]) -> Body:
     for index, row in enumerate(rows):
         if not isinstance(row, dict):
             raise BatchRefusedError("each row must be an object of column names", row=index)
+    first = list(rows[0]) if rows else []
+    if all(list(row) == first for row in rows):
+        values = map(list, zip(*(row.values() for row in rows), strict=True))
+        return Body(dict(zip(first, values, strict=True)), len(rows), has_absent=False)
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns: dict[str, RawColumn] = {n: [row.get(n, ABSENT) for row in rows] for n in names}
     return Body(columns, len(rows))
 
 
+def joined(bodies: Sequence[Body]) -> Body:
+    """Put bodies of one likeness together."""
+    if len(bodies) == 1:
+        return bodies[0]
+    columns: dict[str, RawColumn] = {
+        name: [value for body in bodies for value in body.columns[name]]
+        for name in bodies[0].columns
+    }
+    n_rows = sum(body.n_rows for body in bodies)
+    return Body(columns, n_rows, has_absent=any(body.has_absent for body in bodies))
+
+
+def _parse_json(text: bytes) -> Any:
+    """Parse JSON as Python does, at three times its speed."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, ValueError):
+        # Python also takes NaN, numbers beyond all floats, half characters and UTF-16.
+        return json.loads(text)
+
+
 def _from_json(body: bytes) -> Body:
-    document = json.loads(body)
+    document = _parse_json(body)
     if isinstance(document, dict):
         if isinstance(document.get("columns"), dict):
             return _from_columns(document["columns"])
@@ -95,14 +146,14 @@ def _from_columns(columns: dict[str, Any]) -> Body:
     lengths = {len(c) if isinstance(c, list) else -1 for c in columns.values()}
     if len(lengths) != 1 or -1 in lengths:
         raise BatchRefusedError("columns must be lists of equal length")
-    return Body(columns, lengths.pop())
+    return Body(columns, lengths.pop(), has_absent=False)
 
 
 def _from_ndjson(body: bytes) -> Body:
     rows = []
     for index, line in enumerate(line for line in body.splitlines() if line.strip()):
         try:
-            rows.append(json.loads(line))
+            rows.append(_parse_json(line))
         except ValueError as error:
             raise BatchRefusedError(f"the line is not JSON: {error}", row=index) from error
     return from_rows(rows)
@@ -114,7 +165,8 @@ def _from_csv(body: bytes) -> Body:
         column_types=dict.fromkeys(header, pa.string()), strings_can_be_null=True
     )
     table = pa.csv.read_csv(io.BytesIO(body), convert_options=options)
-    return Body({name: _truths(table.column(name)) for name in header}, table.num_rows)
+    columns = {name: _truths(table.column(name)) for name in header}
+    return Body(columns, table.num_rows, has_absent=False)
 
 
 _TRUTHS = pa.array(["true", "false", "True", "False", "TRUE", "FALSE"])
@@ -128,25 +180,15 @@ def _truths(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column
 
 
-def _from_parquet(body: bytes) -> Body:
-    return _from_table(pa.parquet.read_table(pa.BufferReader(body)))
-
-
-def _from_arrow(body: bytes) -> Body:
-    with pa.ipc.open_stream(pa.BufferReader(body)) as stream:
-        return _from_table(stream.read_all())
-
-
 def _from_table(table: pa.Table) -> Body:
-    # Damaged offsets would be followed out of memory, and take the whole process with them.
-    table.validate(full=True)
-    return Body({name: table.column(name) for name in table.column_names}, table.num_rows)
+    columns = {name: table.column(name) for name in table.column_names}
+    return Body(columns, table.num_rows, has_absent=False)
 
 
-_READERS: dict[str, Callable[[bytes], Body]] = {
-    "application/json": _from_json,
-    "application/x-ndjson": _from_ndjson,
-    "text/csv": _from_csv,
-    "application/vnd.apache.parquet": _from_parquet,
-    "application/vnd.apache.arrow.stream": _from_arrow,
+_READERS: dict[str, Callable[[bytes, int], Body]] = {
+    "application/json": lambda body, _: _from_json(body),
+    "application/x-ndjson": lambda body, _: _from_ndjson(body),
+    "text/csv": lambda body, _: _from_csv(body),
+    "application/vnd.apache.parquet": lambda body, most: _from_table(from_parquet(body, most)),
+    "application/vnd.apache.arrow.stream": lambda body, most: _from_table(from_arrow(body, most)),
 }

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.alert import Judged
-from monitor.batch import LABEL, MODEL_VERSION
+from monitor.batch import LABEL, MODEL_VERSION, RowKind
 from monitor.checks.columns import column_scores
 from monitor.checks.performance import performance
 from monitor.checks.quality import QualityPolicy, change_scores, refusal_scores, repeated_score
@@ -39,7 +39,7 @@ from monitor.verdict import (
     performance_scores,
     segment_scores,
 )
-from monitor.window import Counts, Window, due_row_ranges, due_time_windows, to_revise
+from monitor.window import Counts, Seen, Window, due_row_ranges, due_time_windows, to_revise
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     began, now = world.monotonic(), world.clock.now()
     champion = world.references.at(watched.name, window.end)
     schema, policy = champion.reference.schema, watched.verdict
+    seen = _seen(watched.name, world.log)
 
     names = [*schema.features, schema.prediction]
     rows = world.log.read(watched.name, window, names, horizon=policy.labels.horizon)
@@ -125,6 +126,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
         messages=messages(watched.name, judged, decision, world.url),
         at=now,
         duration_seconds=world.monotonic() - began,
+        seen=seen,
     )
     first = world.store.record(record, [notifier.channel for notifier in world.notifiers])
     return judged if first else None
@@ -199,10 +201,19 @@ def reopened(watched: Watched, world: World) -> Iterator[tuple[Window, int]]:
     labels, now = watched.verdict.labels, world.clock.now()
     judged = world.store.judged(watched.name).values()
     still_open = [one for one in judged if one.window.end + labels.horizon >= now]
-    counted = world.log.count(watched.name, [one.window for one in still_open], labels.horizon)
-    for known, counts in zip(still_open, counted, strict=True):
+    seen = _seen(watched.name, world.log)
+    touched = world.log.touched(watched.name, still_open)
+    counted = world.log.count(watched.name, [one.window for one in touched], labels.horizon)
+    for known, counts in zip(touched, counted, strict=True):
         if to_revise(known, counts, labels):
             yield known.window, known.revision + 1
+        else:
+            world.store.counted(watched.name, known.window, seen)
+
+
+def _seen(model: str, log: Log) -> Seen:
+    """Return how much of a model's log there is; what is read later may hold more, not less."""
+    return Seen(log.extent(model).n_rows, log.extent(model, RowKind.LABEL).n_rows)
 
 
 def due(watched: Watched, world: World) -> Iterator[tuple[Window, int]]:
@@ -221,19 +232,14 @@ def due(watched: Watched, world: World) -> Iterator[tuple[Window, int]]:
         yield world.log.locate(name, rows), 1
 
 
-def watch(watched: Watched, world: World, *, look_back: bool) -> list[Judged]:
+def watch(watched: Watched, world: World) -> list[Judged]:
     """Judge everything that is due for one model, older windows' late news first.
-
-    Looking back costs a count of each open window; it is worth it when rows or labels have come.
 
     A cycle that cannot be run is noted on the model, where status and metrics show it.
     """
     done: list[Judged] = []
     try:
-        if look_back:
-            windows = [*reopened(watched, world), *due(watched, world)]
-        else:
-            windows = [*due(watched, world)]
+        windows = [*reopened(watched, world), *due(watched, world)]
         for window, revision in windows:
             judged = run_cycle(watched, window, revision, world)
             done += [judged] if judged else []

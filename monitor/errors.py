@@ -6,10 +6,12 @@
     ├── ConfigError             leeway.yaml or the environment is wrong
     ├── SchemaError             a reference table does not fit what is said of it
     ├── BatchRefusedError       a batch cannot be stored; nothing of it is kept
+    ├── BodyTooLargeError       a request's body is larger than is taken
     ├── RequestConflictError    a request id came again with another body
     ├── NotFoundError           no such model, version, window, run or incident
     ├── NotPossibleError        the thing exists, but not now: no champion, paused, already running
     ├── StorageError            disk or database do not answer; nothing was acknowledged
+    ├── SourceError             a source of rows does not answer, or not with rows
     ├── BundleRefusedError      a bundle's bytes or types are not the ones it may hold
     └── MissingDependencyError  an optional package is needed
 
@@ -82,6 +84,22 @@ class BatchRefusedError(LeewayError):
         self.reason = reason
 
 
+class BodyTooLargeError(LeewayError):
+    """A request's body, or what it unfolds to, is larger than is taken.
+
+    Parameters
+    ----------
+    max_bytes : int
+        The limit.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(
+            f"the body is larger than {max_bytes} bytes, as it came or unpacked; send fewer rows "
+            "at a time, or raise max_body_bytes in leeway.yaml"
+        )
+
+
 class RequestConflictError(LeewayError):
     """The same request id was acknowledged with another body."""
 
@@ -115,6 +133,22 @@ class NotPossibleError(LeewayError):
 
 class StorageError(LeewayError):
     """Disk or database do not answer; nothing was acknowledged, so try again."""
+
+
+class SourceError(LeewayError):
+    """A source of rows does not answer, or not with rows; it is tried again later.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, where, and what to do.
+    retry_after_seconds : float or None
+        When the source itself wants to be asked again.
+    """
+
+    def __init__(self, problem: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(problem)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class BundleRefusedError(LeewayError):

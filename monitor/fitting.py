@@ -1,7 +1,8 @@
 """Fitting: a raw column cast to what the schema says; what cannot be cast is kept raw."""
 
 import json
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,19 +21,29 @@ class Misfits:
     """What did not fit, while a body is gone through."""
 
     raw: dict[int, dict[str, Any]] = field(default_factory=dict)
-    changes: list[SchemaChange] = field(default_factory=list)
+    changes: list[tuple[str, ChangeKind, Sequence[int]]] = field(default_factory=list)
 
     def keep(self, name: str, change: ChangeKind, values: Iterable[tuple[int, Any]]) -> None:
-        """Keep the raw values of some rows of a column, and count the rows."""
-        n_rows = 0
-        for n_rows, (row, value) in enumerate(values, start=1):  # noqa: B007 - the count is used
+        """Keep the raw values of some rows of a column, and note the rows."""
+        rows = []
+        for row, value in values:
             self.raw.setdefault(row, {})[name] = value
-        self.count(name, change, n_rows)
+            rows.append(row)
+        self.note(name, change, rows)
 
-    def count(self, name: str, change: ChangeKind, n_rows: int) -> None:
-        """Count rows of a column that came otherwise than the schema says."""
-        if n_rows:
-            self.changes.append(SchemaChange(name, change, n_rows))
+    def note(self, name: str, change: ChangeKind, rows: Sequence[int]) -> None:
+        """Note the rows, in order, of a column that came otherwise than the schema says."""
+        if rows:
+            self.changes.append((name, change, rows))
+
+    def counted(self, start: int, end: int) -> tuple[SchemaChange, ...]:
+        """Count what did not fit among the rows of one request, [start, end)."""
+        found = []
+        for name, change, rows in self.changes:
+            n_rows = bisect_left(rows, end) - bisect_left(rows, start)
+            if n_rows:
+                found.append(SchemaChange(name, change, n_rows))
+        return tuple(found)
 
     def column(self, n_rows: int) -> pa.Array:
         """Return the raw values as one JSON text a row, null where all fitted."""
@@ -60,14 +71,16 @@ def fit_column(
     dtype = pa.float64() if kind is Kind.NUMERIC else pa.string()
     raw = body.columns.get(name)
     if raw is None:
-        misfits.count(name, ChangeKind.MISSING, body.n_rows)
+        misfits.note(name, ChangeKind.MISSING, range(body.n_rows))
         return pa.nulls(body.n_rows, dtype)
-    if isinstance(raw, list):
-        misfits.count(name, ChangeKind.MISSING, sum(value is ABSENT for value in raw))
+    if isinstance(raw, list) and body.has_absent:
+        missing = [row for row, value in enumerate(raw) if value is ABSENT]
+        misfits.note(name, ChangeKind.MISSING, missing)
         raw = [None if value is ABSENT else value for value in raw]
     if name == schema.prediction and schema.task is Task.BINARY:
         raw = _probabilities(raw, schema)
-    return _fast(raw, kind) or _slowly(values_of(raw), name, kind, misfits)
+    fitted = _fast(raw, kind)
+    return _slowly(values_of(raw), name, kind, misfits) if fitted is None else fitted
 
 
 def _probabilities(raw: RawColumn, schema: Schema) -> RawColumn:
@@ -75,6 +88,8 @@ def _probabilities(raw: RawColumn, schema: Schema) -> RawColumn:
     if not isinstance(raw, list) and (
         pa.types.is_floating(raw.type) or pa.types.is_integer(raw.type)
     ):
+        return raw
+    if isinstance(raw, list) and not any(isinstance(value, str | bool) for value in raw):
         return raw
     named = {schema.positive: 1.0, schema.classes[0]: 0.0}
     return [
@@ -85,12 +100,12 @@ def _probabilities(raw: RawColumn, schema: Schema) -> RawColumn:
     ]
 
 
-def _fast(raw: RawColumn, kind: Kind) -> pa.ChunkedArray | None:
+def _fast(raw: RawColumn, kind: Kind) -> pa.Array | pa.ChunkedArray | None:
     """Cast a whole column at once; None where a value does not fit."""
     try:
         if isinstance(raw, list):
             dtype = pa.float64() if kind is Kind.NUMERIC else pa.string()
-            return pa.chunked_array([pa.array(raw, dtype)])
+            return pa.array(raw, dtype)
         if kind is Kind.CATEGORICAL:
             return None if pa.types.is_nested(raw.type) else texts(raw)
         if pa.types.is_temporal(raw.type):

@@ -1,19 +1,16 @@
 """Intake: a body made to fit a model's schema; what does not fit is kept raw and counted."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from monitor.batch import (
     EVENT_AT,
     EXTRA,
-    FUTURE_TOLERANCE,
     LABEL,
     MODEL_VERSION,
     PREDICTION_ID,
@@ -24,24 +21,20 @@ from monitor.batch import (
     RowKind,
     SchemaChange,
 )
-from monitor.body import ABSENT, Body, RawColumn
+from monitor.body import ABSENT, Body, joined
 from monitor.classes import as_class
-from monitor.columns import INT64_END, class_name
 from monitor.errors import BatchRefusedError
-from monitor.fitting import Misfits, fit_column, fit_value, is_storable, values_of
-from monitor.schema import Kind, Schema, Task
-
-MAX_ID_LENGTH = 200
-"""Longer ids are a mistake: a payload in the wrong column."""
-
-MODEL_VERSION_FIELD = "model_version"
-"""A row may say which version predicted it; otherwise the champion is taken."""
-
-EARLIEST = np.datetime64("0001-01-01", "us")
-"""Python knows no earlier time."""
-
-ID_FIELD = "prediction_id"
-"""Ids come under this name where the schema has no id column."""
+from monitor.fitting import Misfits, fit_column, fit_value, values_of
+from monitor.reserved import (
+    ID_FIELD,
+    MODEL_VERSION_FIELD,
+    checked_ids,
+    event_times,
+    given_ids,
+    repeated,
+    versions,
+)
+from monitor.schema import Schema, Task
 
 LABEL_FIELD = "label"
 """Labels may come under this name instead of the target's."""
@@ -70,6 +63,22 @@ class Request:
     digest: str
     received_at: datetime
     champion: int
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A request with its rows.
+
+    Parameters
+    ----------
+    request : Request
+        The request.
+    body : Body
+        Its rows.
+    """
+
+    request: Request
+    body: Body
 
 
 def predictions(
@@ -101,33 +110,11 @@ def predictions(
     BatchRefusedError
         If a time or an id cannot be used, naming row and field.
     """
-    misfits = Misfits()
-    columns: dict[str, pa.Array] = {}
-    for name, kind in schema.features.items():
-        columns[name] = fit_column(body, name, kind, schema, misfits)
-    columns[schema.prediction] = (
-        predict(pa.table(columns))
-        if predict
-        else fit_column(body, schema.prediction, schema.prediction_kind, schema, misfits)
-    )
-    columns[MODEL_VERSION] = _versions(body, request, misfits)
-    known = {*columns, schema.target, schema.time, schema.id, MODEL_VERSION_FIELD, ID_FIELD}
-    for name in body.columns:
-        if name not in known:
-            kept = ((i, v) for i, v in enumerate(values_of(body.columns[name])) if v is not ABSENT)
-            misfits.keep(name, ChangeKind.EXTRA, kept)
-    received = pa.array([request.received_at] * body.n_rows, TIMESTAMP)
-    columns[PREDICTION_ID] = _ids(body, schema, request)
-    columns[EVENT_AT] = _event_times(body, schema, request) if schema.time else received
-    columns[RECEIVED_AT] = received
-    columns[EXTRA] = misfits.column(body.n_rows)
-    rows = pa.table(columns)
-    batch = _batch(request, RowKind.PREDICTION, rows, tuple(misfits.changes))
-    return [batch, *_labels_inside(body, schema, request, rows)]
+    return _predictions(body, schema, [Sent(request, body)], predict)[0]
 
 
 def labels(body: Body, schema: Schema, request: Request) -> Batch:
-    """Turn a body of ids and labels into a batch.
+    """Turn a body of ids and labels into the batch of a labels request.
 
     The id is expected under the schema's id column or ``prediction_id``, the label under the
     target's name or ``label``.
@@ -137,12 +124,30 @@ def labels(body: Body, schema: Schema, request: Request) -> Batch:
     BatchRefusedError
         If an id or a label is missing, or a label is not a class or, of a regression, a number.
     """
-    id_name = _first_of(body, (schema.id, ID_FIELD))
-    label_name = _first_of(body, (schema.target, LABEL_FIELD))
-    values = dict(enumerate(values_of(body.columns[label_name])))
-    ids = pa.array(_checked_ids(values_of(body.columns[id_name]), id_name), pa.string())
-    rows = _label_rows(ids, _label_array(values, schema, label_name), request)
-    return _batch(request, RowKind.LABEL, rows, ())
+    return _labels(body, schema, [Sent(request, body)])[0][0]
+
+
+def predictions_together(sent: Sequence[Sent], schema: Schema) -> list[list[Batch]]:
+    """Turn requests to one model into the batches of each, at little more than the cost of one.
+
+    Parameters
+    ----------
+    sent : sequence of Sent
+        Received at the same time, with bodies that `joined` takes.
+    schema : Schema
+        What their rows should look like.
+
+    Raises
+    ------
+    BatchRefusedError
+        If one of them cannot be used; which one `predictions` says.
+    """
+    return _predictions(joined([one.body for one in sent]), schema, sent)
+
+
+def labels_together(sent: Sequence[Sent], schema: Schema) -> list[list[Batch]]:
+    """Turn labels requests to one model into the batches of each, as `predictions_together`."""
+    return _labels(joined([one.body for one in sent]), schema, sent)
 
 
 def refuse_changes(batches: Sequence[Batch]) -> None:
@@ -163,12 +168,84 @@ def refuse_changes(batches: Sequence[Batch]) -> None:
             )
 
 
+def _predictions(
+    body: Body,
+    schema: Schema,
+    sent: Sequence[Sent],
+    predict: Callable[[pa.Table], pa.Array] | None = None,
+) -> list[list[Batch]]:
+    """Fit rows of several requests, which follow each other in one body."""
+    request, misfits = sent[0].request, Misfits()
+    columns: dict[str, pa.Array | pa.ChunkedArray] = {}
+    for name, kind in schema.features.items():
+        columns[name] = fit_column(body, name, kind, schema, misfits)
+    columns[schema.prediction] = (
+        predict(pa.table(columns))
+        if predict
+        else fit_column(body, schema.prediction, schema.prediction_kind, schema, misfits)
+    )
+    columns[MODEL_VERSION] = versions(body, request.champion, misfits)
+    _keep_extra(body, schema, misfits)
+    received = repeated(request.received_at, TIMESTAMP, body.n_rows)
+    ids = given_ids(body, schema)
+    columns[PREDICTION_ID] = pa.array(_made_ids(sent) if ids is None else ids, pa.string())
+    columns[EVENT_AT] = (
+        event_times(body, schema.time, request.received_at) if schema.time else received
+    )
+    columns[RECEIVED_AT] = received
+    columns[EXTRA] = misfits.column(body.n_rows)
+    rows = pa.table(columns)
+    return [
+        [
+            _batch(one.request, RowKind.PREDICTION, part, misfits.counted(start, end)),
+            *_labels_inside(one, schema, part),
+        ]
+        for one, start, end in _places(sent)
+        for part in [rows.slice(start, end - start)]
+    ]
+
+
+def _places(sent: Sequence[Sent]) -> Iterator[tuple[Sent, int, int]]:
+    """Say where the rows of each request are in the joined body, [start, end)."""
+    end = 0
+    for one in sent:
+        start, end = end, end + one.body.n_rows
+        yield one, start, end
+
+
+def _keep_extra(body: Body, schema: Schema, misfits: Misfits) -> None:
+    known = {schema.prediction, schema.target, schema.time, schema.id, *_OUR_FIELDS}
+    for name in [one for one in body.columns if one not in schema.features and one not in known]:
+        kept = ((i, v) for i, v in enumerate(values_of(body.columns[name])) if v is not ABSENT)
+        misfits.keep(name, ChangeKind.EXTRA, kept)
+
+
+_OUR_FIELDS = {MODEL_VERSION, MODEL_VERSION_FIELD, ID_FIELD}
+
+
+def _made_ids(sent: Sequence[Sent]) -> list[str]:
+    # Derived from the request, so that a repeated request returns the same ids.
+    return [f"{one.request.request_id}-{i}" for one in sent for i in range(one.body.n_rows)]
+
+
 def _batch(
     request: Request, kind: RowKind, rows: pa.Table, changes: tuple[SchemaChange, ...]
 ) -> Batch:
     return Batch(
         request.model, kind, request.request_id, request.digest, request.received_at, rows, changes
     )
+
+
+def _labels(body: Body, schema: Schema, sent: Sequence[Sent]) -> list[list[Batch]]:
+    id_name = _first_of(body, (schema.id, ID_FIELD))
+    label_name = _first_of(body, (schema.target, LABEL_FIELD))
+    values = _label_array(enumerate(values_of(body.columns[label_name])), schema, label_name)
+    ids = pa.array(checked_ids(values_of(body.columns[id_name]), id_name), pa.string())
+    rows = _label_rows(ids, values, sent[0].request)
+    return [
+        [_batch(one.request, RowKind.LABEL, rows.slice(start, end - start), ())]
+        for one, start, end in _places(sent)
+    ]
 
 
 def _first_of(body: Body, names: tuple[str | None, ...]) -> str:
@@ -181,100 +258,28 @@ def _first_of(body: Body, names: tuple[str | None, ...]) -> str:
     )
 
 
-def _ids(body: Body, schema: Schema, request: Request) -> pa.Array:
-    for name in (schema.id, ID_FIELD):
-        if name is not None and name in body.columns:
-            return pa.array(_checked_ids(values_of(body.columns[name]), name), pa.string())
-    if schema.id is not None and body.n_rows:
-        raise BatchRefusedError("every row needs its id", row=0, field=schema.id, reason="bad_id")
-    # Derived from the request, so that a repeated request returns the same ids.
-    return pa.array([f"{request.request_id}-{i}" for i in range(body.n_rows)], pa.string())
-
-
-def _checked_ids(values: list[Any], name: str) -> list[str]:
-    ids = []
-    for row, value in enumerate(values):
-        text = class_name(value) if isinstance(value, str | int | float) else ""
-        if not text or len(text) > MAX_ID_LENGTH or text == "nan" or not is_storable(text):
-            raise BatchRefusedError(
-                f"an id must be text or a number of at most {MAX_ID_LENGTH} characters, "
-                f"not {str(value)[:40]!r}",
-                row=row,
-                field=name,
-                reason="bad_id",
-            )
-        ids.append(text)
-    return ids
-
-
-def _event_times(body: Body, schema: Schema, request: Request) -> pa.Array:
-    name = schema.time or ""
-    raw = body.columns.get(name, [None] * body.n_rows)
-    times = _parse_times(raw)
-    latest = np.datetime64(pd.Timestamp(request.received_at + FUTURE_TOLERANCE).tz_localize(None))
-    no_time = np.isnat(times) | (times < EARLIEST)
-    for bad, expected in (
-        (no_time, "a time is needed: ISO 8601, as 2013-07-01T15:00:00Z"),
-        (times > latest, "the time lies in the future; is it local time sent as UTC?"),
-    ):
-        if bad.any():
-            row = int(bad.argmax())
-            found = "nothing" if (value := values_of(raw)[row]) in (None, ABSENT) else repr(value)
-            raise BatchRefusedError(
-                f"{expected}; found {found}", row=row, field=name, reason="bad_time"
-            )
-    return pa.array(times, pa.timestamp("us")).cast(TIMESTAMP)
-
-
-def _parse_times(raw: RawColumn) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    """Parse times as UTC; what is not a time becomes NaT. Numbers are refused: which unit?"""
-    if isinstance(raw, pa.ChunkedArray) and pa.types.is_timestamp(raw.type):
-        return np.asarray(pc.cast(raw, pa.timestamp("us"), safe=False).to_numpy())
-    # pandas takes "now" and "today" for times; a time begins with its year.
-    values = [
-        v if isinstance(v, datetime) or (isinstance(v, str) and v.strip()[:1].isdigit()) else None
-        for v in values_of(raw)
-    ]
-    parsed = pd.to_datetime(
-        pd.Series(values, dtype="object"), utc=True, errors="coerce", format="ISO8601"
-    )
-    return np.asarray(parsed.dt.tz_localize(None).to_numpy(), dtype="datetime64[us]")
-
-
-def _versions(body: Body, request: Request, misfits: Misfits) -> pa.Array:
-    """Return the version of each row; what is not one counts as the champion and is kept raw."""
-    if MODEL_VERSION_FIELD not in body.columns:
-        return pa.array([request.champion] * body.n_rows, pa.int64())
-    given = values_of(body.columns[MODEL_VERSION_FIELD])
-    read = [fit_value(value, Kind.NUMERIC) for value in given]
-    fits = [isinstance(v, float) and v.is_integer() and 0 < v < INT64_END for v in read]
-    came = (value is not None and value is not ABSENT for value in given)
-    odd = [(row, given[row]) for row, here in enumerate(came) if here and not fits[row]]
-    misfits.keep(MODEL_VERSION_FIELD, ChangeKind.RETYPED, odd)
-    versions = (int(v or 0) if ok else request.champion for v, ok in zip(read, fits, strict=True))
-    return pa.array(versions, pa.int64(), size=body.n_rows)
-
-
-def _labels_inside(body: Body, schema: Schema, request: Request, rows: pa.Table) -> list[Batch]:
-    if schema.target not in body.columns:
+def _labels_inside(sent: Sent, schema: Schema, rows: pa.Table) -> list[Batch]:
+    """Return the labels that prediction rows of a request brought with them."""
+    if schema.target not in sent.body.columns:
         return []
-    raw = values_of(body.columns[schema.target])
+    raw = values_of(sent.body.columns[schema.target])
     came = {row: value for row, value in enumerate(raw) if not _is_missing(value)}
     if not came:
         return []
     ids = rows.column(PREDICTION_ID).take(pa.array(list(came)))
-    values = _label_array(came, schema, schema.target)
-    return [_batch(request, RowKind.LABEL, _label_rows(ids, values, request), ())]
+    values = _label_array(came.items(), schema, schema.target)
+    labelled = _label_rows(ids, values, sent.request)
+    return [_batch(sent.request, RowKind.LABEL, labelled, ())]
 
 
 def _is_missing(value: Any) -> bool:
     return value is None or value is ABSENT or (isinstance(value, float) and np.isnan(value))
 
 
-def _label_array(values: Mapping[int, Any], schema: Schema, name: str) -> pa.Array:
+def _label_array(values: Iterable[tuple[int, Any]], schema: Schema, name: str) -> pa.Array:
     """Read labels by their row in the body."""
     fitted: list[float | str] = []
-    for row, value in values.items():
+    for row, value in values:
         one = None if _is_missing(value) else fit_value(value, schema.target_kind)
         if one is None or (isinstance(one, float) and not np.isfinite(one)):
             wanted = "a number" if schema.task is Task.REGRESSION else "a class"
@@ -289,5 +294,5 @@ def _label_array(values: Mapping[int, Any], schema: Schema, name: str) -> pa.Arr
 
 
 def _label_rows(ids: pa.Array, values: pa.Array, request: Request) -> pa.Table:
-    received = pa.array([request.received_at] * len(values), TIMESTAMP)
+    received = repeated(request.received_at, TIMESTAMP, len(values))
     return pa.table({PREDICTION_ID: ids, LABEL: values, EVENT_AT: received, RECEIVED_AT: received})

@@ -1,10 +1,10 @@
 """Ports: all the world the core needs, on one page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -13,8 +13,9 @@ from monitor.batch import Batch, Receipt, RowKind, SchemaChange
 from monitor.checks.score import Check
 from monitor.decision import Decision
 from monitor.message import Message
+from monitor.piece import Piece, Position
 from monitor.reference import Reference
-from monitor.window import Counts, Extent, JudgedWindow, Window
+from monitor.window import NOTHING_SEEN, Counts, Extent, JudgedWindow, Seen, Window
 
 
 class Clock(Protocol):
@@ -46,6 +47,10 @@ class Log(Protocol):
 
     def count(self, model: str, windows: Sequence[Window], horizon: timedelta) -> list[Counts]:
         """Count each window's rows, and those with a label within the horizon."""
+        ...
+
+    def touched(self, model: str, judged: Sequence[JudgedWindow]) -> Sequence[JudgedWindow]:
+        """Return the judged windows to which something has come since they were counted."""
         ...
 
     def read(
@@ -147,6 +152,8 @@ class CycleRecord:
         When it was judged.
     duration_seconds : float
         How long the cycle took.
+    seen : Seen
+        The log before its rows were read.
     """
 
     model: str
@@ -156,6 +163,7 @@ class CycleRecord:
     messages: Sequence[Message]
     at: datetime
     duration_seconds: float
+    seen: Seen = NOTHING_SEEN
 
 
 @dataclass(frozen=True)
@@ -188,6 +196,14 @@ class Store(Protocol):
         """Record everything of a cycle at once; False when another process was first."""
         ...
 
+    def counted(self, model: str, window: Window, seen: Seen) -> None:
+        """Note that a window was counted and stays as it was judged."""
+        ...
+
+    def refuse(self, model: str, reason: str, n_rows: int, at: datetime) -> None:
+        """Count rows that were refused, by the minute."""
+        ...
+
     def fail(self, model: str, error: str, at: datetime) -> None:
         """Note that a cycle could not be run."""
         ...
@@ -201,6 +217,57 @@ class Store(Protocol):
         ...
 
 
+class Source(Protocol):
+    """Rows that are somewhere already: predictions of one model, or labels."""
+
+    def pieces(self, cursors: Mapping[str, Any]) -> Iterator[Piece]:
+        """Yield what is new since the cursors, by place, in order.
+
+        The next piece is asked for when the one before is on disk. Raises SourceError when the
+        source is away.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Stream:
+    """What one source brings: rows of one kind for one model.
+
+    Parameters
+    ----------
+    model : str
+        Whose rows they are.
+    kind : RowKind
+        What they are.
+    source : str
+        Which source they come from; another one begins anew.
+    """
+
+    model: str
+    kind: RowKind
+    source: str
+
+
+class Cursors(Protocol):
+    """How far each source has been read; each method is one transaction."""
+
+    def load(self, stream: Stream) -> Mapping[str, Position]:
+        """Return the positions by place."""
+        ...
+
+    def intend(self, stream: Stream, place: str, position: Position) -> None:
+        """Note a request before it is made, with its pending cursor."""
+        ...
+
+    def settle(self, stream: Stream, place: str, position: Position) -> None:
+        """Note where a place stands, with nothing pending."""
+        ...
+
+    def note(self, model: str, error: str | None, at: datetime) -> None:
+        """Note how the collection of a model went, where status and metrics show it."""
+        ...
+
+
 class Notifier(Protocol):
     """A way to reach people."""
 
@@ -211,4 +278,16 @@ class Notifier(Protocol):
 
     def notify(self, title: str, body: str) -> None:
         """Send a message; raises LeewayError when it was not taken."""
+        ...
+
+
+class Leader(Protocol):
+    """Leadership of a deployment, which one process has at a time."""
+
+    def hold(self) -> bool:
+        """Take it if it is free; say whether this process has it now."""
+        ...
+
+    def release(self) -> None:
+        """Let another process have it."""
         ...

@@ -1,16 +1,15 @@
 """Scheduler: ticks, on one process at a time."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
-from filelock import FileLock, Timeout
 
 from monitor.alert import Judged
-from monitor.batch import RowKind
 from monitor.cycle import Watched, World, deliver, watch
 from monitor.errors import NotFoundError
+from monitor.ports import Leader
 
 HOUSEKEEPING_SECONDS = 60
 """Often enough for a short inbox, seldom enough for few files."""
@@ -33,31 +32,27 @@ class Watcher:
         self.watched = watched
         self.world = world
         self._lock = threading.Lock()
-        self._seen: dict[str, tuple[int, int]] = {}
 
     def check(self, model: str) -> list[Judged]:
         """Judge what is due for one model; NotFoundError for one that is not watched."""
         if model not in self.watched:
             raise NotFoundError("model", model)
         with self._lock:
-            return self._watch(self.watched[model])
+            return watch(self.watched[model], self.world)
 
-    def check_all(self) -> None:
-        """Judge what is due for every model; one that fails does not hold up the others."""
+    def check_all(self, held: Collection[str] = ()) -> None:
+        """Judge what is due for every model but those held back, whose rows are coming in yet.
+
+        One that fails does not hold up the others.
+        """
         with self._lock:
             for watched in self.watched.values():
+                if watched.name in held:
+                    continue
                 try:
-                    self._watch(watched)
+                    watch(watched, self.world)
                 except Exception:  # noqa: BLE001 - noted on the model; the others go on
                     _log.exception("the cycle could not be run", model=watched.name)
-
-    def _watch(self, watched: Watched) -> list[Judged]:
-        log, name = self.world.log, watched.name
-        extent = (log.extent(name).n_rows, log.extent(name, RowKind.LABEL).n_rows)
-        # Old windows are looked at again only when something has come since.
-        judged = watch(watched, self.world, look_back=self._seen.get(name) != extent)
-        self._seen[name] = extent
-        return judged
 
     def deliver(self) -> None:
         """Send what is in the outbox."""
@@ -66,36 +61,42 @@ class Watcher:
 
 
 def scheduler(
-    watcher: Watcher, housekeeping: Callable[[], object], lock: FileLock, every_seconds: float
+    watcher: Watcher,
+    collect: Callable[[], Collection[str]],
+    housekeeping: Callable[[], object],
+    leader: Leader,
+    every_seconds: float,
 ) -> BackgroundScheduler:
-    """Return a scheduler that ticks while this process holds the lock.
+    """Return a scheduler that ticks while this process leads.
 
     Parameters
     ----------
     watcher : Watcher
         Judges and delivers.
+    collect : callable
+        Collects rows before windows are judged; returns the models that are not to be judged yet.
     housekeeping : callable
         What else the leader does every minute: sealing the log.
-    lock : FileLock
-        Held by one process of a deployment; the others try again at each tick.
+    leader : Leader
+        One process of a deployment; the others try again at each tick.
     every_seconds : float
         Time between ticks.
     """
 
     def tick() -> None:
         try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            return
-        try:
-            watcher.check_all()
-            watcher.deliver()
+            if leader.hold():
+                watcher.check_all(held=collect())
+                watcher.deliver()
         except Exception:  # noqa: BLE001 - a scheduler that dies watches nothing
             _log.exception("the tick failed; the next one tries again")
 
     def keep_house() -> None:
-        if lock.is_locked:
-            housekeeping()
+        try:
+            if leader.hold():
+                housekeeping()
+        except Exception:  # noqa: BLE001 - as above: what waits stays where it is
+            _log.exception("the log could not be sealed; the next minute tries again")
 
     jobs = BackgroundScheduler(timezone="UTC")
     jobs.add_job(tick, "interval", seconds=every_seconds, max_instances=1, coalesce=True)

@@ -1,5 +1,6 @@
 """Values: one column, read once: numbers in order, or levels counted."""
 
+import mmap
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -168,3 +169,13 @@ def share_of(values: Values, value: float | str) -> float:
         return float(known.get(str(value), 0) / values.n_values)
     first, end = (np.searchsorted(values.values, value, side) for side in ("left", "right"))
     return float((end - first) / values.n_values)
+
+
+def let_go(values: FloatArray) -> None:
+    """Let the system take back the pages of a memory-mapped column; any other stays as it is.
+
+    What was read remains in the system's cache and is mapped again when it is wanted.
+    """
+    mapped = getattr(values.base, "_mmap", None)
+    if mapped is not None:
+        mapped.madvise(mmap.MADV_DONTNEED)

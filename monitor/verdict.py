@@ -76,10 +76,14 @@ class Verdict:
     def breached(self, check: Check) -> list[Score]:
         """Return the check's scores beyond their threshold, the furthest first."""
         found = [s for s in self.scores if s.check is check and s.status is Status.BREACH]
-        return sorted(found, key=_excess, reverse=True)
+        return sorted(found, key=excess, reverse=True)
 
 
-def _excess(score: Score) -> float:
+def excess(score: Score) -> float:
+    """Say how many times its threshold a score reaches, in the bad direction; from 1 it breaches.
+
+    A score without a number or a threshold has 0.
+    """
     if score.value is None or score.threshold is None:
         return 0.0
     if score.breach_when is BreachWhen.ABOVE:

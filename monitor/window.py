@@ -165,6 +165,47 @@ def due_row_ranges(
             yield first, first + policy.rows
 
 
+def count_due(
+    policy: WindowPolicy,
+    *,
+    n_unjudged: int,
+    judged_until: datetime | None,
+    since: datetime,
+    now: datetime,
+) -> int:
+    """Count the windows that should have a verdict and have none, without looking at each.
+
+    Parameters
+    ----------
+    policy : WindowPolicy
+        How rows are cut.
+    n_unjudged : int
+        Rows acknowledged after those of the newest judged window.
+    judged_until : datetime or None
+        End of the newest judged window; before any, the first event; None for an empty log.
+    since : datetime
+        Windows that ended before are never begun.
+    now : datetime
+        The present.
+
+    Examples
+    --------
+    >>> weekly, week = WindowPolicy(every=timedelta(days=7)), timedelta(days=7)
+    >>> now = MONDAY + 10 * week
+    >>> known = {"n_unjudged": 100, "since": MONDAY, "now": now}
+    >>> count_due(weekly, judged_until=now - 2 * week, **known)
+    2
+    >>> count_due(WindowPolicy(rows=40), judged_until=None, **known)
+    2
+    """
+    if policy.rows is not None:
+        return max(0, n_unjudged) // policy.rows
+    if policy.every is None or judged_until is None:
+        return 0
+    start = floor(max(judged_until, since), policy)
+    return max(0, (now - policy.lateness - start) // policy.every)
+
+
 @dataclass(frozen=True)
 class LabelPolicy:
     """When labels count.
@@ -189,13 +230,46 @@ REVISED_GROWTH = 0.01
 
 
 @dataclass(frozen=True)
+class Seen:
+    """How much of a model's log was there when a window was counted.
+
+    Parameters
+    ----------
+    n_rows, n_labels : int
+        Predictions and labels that had been acknowledged.
+    """
+
+    n_rows: int = 0
+    n_labels: int = 0
+
+
+NOTHING_SEEN = Seen()
+"""Who has seen nothing looks at everything."""
+
+
+@dataclass(frozen=True)
 class JudgedWindow:
-    """A window that has a verdict, with what the verdict rested on."""
+    """A window that has a verdict, with what the verdict rested on.
+
+    Parameters
+    ----------
+    window : Window
+        The window.
+    revision : int
+        How often it has been judged.
+    counts : Counts
+        What the verdict rests on.
+    incident : bool
+        Whether it was a data incident.
+    seen : Seen
+        The log when its rows were last counted.
+    """
 
     window: Window
     revision: int
     counts: Counts
     incident: bool = False
+    seen: Seen = NOTHING_SEEN
 
 
 def to_revise(judged: JudgedWindow, counts: Counts, policy: LabelPolicy) -> bool:

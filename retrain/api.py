@@ -13,12 +13,14 @@ from prometheus_client import Histogram
 from pydantic import BaseModel, ConfigDict
 
 from monitor import intake
-from monitor.api import MonitorServices, taken_in
+from monitor.arrival import Arrival, arrived
 from monitor.batch import PREDICTION_ID, Batch
 from monitor.body import Body
 from monitor.errors import NotFoundError
 from monitor.ports import Clock
+from monitor.reception import take_one
 from monitor.schema import Schema
+from monitor.services import MonitorServices
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.ports import RequestKind
@@ -56,7 +58,7 @@ class RetrainServices:
     @property
     def clock(self) -> Clock:
         """The present."""
-        return self.monitor.watcher.world.clock
+        return self.monitor.clock
 
 
 class Why(BaseModel):
@@ -93,9 +95,9 @@ def _add_predict(router: APIRouter, services: RetrainServices) -> None:
         """
         if model not in services.monitor.watcher.watched:
             raise NotFoundError("model", model)  # before it becomes a label of a metric
-        body = await request.body()
+        arrival = arrived(model, await request.body(), request.headers.raw)
         with services.predict_seconds.labels(model).time():
-            served, batches = await run_in_threadpool(_predict, services, model, request, body)
+            served, batches = await run_in_threadpool(_predict, services, arrival)
             written = log.append(batches)
         if durable:
             await asyncio.wrap_future(written)
@@ -173,17 +175,15 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
         return {"model": model, "champion": version}
 
 
-def _predict(
-    services: RetrainServices, model: str, request: Request, body: bytes
-) -> tuple[Served, list[Batch]]:
-    served = services.serving.champion(model)
+def _predict(services: RetrainServices, arrival: Arrival) -> tuple[Served, list[Batch]]:
+    served = services.serving.champion(arrival.model)
 
     def fit(raw: Body, _schema: Schema, known: intake.Request) -> list[Batch]:
         # Version and schema are those of the model in memory: one answer never mixes two.
         known = intake.Request(**{**vars(known), "champion": served.version})
         return intake.predictions(raw, served.schema, known, predict=served.predict)
 
-    return served, taken_in(services.monitor, model, request, body, fit)
+    return served, take_one(services.monitor, arrival, fit)
 
 
 def _report(written: Any) -> None:

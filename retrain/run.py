@@ -52,12 +52,25 @@ class Result:
     details: Mapping[str, Any]
 
 
-def run(request: Request, model: Retrained, world: World) -> Result:
-    """Carry out a request; whatever happens, the run ends with an outcome and its reason."""
+def run(request: Request, model: Retrained, world: World, *, gated: bool = True) -> Result:
+    """Carry out a request; whatever happens, the run ends with an outcome and its reason.
+
+    Parameters
+    ----------
+    request : Request
+        What is asked for.
+    model : Retrained
+        The model.
+    world : World
+        Everything outside.
+    gated : bool
+        Without the gate whatever the search finds is promoted: what a backtest compares with.
+    """
     champion = world.registry.champion(model.name)
     number = world.runs.start(request, champion, world.clock.now())
+    carry_out = _challenge if gated else _replace
     try:
-        result = _challenge(request, number, champion, model, world)
+        result = carry_out(request, number, champion, model, world)
     except Exception as error:  # noqa: BLE001 - a run that breaks is a failed run, on record
         kind = "" if isinstance(error, NotPossibleError) else f"{type(error).__name__}: "
         result = Result(Outcome.FAILED, f"{kind}{error}", {})
@@ -102,6 +115,27 @@ def _challenge(
     version = world.registry.register(made, now)
     world.registry.promote(model.name, version, now, f"{request.why}; {comparison.reason}")
     return Result(Outcome.PROMOTED, comparison.reason, {**details, "version": version})
+
+
+def _replace(
+    request: Request, number: int, champion: int, model: Retrained, world: World
+) -> Result:
+    """Promote the best recipe, fitted on all rows, whether or not it beats the champion."""
+    now, tell = world.clock.now(), _progress(world.runs, number)
+    bundle = world.registry.load(model.name, champion)
+    rows = from_table(world.rows.labelled(model.name, now), with_logged(model.schema), LABEL)
+    found = _search(rows, bundle.recipe, model, world, tell)
+    made = successor(
+        rows,
+        found.winner.recipe,
+        model,
+        before=bundle.reference,
+        gate={name: one.overall for name, one in found.evaluation.items()},
+        origin=Origin(request.why, champion, number),
+    )
+    version = world.registry.register(made, now)
+    world.registry.promote(model.name, version, now, request.why)
+    return Result(Outcome.PROMOTED, "promoted without a gate", {"version": version})
 
 
 def split_off(

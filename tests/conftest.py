@@ -1,5 +1,6 @@
 """Small made-up rows, a deployment that learned from them, real servers and a real webhook."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -24,12 +25,16 @@ import pytest
 from leeway.app import Deployment, api, ensure_first_versions, opened
 from leeway.client import Client, ClientError
 from leeway.config import Environment
+from leeway.database import upgrade
 from leeway.demo import free_port
 from monitor import intake
 from monitor.adapters.clocks import FileClock
+from monitor.adapters.database import open_database
 from monitor.batch import Receipt
 from monitor.body import Body
 from retrain.serving import Serving
+from tests.buckets import ObjectStore, running_store
+from tests.postgres import Postgres, running_postgres
 
 with warnings.catch_warnings():
     # Starlette would rather have httpx2; nothing else we use knows it.
@@ -339,3 +344,81 @@ def webhook() -> Iterator[Webhook]:
         yield hook
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for all tests, with the empty database `leeway`, brought up to date."""
+    with running_postgres(durable=False) as server:
+        engine = open_database(server.create("leeway"))
+        upgrade(engine)
+        engine.dispose()
+        yield server
+
+
+@pytest.fixture
+def own_postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server for one test, which it may stop; what is acknowledged is on disk."""
+    with running_postgres(durable=True) as server:
+        engine = open_database(server.create("leeway"))
+        upgrade(engine)
+        engine.dispose()
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: Postgres, tmp_path: Path) -> str:
+    """The address of a database for one test, with all tables."""
+    return postgres.create(f"{tmp_path.parent.name}-{tmp_path.name}"[-60:], "leeway")
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """A state database with all tables: the SQLite file, then PostgreSQL's address."""
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    path = tmp_path / "state.db"
+    engine = open_database(path)
+    upgrade(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def learned_on_postgres(
+    learned: Home, postgres: Postgres, tmp_path_factory: pytest.TempPathFactory
+) -> Home:
+    """The same deployment as `learned` on PostgreSQL, in the database of this name."""
+    home = Home(tmp_path_factory.mktemp("learned") / "home")
+    shutil.copytree(learned.folder, home.folder, ignore=shutil.ignore_patterns("leeway-data"))
+    url = postgres.create("learned_on_postgres", "leeway")
+    home.config.write_text(f"{home.config.read_text()}database: {url}\n")
+    with home.opened():
+        pass
+    return home
+
+
+@pytest.fixture
+def home_on_postgres(learned_on_postgres: Home, postgres: Postgres, tmp_path: Path) -> Home:
+    """A deployment of one model on PostgreSQL, at the start of week 0."""
+    home = Home(tmp_path / "home")
+    shutil.copytree(learned_on_postgres.folder, home.folder)
+    name = "learned_on_postgres"
+    url = postgres.create(f"{tmp_path.parent.name}-{tmp_path.name}"[-60:], name)
+    home.configure(postgres.url(name), url)
+    return home
+
+
+@pytest.fixture(scope="session")
+def object_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """An S3-compatible server for all tests."""
+    with running_store(tmp_path_factory.mktemp("moto")) as store:
+        yield store
+
+
+@pytest.fixture
+def bucket(object_store: ObjectStore, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty bucket for one test."""
+    name = hashlib.sha256(str(tmp_path).encode()).hexdigest()[:20]
+    yield object_store.make(name)
+    object_store.shut = False

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, insert, update
 
 from monitor.adapters import tables as t
-from monitor.adapters.database import insert_row
+from monitor.adapters.database import insert_row, put_rows
 from monitor.alert import Alert, AlertChange
 from monitor.decision import Action
 from monitor.diagnosis import DiagnosisKind
@@ -79,6 +79,8 @@ def _put_window(connection: Connection, record: CycleRecord) -> None:
         "revision": judged.revision,
         **vars(record.counts),
         "incident": judged.diagnosis.kind is DiagnosisKind.INCIDENT,
+        "seen_rows": record.seen.n_rows,
+        "seen_labels": record.seen.n_labels,
     }
     if judged.revision > 1:
         at = (t.windows.c.model == record.model, t.windows.c.key == window.key)
@@ -157,8 +159,5 @@ def _observe_seconds(connection: Connection, seconds: float) -> None:
     c = t.cycle_seconds.c
     edge = next(bound for bound in CYCLE_BUCKETS if seconds <= bound)
     stored = min(edge, 1e308)  # JSON-free databases have no infinity in common
-    changed = connection.execute(
-        update(t.cycle_seconds).where(c.le == stored).values(n=c.n + 1, seconds=c.seconds + seconds)
-    )
-    if not changed.rowcount:
-        connection.execute(insert(t.cycle_seconds).values(le=stored, n=1, seconds=seconds))
+    more = {"n": c.n + 1, "seconds": c.seconds + seconds}
+    put_rows(connection, t.cycle_seconds, [{"le": stored, "n": 1, "seconds": seconds}], more)

@@ -1,14 +1,35 @@
-"""The state database: one engine, times in UTC, writes that wait for each other."""
+"""The databases: engines on SQLite and PostgreSQL, times in UTC, and who may write what."""
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy import Connection, DateTime, Dialect, Engine, Table, create_engine, event, insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.types import TypeDecorator
+
+from monitor.errors import MissingDependencyError, StorageError
 
 BUSY_SECONDS = 30
 """How long a statement waits for another process's transaction."""
+
+CONNECT_SECONDS = 5
+"""How long a database server may take to answer."""
+
+POSTGRESQL = "postgresql"
+
+ONE_BY_ONE = {"yield_per": 64}
+"""For large rows, so that not all of them are fetched when only some are taken."""
+
+# SQLite counts up only a plain INTEGER key by itself.
+Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+"""Type of a key that the database counts up."""
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -31,14 +52,31 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-def open_database(path: Path) -> Engine:
-    """Open the SQLite database in a file, made if absent.
+def open_database(where: Path | str) -> Engine:
+    """Open the SQLite database in a file, made if absent, or a PostgreSQL database by its URL.
 
-    Write-ahead log, so that readers never wait; synchronous FULL, so that a commit is on disk;
-    BEGIN IMMEDIATE, so that two writers queue instead of failing halfway.
+    SQLite gets a write-ahead log, so that readers never wait; synchronous FULL, so that a commit
+    is on disk; BEGIN IMMEDIATE, so that two writers queue instead of failing halfway. On
+    PostgreSQL writers take the locks they need with `exclusive`, and a connection that a restart
+    of the server has cut is replaced before it is used.
+
+    Raises
+    ------
+    StorageError
+        From any statement, when the database does not answer.
+    MissingDependencyError
+        When the driver of PostgreSQL is not installed.
     """
+    engine = _open_file(where) if isinstance(where, Path) else _open_server(where)
+    event.listen(engine, "handle_error", _not_answering)
+    return engine
+
+
+def _open_file(path: Path) -> Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": BUSY_SECONDS})
+    url = sa.URL.create("sqlite", database=str(path))
+    # Parameters are people's rows: they have no place in an error message.
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
@@ -48,10 +86,31 @@ def open_database(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Any) -> None:
-        reading = connection.get_execution_options().get("reading")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        only_reads = connection.get_execution_options().get("reading")
+        connection.exec_driver_sql("BEGIN" if only_reads else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def _open_server(address: str) -> Engine:
+    if find_spec("psycopg") is None:
+        raise MissingDependencyError("psycopg", "postgres")
+    url = sa.make_url(address).set(drivername="postgresql+psycopg")
+    return create_engine(
+        url,
+        connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "leeway"},
+        hide_parameters=True,
+        pool_pre_ping=True,
+    )
+
+
+def _not_answering(context: ExceptionContext) -> None:
+    """Say that the database does not answer; the check of a pooled connection goes on alone."""
+    error = context.sqlalchemy_exception
+    if context.is_pre_ping or not isinstance(error, OperationalError | InterfaceError):
+        return
+    cause = str(error.orig).partition("\n")[0]
+    raise StorageError(f"the database does not answer: {cause}; try again") from error
 
 
 def insert_row(connection: Connection, table: Table, **values: object) -> int:
@@ -61,6 +120,69 @@ def insert_row(connection: Connection, table: Table, **values: object) -> int:
     return int(added[0])
 
 
+def put_rows(
+    connection: Connection,
+    table: Table,
+    rows: Sequence[Mapping[str, Any]],
+    change: Mapping[str, Any] | None = None,
+) -> None:
+    """Insert rows; where the key is there already, change that row, or leave it as it is.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        In a transaction that writes.
+    table : sqlalchemy.Table
+        With a primary key.
+    rows : sequence of mapping
+        Values by column.
+    change : mapping of str to SQL expression or None
+        What to set in a row that is there; ``excluded(table)`` stands for the new values.
+    """
+    if not rows:
+        return
+    dialect = postgresql if connection.dialect.name == POSTGRESQL else sqlite
+    statement = dialect.insert(table)
+    key = list(table.primary_key.columns)
+    if change is None:
+        connection.execute(statement.on_conflict_do_nothing(index_elements=key), rows)
+    else:
+        update = statement.on_conflict_do_update(index_elements=key, set_=dict(change))
+        connection.execute(update, rows)
+
+
+def excluded(table: Table, column: str) -> sa.ColumnElement[Any]:
+    """Return the value that an insert would have stored, for `put_rows`."""
+    return sa.literal_column(f"excluded.{column}", table.c[column].type)
+
+
 def reading(engine: Engine) -> Connection:
     """Open a connection that only reads: it sees one snapshot and waits for nobody."""
-    return engine.connect().execution_options(reading=True)
+    connection = engine.connect()
+    if engine.dialect.name == POSTGRESQL:
+        return connection.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+    return connection.execution_options(reading=True)
+
+
+def exclusive(connection: Connection, *name: object) -> None:
+    """Wait until no other transaction holds this name, and hold it to the end of this one.
+
+    What is numbered, or looked up before it is written, is done under a name of its own. On
+    SQLite nothing is left to do: a transaction that writes is alone anyway.
+    """
+    if connection.dialect.name == POSTGRESQL:
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(lock_key(*name))))
+
+
+def lock_key(*name: object) -> int:
+    """Return the number by which PostgreSQL knows the lock of a name.
+
+    Examples
+    --------
+    >>> lock_key("seal") == lock_key("seal") != lock_key("leader")
+    True
+    """
+    digest = hashlib.sha256("/".join(map(str, ("leeway", *name))).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

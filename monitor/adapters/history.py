@@ -76,28 +76,15 @@ class History:
             _model_row(connection, model)
             return [dict(row) for row in connection.execute(query).mappings()]
 
-    def latest_scores(self, model: str) -> Sequence[Document]:
-        """Return the scores that say most about now.
-
-        Drift and quality come from the newest judged window, performance from the newest that has
-        any: labels come later than rows.
-        """
-        with reading(self._engine) as connection:
-            rows = connection.execute(_latest(model)).mappings().all()
-            newest = _scores(connection, rows[-1]["id"]) if rows else []
-            found = [score for score in newest if score["check"] != "performance"]
-            for row in reversed(rows):
-                scored = _scores(connection, row["id"], check="performance")
-                if scored:
-                    return found + [{**s, "version": row["champion"]} for s in scored]
-            return found
-
-    def refusals(self, model: str) -> Mapping[str, int]:
-        """Return rows refused, by reason."""
+    def refusals_by_model(self) -> Mapping[str, Mapping[str, int]]:
+        """Return rows refused, by model and reason."""
         c = t.refusals.c
-        query = select(c.reason, func.sum(c.n_rows)).where(c.model == model).group_by(c.reason)
+        query = select(c.model, c.reason, func.sum(c.n_rows)).group_by(c.model, c.reason)
+        found: dict[str, dict[str, int]] = {}
         with reading(self._engine) as connection:
-            return {reason: n_rows for reason, n_rows in connection.execute(query)}  # noqa: C416
+            for model, reason, n_rows in connection.execute(query):
+                found.setdefault(model, {})[reason] = n_rows
+        return found
 
     def deliveries(self) -> Mapping[tuple[str, str], int]:
         """Count attempts to deliver by channel and outcome: delivered or failed."""
@@ -109,6 +96,14 @@ class History:
                 counted[channel, "delivered"] = n_taken
                 counted[channel, "failed"] = (n_attempts or 0) - n_taken
             return counted
+
+    def waiting(self) -> Mapping[str, int]:
+        """Count the messages that each channel has not taken yet."""
+        o = t.outbox.c
+        open_ones = func.count(o.id) - func.count(o.delivered_at)
+        query = select(o.channel, open_ones).group_by(o.channel)
+        with reading(self._engine) as connection:
+            return {channel: n for channel, n in connection.execute(query)}  # noqa: C416
 
     def cycle_seconds(self) -> Sequence[tuple[float, int, float]]:
         """Return the cycle durations: upper bound, cycles, and their seconds in all."""
@@ -148,10 +143,15 @@ def _model(connection: Connection, name: str) -> Document:
         "registered_at": row["registered_at"],
         "paused": row["paused"],
         "last_success_at": row["last_success_at"],
-        "error": row["last_error"],
+        "error": row["last_error"] or _collection_error(connection, name),
         "window": _window(window, None, {}) if window else None,
         "alerts": [dict(alert) for alert in connection.execute(query).mappings()],
     }
+
+
+def _collection_error(connection: Connection, name: str) -> str | None:
+    c = t.collections.c
+    return connection.execute(select(c.error).where(c.model == name)).scalar()
 
 
 def _acted(connection: Connection, model: str) -> dict[str, Document]:

@@ -1,8 +1,11 @@
 """Ways to reach people: the log, and any address Apprise knows."""
 
+from collections.abc import Sequence
+
 import structlog
 
 from monitor.errors import ConfigError, LeewayError
+from monitor.ports import Notifier
 
 _log = structlog.get_logger("leeway.alerts")
 
@@ -40,3 +43,8 @@ class AppriseNotifier:
         """Send the message; raises LeewayError when it was not taken."""
         if not self._apprise.notify(title=title, body=body):
             raise LeewayError(f"channel {self.channel} did not take the message")
+
+
+def notifiers(addresses: Sequence[str]) -> list[Notifier]:
+    """Return the log, and a way to each address."""
+    return [LogNotifier(), *(AppriseNotifier(one, i) for i, one in enumerate(addresses))]

@@ -1,37 +1,76 @@
 """Prometheus metrics of the watch, rendered from the database at each scrape."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from math import inf, nan
-from typing import Any
+from importlib.metadata import version
+from math import inf
+from pathlib import Path
 
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from sqlalchemy import Engine
 
 from monitor.adapters.cycle_rows import CYCLE_BUCKETS
-from monitor.adapters.history import Document, History
+from monitor.adapters.families import COUNTERS, GAUGES, Families
+from monitor.adapters.history import History
+from monitor.adapters.log_catalog import LogStats
+from monitor.adapters.model_series import Served, add_columns, add_performance
+from monitor.adapters.newest import Newest, NewestReader
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.batch import RowKind
 from monitor.checks.score import Check, Status
 from monitor.errors import REFUSALS
-from monitor.ports import Champion
-from monitor.schema import Kind
+from monitor.ports import Champion, Clock
+from monitor.verdict import VerdictPolicy
+from monitor.window import count_due
 
 SERIES_BUDGET = 200
 """Series a model may have; the columns that moved most are exported, the rest are in the API."""
 
-FIXED_SERIES = 80
-"""Room for the series that no column multiplies: six metrics of two versions are most of them."""
+FIXED_SERIES = 43
+"""Series of a model besides those of its columns and its performance."""
 
-SERIES_A_COLUMN = 5
+CHECKS = tuple(dict.fromkeys((*Check, "estimate", "multivariate", "cycle")))
+"""What `leeway_check_status` has; a check that is not made has no data."""
 
-Z95 = 1.96
-"""Standard errors on each side of a 95 % band."""
+
+@dataclass(frozen=True)
+class Exported:
+    """What the metrics are rendered from.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        The state database.
+    log : PredictionLog
+        The prediction log.
+    folder : Path
+        Where it is stored.
+    clock : Clock
+        The present.
+    policies : mapping of str to VerdictPolicy
+        The models of the configuration.
+    versions : callable
+        Gives every model's champion, as a number.
+    champion : callable
+        Gives a model's champion; asked when its number is new.
+    channels : sequence of str
+        Where messages go.
+    url : str
+        Where people reach Leeway's pages.
+    """
+
+    engine: Engine
+    log: PredictionLog
+    folder: Path
+    clock: Clock
+    policies: Mapping[str, VerdictPolicy]
+    versions: Callable[[], Mapping[str, int]]
+    champion: Callable[[str], Champion]
+    channels: Sequence[str]
+    url: str
 
 
 class MonitorCollector(Collector):
@@ -39,21 +78,15 @@ class MonitorCollector(Collector):
 
     Parameters
     ----------
-    history : History
-        The recorded verdicts.
-    log : PredictionLog
-        The totals of acknowledged rows.
-    champion : callable
-        A model's champion by the model's name: its columns and metrics are what each series exists
-        for from registration.
+    exported : Exported
+        What the metrics are rendered from.
     """
 
-    def __init__(
-        self, history: History, log: PredictionLog, champion: Callable[[str], Champion]
-    ) -> None:
-        self._history = history
-        self._log = log
-        self._champion = champion
+    def __init__(self, exported: Exported) -> None:
+        self._exported = exported
+        self._history = History(exported.engine)
+        self._newest = NewestReader(exported.engine)
+        self._served: dict[str, Served] = {}
 
     def describe(self) -> Iterable[Metric]:
         """Describe nothing ahead: registration must not read the database."""
@@ -61,23 +94,65 @@ class MonitorCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric family."""
-        families = _families()
-        totals = self._log.totals()
-        for model in self._history.models():
-            name = model["model"]
-            scores, champion = self._history.latest_scores(name), self._champion(name)
-            _window_series(families, name, model)
-            _column_series(families, name, scores, champion.reference.schema.kinds())
-            _performance_series(families, name, [*scores, *_unlabelled(scores, champion)])
-            for kind, family in ((RowKind.PREDICTION, "predictions"), (RowKind.LABEL, "labels")):
-                families[f"{family}_logged"].add_metric([name], totals.get((name, kind), 0))
-            refused = {**dict.fromkeys(REFUSALS, 0), **self._history.refusals(name)}
-            for reason, n_rows in refused.items():
-                families["rows_refused"].add_metric([name, reason], n_rows)
-        for (channel, outcome), count in self._history.deliveries().items():
-            families["deliveries"].add_metric([channel, outcome], count)
-        yield from families.values()
+        families = Families(GAUGES, COUNTERS)
+        versions, logged = self._exported.versions(), self._exported.log.stats()
+        refused, now = self._history.refusals_by_model(), self._exported.clock.now()
+        for newest in self._newest.read():
+            name = newest.model
+            if name not in self._exported.policies or name not in versions:
+                continue  # leeway.yaml no longer has it, or it is being registered
+            served = self._champion(name, versions[name])
+            policy = self._exported.policies[name]
+            rows = {kind: logged.get((name, kind), _NOTHING_LOGGED) for kind in RowKind}
+            _add_model(families, newest)
+            _add_window(families, newest)
+            _add_labels(families, newest, policy, now)
+            _add_traffic(families, name, rows, refused.get(name, {}))
+            n_rows = rows[RowKind.PREDICTION].n_rows
+            families.add("windows_due", [name], self._n_due(newest, n_rows, now))
+            room = SERIES_BUDGET - FIXED_SERIES
+            room -= add_performance(families, name, served, newest.window, newest.labelled)
+            add_columns(families, name, served, newest.window, room)
+        families.add("info", [version("leeway-ml"), self._exported.url], 1)
+        self._add_deliveries(families)
+        self._add_disk(families)
+        yield from families
         yield self._cycle_seconds()
+
+    def _champion(self, model: str, version: int) -> Served:
+        known = self._served.get(model)
+        if known is None or known.version != version:
+            champion = self._exported.champion(model)
+            reference = champion.reference
+            reached = {name: one.value for name, one in reference.performance.items()}
+            metric = self._exported.policies[model].performance.metric
+            known = Served(champion.version, reference.schema.kinds(), reached, metric)
+            self._served[model] = known
+        return known
+
+    def _n_due(self, newest: Newest, n_rows: int, now: datetime) -> int:
+        policy, window = self._exported.policies[newest.model], newest.window
+        first = None if window else self._exported.log.extent(newest.model).first_event_at
+        end_row = window.end_row if window else None
+        return count_due(
+            policy.window,
+            n_unjudged=n_rows - (end_row or 0),
+            judged_until=window.end if window else first,
+            since=now - policy.labels.horizon,
+            now=now,
+        )
+
+    def _add_deliveries(self, families: Families) -> None:
+        counted, waiting = self._history.deliveries(), self._history.waiting()
+        for channel in sorted({*self._exported.channels, *waiting}):
+            for outcome in ("delivered", "failed"):
+                families.add("deliveries", [channel, outcome], counted.get((channel, outcome), 0))
+            families.add("deliveries_waiting", [channel], waiting.get(channel, 0))
+
+    def _add_disk(self, families: Families) -> None:
+        disk = shutil.disk_usage(self._exported.folder)
+        families.add("disk_free_bytes", [], disk.free)
+        families.add("disk_size_bytes", [], disk.total)
 
     def _cycle_seconds(self) -> Metric:
         stored = {le: (n, seconds) for le, n, seconds in self._history.cycle_seconds()}
@@ -92,149 +167,53 @@ class MonitorCollector(Collector):
         return family
 
 
-_GAUGES: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "drift_score": (
-        "Drift of a column between reference and newest window, by the method named.",
-        ("model", "column", "method"),
-    ),
-    "drift_threshold": (
-        "Limit of the drift score; see the method for its direction.",
-        ("model", "column", "method"),
-    ),
-    "column_drifted": ("1 when the column's drift score is beyond its limit.", ("model", "column")),
-    "drifted_columns_ratio": ("Drifted columns over compared columns.", ("model",)),
-    "check_status": (
-        "Status of a check: 0 OK, 1 WARNING, 2 BREACH, 3 NO_DATA, 4 ERROR.",
-        ("model", "check"),
-    ),
-    "performance": (
-        "A metric: realized on labelled rows of the newest window that has any, or reference.",
-        ("model", "version", "metric", "kind"),
-    ),
-    "performance_lower": (
-        "Lower end of the metric's 95 % band.",
-        ("model", "version", "metric", "kind"),
-    ),
-    "performance_upper": (
-        "Upper end of the metric's 95 % band.",
-        ("model", "version", "metric", "kind"),
-    ),
-    "missing_ratio": ("Rows of the newest window without a value.", ("model", "column")),
-    "unseen_ratio": ("Values of the newest window that the reference lacks.", ("model", "column")),
-    "window_rows": ("Rows of the newest judged window.", ("model",)),
-    "window_end_timestamp_seconds": ("End of the newest judged window.", ("model",)),
-    "labels_mature_ratio": ("Rows of the newest judged window that have labels.", ("model",)),
-    "incident_open": ("1 while an incident of this kind is open.", ("model", "kind")),
-    "cycle_last_success_timestamp_seconds": ("When a cycle last succeeded.", ("model",)),
-    "columns_not_exported": ("Columns beyond the series budget; see the API.", ("model",)),
-}
-
-_COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "predictions_logged": ("Predictions acknowledged.", ("model",)),
-    "labels_logged": ("Labels acknowledged.", ("model",)),
-    "rows_refused": ("Rows that could not be stored.", ("model", "reason")),
-    "deliveries": ("Attempts to deliver a message.", ("channel", "outcome")),
-}
+_NOTHING_LOGGED = LogStats(0, 0, 0, 0)
 
 
-def _families() -> dict[str, Any]:
-    gauges = {
-        name: GaugeMetricFamily(f"leeway_{name}", text, labels=labels)
-        for name, (text, labels) in _GAUGES.items()
-    }
-    counters = {
-        name: CounterMetricFamily(f"leeway_{name}", text, labels=labels)
-        for name, (text, labels) in _COUNTERS.items()
-    }
-    return {**gauges, **counters}
-
-
-def _seconds(instant: datetime | None) -> float:
-    return instant.timestamp() if instant else nan
-
-
-def _window_series(families: dict[str, Any], name: str, model: Document) -> None:
-    window = model["window"] or {}
-    checks = window.get("checks", {})
-    for check in Check:
+def _add_model(families: Families, newest: Newest) -> None:
+    name, window = newest.model, newest.window
+    checks = dict(window.checks) if window else {}
+    if newest.labelled:
+        # Labels come later than rows: the newest window alone would hide a fall for ever.
+        checks[Check.PERFORMANCE] = newest.labelled[0].checks[Check.PERFORMANCE]
+    checks["cycle"] = Status.ERROR if newest.failed else (Status.OK if window else Status.NO_DATA)
+    for check in CHECKS:
         status = Status(checks.get(check, Status.NO_DATA))
-        families["check_status"].add_metric([name, check], status.code)
-    cycle = Status.ERROR if model["error"] else (Status.OK if window else Status.NO_DATA)
-    families["check_status"].add_metric([name, "cycle"], cycle.code)
-    n_rows, n_labels = window.get("n_rows", 0), window.get("n_labels", 0)
-    share = window.get("share_drifted")
-    incident = float(window.get("diagnosis") == "incident")
-    for family, labels, value in (
-        ("drifted_columns_ratio", [name], nan if share is None else share),
-        ("window_rows", [name], n_rows if window else nan),
-        ("window_end_timestamp_seconds", [name], _seconds(window.get("end"))),
-        ("labels_mature_ratio", [name], n_labels / n_rows if n_rows else nan),
-        ("incident_open", [name, "data"], incident),
-        ("cycle_last_success_timestamp_seconds", [name], _seconds(model["last_success_at"])),
-    ):
-        families[family].add_metric(labels, value)
+        families.add("check_status", [name, check], status.code)
+    families.add("retraining_paused", [name], float(newest.paused))
+    families.add("cycle_last_success_timestamp_seconds", [name], newest.last_success_at)
 
 
-def _column_series(
-    families: dict[str, Any], name: str, scores: Iterable[Document], kinds: Mapping[str, Kind]
+def _add_window(families: Families, newest: Newest) -> None:
+    name, window = [newest.model], newest.window
+    n_rows = window.n_rows if window else 0
+    incident = bool(window and window.diagnosis == "incident")
+    families.add("drifted_columns_ratio", name, window.share_drifted if window else None)
+    families.add("window_rows", name, n_rows if window else None)
+    families.add("window_end_timestamp_seconds", name, window.end if window else None)
+    mature = window.n_labels / n_rows if window and n_rows else None
+    families.add("labels_mature_ratio", name, mature)
+    families.add("incident_open", [*name, "data"], float(incident))
+
+
+def _add_labels(families: Families, newest: Newest, policy: VerdictPolicy, now: datetime) -> None:
+    until = newest.labelled_until
+    lag = max(0.0, (now - until).total_seconds()) if until else None
+    families.add("labels_lag_seconds", [newest.model], lag)
+    horizon = policy.labels.horizon.total_seconds()
+    families.add("labels_horizon_seconds", [newest.model], horizon)
+
+
+def _add_traffic(
+    families: Families,
+    model: str,
+    rows: Mapping[RowKind, LogStats],
+    refused: Mapping[str, int],
 ) -> None:
-    drift = {s["column"]: s for s in scores if s["check"] == Check.DRIFT}
-    ranked = sorted(kinds, key=lambda column: _excess(drift.get(column)), reverse=True)
-    room = max(1, (SERIES_BUDGET - FIXED_SERIES) // SERIES_A_COLUMN)
-    quality = {(s["column"], s["method"]): s["score"] for s in scores if s["check"] == "quality"}
-    families["columns_not_exported"].add_metric([name], max(0, len(ranked) - room))
-    for column in ranked[:room]:
-        score = drift.get(column, {})
-        method = score.get("method", "none")
-        beyond = (
-            float(score.get("status") == Status.BREACH) if score.get("score") is not None else nan
-        )
-        families["drift_score"].add_metric([name, column, method], _number(score.get("score")))
-        families["drift_threshold"].add_metric(
-            [name, column, method], _number(score.get("threshold"))
-        )
-        families["column_drifted"].add_metric([name, column], beyond)
-        missing = _number(quality.get((column, "missing")))
-        families["missing_ratio"].add_metric([name, column], missing)
-        if kinds[column] is Kind.CATEGORICAL:
-            unseen = _number(quality.get((column, "unseen")))
-            families["unseen_ratio"].add_metric([name, column], unseen)
-
-
-def _number(value: float | None) -> float:
-    return nan if value is None else value
-
-
-def _excess(score: Document | None) -> float:
-    if not score or score["score"] is None or not score["threshold"]:
-        return 0.0
-    ratio = float(score["score"] / score["threshold"])
-    return ratio if score["breach_when"] == "above" else 1.0 / max(ratio, 1e-300)
-
-
-def _unlabelled(scores: Iterable[Document], champion: Champion) -> Iterator[Document]:
-    """Yield what is known of a champion that has no labelled window yet: its reference alone."""
-    if any(score.get("version") == champion.version for score in scores):
-        return
-    for method, estimate in champion.reference.performance.items():
-        yield {
-            "check": Check.PERFORMANCE,
-            "method": method,
-            "version": champion.version,
-            "score": None,
-            "standard_error": None,
-            "reference_value": estimate.value,
-        }
-
-
-def _performance_series(families: dict[str, Any], name: str, scores: Iterable[Document]) -> None:
-    for score in scores:
-        if score["check"] != Check.PERFORMANCE or score.get("level") is not None:
-            continue
-        labels = [name, str(score["version"]), score["method"]]
-        value, error = _number(score["score"]), _number(score["standard_error"])
-        families["performance"].add_metric([*labels, "realized"], value)
-        families["performance_lower"].add_metric([*labels, "realized"], value - Z95 * error)
-        families["performance_upper"].add_metric([*labels, "realized"], value + Z95 * error)
-        reference = _number(score["reference_value"])
-        families["performance"].add_metric([*labels, "reference"], reference)
+    families.add("predictions_logged", [model], rows[RowKind.PREDICTION].n_rows)
+    families.add("labels_logged", [model], rows[RowKind.LABEL].n_rows)
+    families.add("labels_waiting", [model], rows[RowKind.LABEL].n_waiting)
+    families.add("log_bytes", [model], sum(one.n_bytes for one in rows.values()))
+    families.add("log_inbox_rows", [model], sum(one.n_inbox_rows for one in rows.values()))
+    for reason in REFUSALS:
+        families.add("rows_refused", [model, reason], refused.get(reason, 0))

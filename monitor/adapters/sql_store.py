@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from monitor.adapters import tables as t
 from monitor.adapters.cycle_rows import write_cycle
-from monitor.adapters.database import reading
+from monitor.adapters.database import excluded, put_rows, reading
 from monitor.alert import Opening
 from monitor.checks.score import Check
 from monitor.errors import NotFoundError
 from monitor.ports import CycleRecord, Delivery, Standing
-from monitor.window import Counts, JudgedWindow, Window
+from monitor.window import Counts, JudgedWindow, Seen, Window
 
 FIRST_RETRY = timedelta(seconds=15)
 LONGEST_RETRY = timedelta(hours=1)
@@ -36,11 +36,8 @@ class SqlStore:
     def register(self, model: str, at: datetime) -> None:
         """Make a model known; one that is known already stays as it is."""
         with self._engine.begin() as connection:
-            known = connection.execute(select(t.models.c.name).where(t.models.c.name == model))
-            if known.first() is None:
-                connection.execute(
-                    insert(t.models).values(name=model, registered_at=at, paused=False)
-                )
+            row = {"name": model, "registered_at": at, "paused": False}
+            put_rows(connection, t.models, [row])
 
     def pause(self, model: str, *, paused: bool) -> None:
         """Hold back retraining, or let it go on."""
@@ -96,6 +93,13 @@ class SqlStore:
         with reading(self._engine) as connection:
             return connection.execute(same).first() is not None
 
+    def counted(self, model: str, window: Window, seen: Seen) -> None:
+        """Note that a window was counted and stays as it was judged."""
+        w = t.windows.c
+        mine = update(t.windows).where(w.model == model, w.key == window.key)
+        with self._engine.begin() as connection:
+            connection.execute(mine.values(seen_rows=seen.n_rows, seen_labels=seen.n_labels))
+
     def fail(self, model: str, error: str, at: datetime) -> None:
         """Note that a cycle could not be run."""
         with self._engine.begin() as connection:
@@ -131,15 +135,11 @@ class SqlStore:
 
     def refuse(self, model: str, reason: str, n_rows: int, at: datetime) -> None:
         """Count rows that were refused, by the minute."""
-        c, minute = t.refusals.c, at.replace(second=0, microsecond=0)
-        mine = (c.model == model, c.reason == reason, c.minute_at == minute)
+        minute = at.replace(second=0, microsecond=0)
+        row = {"model": model, "reason": reason, "minute_at": minute, "n_rows": n_rows}
+        more = {"n_rows": t.refusals.c.n_rows + excluded(t.refusals, "n_rows")}
         with self._engine.begin() as connection:
-            changed = connection.execute(
-                update(t.refusals).where(*mine).values(n_rows=c.n_rows + n_rows)
-            )
-            if not changed.rowcount:
-                values = {"model": model, "reason": reason, "minute_at": minute, "n_rows": n_rows}
-                connection.execute(insert(t.refusals).values(values))
+            put_rows(connection, t.refusals, [row], more)
 
     def refused(self, model: str, window: Window) -> int:
         """Return the rows refused while a window was open."""
@@ -148,7 +148,7 @@ class SqlStore:
             c.model == model, c.minute_at >= window.start, c.minute_at < window.end
         )
         with reading(self._engine) as connection:
-            return connection.execute(query).scalar() or 0
+            return int(connection.execute(query).scalar() or 0)
 
 
 def _one(connection: Connection, query: Any, kind: str, name: str) -> Mapping[str, Any]:
@@ -162,7 +162,8 @@ def _judged_window(row: RowMapping) -> JudgedWindow:
     rows = None if row["first_row"] is None else (row["first_row"], row["end_row"])
     window = Window(row["start_at"], row["end_at"], rows)
     counts = Counts(row["n_rows"], row["n_labels"], row["n_repeated"])
-    return JudgedWindow(window, row["revision"], counts, row["incident"])
+    seen = Seen(row["seen_rows"], row["seen_labels"])
+    return JudgedWindow(window, row["revision"], counts, row["incident"], seen)
 
 
 def _open_alerts(connection: Connection, model: str) -> dict[Check, Opening]:

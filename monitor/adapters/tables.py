@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -15,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from monitor.adapters.database import UtcTime
+from monitor.adapters.database import Id, UtcTime
 
 metadata = MetaData()
 
@@ -37,20 +38,22 @@ windows = Table(
     Column("key", String, primary_key=True),
     Column("start_at", UtcTime, nullable=False),
     Column("end_at", UtcTime, nullable=False),
-    Column("first_row", Integer),
-    Column("end_row", Integer),
+    Column("first_row", BigInteger),
+    Column("end_row", BigInteger),
     Column("revision", Integer, nullable=False),
-    Column("n_rows", Integer, nullable=False),
-    Column("n_labels", Integer, nullable=False),
-    Column("n_repeated", Integer, nullable=False),
+    Column("n_rows", BigInteger, nullable=False),
+    Column("n_labels", BigInteger, nullable=False),
+    Column("n_repeated", BigInteger, nullable=False),
     Column("incident", Boolean, nullable=False),
+    Column("seen_rows", BigInteger, nullable=False),
+    Column("seen_labels", BigInteger, nullable=False),
     Index("windows_by_time", "model", "start_at"),
 )
 
 revisions = Table(
     "revisions",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("model", ForeignKey("models.name"), nullable=False),
     Column("window_key", String, nullable=False),
     Column("revision", Integer, nullable=False),
@@ -60,8 +63,8 @@ revisions = Table(
     Column("checks", JSON, nullable=False),
     Column("share_drifted", Float),
     Column("provisional", Boolean, nullable=False),
-    Column("n_rows", Integer, nullable=False),
-    Column("n_labels", Integer, nullable=False),
+    Column("n_rows", BigInteger, nullable=False),
+    Column("n_labels", BigInteger, nullable=False),
     Column("diagnosis", String, nullable=False),
     Column("findings", JSON, nullable=False),
     Column("diagnosis_sentence", Text, nullable=False),
@@ -84,8 +87,8 @@ scores = Table(
     Column("threshold", Float),
     Column("breach_when", String, nullable=False),
     Column("status", String, nullable=False),
-    Column("n_reference", Integer, nullable=False),
-    Column("n_current", Integer, nullable=False),
+    Column("n_reference", BigInteger, nullable=False),
+    Column("n_current", BigInteger, nullable=False),
     Column("standard_error", Float),
     Column("reference_value", Float),
     Column("detail", Text, nullable=False),
@@ -94,7 +97,7 @@ scores = Table(
 alerts = Table(
     "alerts",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("model", ForeignKey("models.name"), nullable=False),
     Column("check", String, nullable=False),
     Column("window_key", String, nullable=False),
@@ -109,7 +112,7 @@ alerts = Table(
 outbox = Table(
     "outbox",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("alert_id", ForeignKey("alerts.id"), nullable=False),
     Column("change", String, nullable=False),
     Column("channel", String, nullable=False),
@@ -126,7 +129,7 @@ outbox = Table(
 requests = Table(
     "requests",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("model", ForeignKey("models.name"), nullable=False),
     Column("kind", String, nullable=False),
     Column("trigger", String, nullable=False),
@@ -145,7 +148,7 @@ refusals = Table(
     Column("model", ForeignKey("models.name"), primary_key=True),
     Column("reason", String, primary_key=True),
     Column("minute_at", UtcTime, primary_key=True),
-    Column("n_rows", Integer, nullable=False),
+    Column("n_rows", BigInteger, nullable=False),
 )
 
 cycle_seconds = Table(
@@ -154,4 +157,25 @@ cycle_seconds = Table(
     Column("le", Float, primary_key=True),
     Column("n", Integer, nullable=False),
     Column("seconds", Float, nullable=False),
+)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("model", ForeignKey("models.name"), primary_key=True),
+    Column("kind", String, primary_key=True),
+    Column("source", String, primary_key=True),
+    Column("place", Text, primary_key=True),
+    Column("n_requests", Integer, nullable=False),
+    Column("cursor", JSON),
+    Column("pending", JSON),
+)
+
+collections = Table(
+    "collections",
+    metadata,
+    Column("model", ForeignKey("models.name"), primary_key=True),
+    Column("collected_at", UtcTime),
+    Column("error", Text),
+    Column("error_at", UtcTime),
 )

@@ -1,23 +1,38 @@
 """Columns of a window, each read once and put to the checks that look at one column."""
 
+import threading
 import warnings
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 from monitor.checks.drift import DriftPolicy, drift_score, unscored
 from monitor.checks.quality import QualityPolicy, quality_scores, unread
 from monitor.checks.score import Score
 from monitor.columns import Columns
+from monitor.errors import LeewayError
 from monitor.reference import ColumnReference, Reference
+from monitor.schema import Kind
 from monitor.values import Values, read_values
 
 COLUMNS_AT_ONCE = 2
-"""Columns in memory at a time. Most of the work is Arrow's and NumPy's, which share the cores."""
+"""Columns of the window in memory at a time. Most of the work is reading and sorting, in Arrow and
+NumPy, which let go of Python's lock."""
+
+_comparing = threading.Lock()
+"""Two columns are read at a time and compared one after the other: only one of the reference is in
+memory, and Evidently's functions, which share warnings and random numbers, never meet."""
 
 
 def column_scores(
-    reference: Reference, current: Columns, drift: DriftPolicy, quality: QualityPolicy
+    reference: Reference,
+    current: Columns,
+    drift: DriftPolicy,
+    quality: QualityPolicy,
+    *,
+    kinds: Mapping[str, Kind] | None = None,
+    columns_at_once: int = COLUMNS_AT_ONCE,
 ) -> list[Score]:
     """Score drift of every prepared column, and quality of the features among them.
 
@@ -29,9 +44,14 @@ def column_scores(
     reference : Reference
         The prepared reference.
     current : Columns, n_rows rows
-        The window's rows; two columns are in memory at a time.
+        The window's rows.
     drift, quality : DriftPolicy, QualityPolicy
         Methods and limits.
+    kinds : mapping of str to Kind or None
+        How each column is compared; None is as the schema says.
+    columns_at_once : int
+        Columns that are read side by side. Both sides of one column always are: 1 is right where
+        the reference's has to be read and sorted as well.
 
     Returns
     -------
@@ -59,38 +79,66 @@ def column_scores(
     """
     present = set(current.names)
     names = [n for n in reference.columns if n in present or n != reference.schema.target]
-    of_one = partial(_scores_of, reference, current, drift, quality)
-    with warnings.catch_warnings(), ThreadPoolExecutor(COLUMNS_AT_ONCE) as pool:
+    with (
+        warnings.catch_warnings(),
+        ThreadPoolExecutor(columns_at_once) as pool,
+        ThreadPoolExecutor(columns_at_once) as beside,
+    ):
         # Filters belong to the process, not to a thread. SciPy says where its exact count
         # overflows; the asymptotic value that it falls back to is Evidently's, too.
         warnings.filterwarnings("ignore", "ks_2samp: Exact calculation", RuntimeWarning)
+        of_one = partial(
+            _scores_of,
+            _Sides(reference, current, kinds or reference.schema.kinds(), beside),
+            drift,
+            quality,
+        )
         return [score for scores in pool.map(of_one, names) for score in scores]
 
 
-def _scores_of(
-    reference: Reference, current: Columns, drift: DriftPolicy, quality: QualityPolicy, name: str
-) -> list[Score]:
-    before = reference.columns[name]
-    is_feature = name in reference.schema.features
-    if name not in current.names:
-        return [drift_score(name, before, None, drift)]
-    try:
-        values = read_values(current, name, before.kind)
-    except Exception as error:  # noqa: BLE001 - whatever breaks stays visible in this column alone
-        reason = f"{type(error).__name__}: {error}"
+@dataclass(frozen=True)
+class _Sides:
+    """Both sides, and the thread that fetches the reference's while the window's is read."""
+
+    reference: Reference
+    current: Columns
+    kinds: Mapping[str, Kind]
+    beside: ThreadPoolExecutor
+
+    def read(self, name: str) -> tuple[ColumnReference, Values | None, str]:
+        """Return one column of both; without the window's side, why it could not be read."""
+        fetched = self.beside.submit(self.reference.columns.__getitem__, name)
+        values, reason = None, ""
+        if name in self.current.names:
+            try:
+                values = read_values(self.current, name, self.kinds[name])
+            except LeewayError as error:
+                reason = str(error)
+            except Exception as error:  # noqa: BLE001 - it stays visible in this column alone
+                reason = f"{type(error).__name__}: {error}"
+        return fetched.result(), values, reason
+
+
+def _scores_of(sides: _Sides, drift: DriftPolicy, quality: QualityPolicy, name: str) -> list[Score]:
+    before, values, reason = sides.read(name)
+    is_feature = name in sides.reference.schema.features
+    if reason:
         failed = replace(unscored(name, before, None, drift), failed=True, detail=reason)
         return [failed, unread(name, before, reason)] if is_feature else [failed]
-    scores = [_drift_or_failure(name, before, values, drift)]
-    if is_feature:
+    with _comparing:
+        scores = [_drift_or_failure(name, before, values, drift)]
+    if is_feature and values is not None:
         scores += quality_scores(name, before, values, quality)
     return scores
 
 
 def _drift_or_failure(
-    name: str, reference: ColumnReference, current: Values, policy: DriftPolicy
+    name: str, reference: ColumnReference, current: Values | None, policy: DriftPolicy
 ) -> Score:
     try:
         return drift_score(name, reference, current, policy)
+    except LeewayError as error:
+        reason = str(error)
     except Exception as error:  # noqa: BLE001 - a method may fail in any way
-        score = unscored(name, reference, current, policy)
-        return replace(score, failed=True, detail=f"{type(error).__name__}: {error}")
+        reason = f"{type(error).__name__}: {error}"
+    return replace(unscored(name, reference, current, policy), failed=True, detail=reason)

@@ -6,15 +6,19 @@ The only module that imports Evidently, and only when it is asked something: the
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from monitor.checks.score import BreachWhen
 from monitor.schema import Kind
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _COLUMN_TYPES = {Kind.NUMERIC: "num", Kind.CATEGORICAL: "cat"}
 
@@ -80,9 +84,6 @@ def evidently_score(
     (0.541196, 0.1, 'above')
     """
     with _unnoticed():
-        # DO_NOT_TRACK is read while Evidently is imported, so this is the one place in the core
-        # that touches the environment: no caller can set it later.
-        os.environ.setdefault("DO_NOT_TRACK", "1")
         import pandas as pd  # noqa: PLC0415 - lazy, see the module's docstring
         from evidently.legacy.calculations.stattests.registry import (  # noqa: PLC0415 - lazy too
             get_registered_stattest,
@@ -100,6 +101,9 @@ def evidently_score(
 @contextmanager
 def _unnoticed() -> Iterator[None]:
     """Keep Evidently's side effects inside: warnings (on import too), global random numbers."""
+    # DO_NOT_TRACK is read while Evidently is imported, so this is the one place in the core that
+    # touches the environment: no caller can set it later.
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     # its permutation methods draw from NumPy's global state, and TVD seeds it; a fixed seed makes
     # the same window give the same score
     state = np.random.get_state()  # noqa: NPY002 - the state Evidently uses
@@ -110,3 +114,34 @@ def _unnoticed() -> Iterator[None]:
             yield
     finally:
         np.random.set_state(state)  # noqa: NPY002 - as above
+
+
+def drift_page(
+    *, reference: "pd.DataFrame", current: "pd.DataFrame", kinds: Mapping[str, Kind]
+) -> str:
+    """Render Evidently's report on data drift, an HTML page that loads nothing from elsewhere.
+
+    Parameters
+    ----------
+    reference : pandas.DataFrame, shape (n_reference, n_columns)
+        Numbers, or levels as text; each column has a value.
+    current : pandas.DataFrame, shape (n_current, n_columns)
+        The same on the other side.
+    kinds : mapping of str to Kind
+        How each column is compared.
+    """
+    with _unnoticed():
+        from evidently import (  # noqa: PLC0415 - lazy, see the module's docstring
+            DataDefinition,
+            Dataset,
+            Report,
+        )
+        from evidently.presets import DataDriftPreset  # noqa: PLC0415 - lazy too
+
+        definition = DataDefinition(
+            numerical_columns=[n for n, kind in kinds.items() if kind is Kind.NUMERIC],
+            categorical_columns=[n for n, kind in kinds.items() if kind is Kind.CATEGORICAL],
+        )
+        sides = [Dataset.from_pandas(frame, definition) for frame in (current, reference)]
+        snapshot = Report([DataDriftPreset()]).run(*sides)
+        return str(snapshot.get_html_str(as_iframe=False))

@@ -12,6 +12,7 @@ from scipy import stats
 from scipy.spatial import distance
 
 from monitor.columns import FloatArray, IntArray
+from monitor.values import let_go
 
 MIN_STD = 0.001
 SMALL_SHARE = 0.0001
@@ -19,6 +20,9 @@ PERMUTATIONS = 1000
 
 EXACT_KS = 10_000
 """Up to this many values on either side SciPy counts the paths; beyond it takes the limit."""
+
+KEPT_MAPPED = 1 << 20
+"""Values of a memory-mapped reference that stay in memory behind the step at hand."""
 
 STEPS = 1 << 14
 """Values compared at a time: what is made of them stays in the processor's cache."""
@@ -48,9 +52,13 @@ def wasserstein(*, reference: FloatArray, current: FloatArray, std: float) -> fl
     3.0
     """
     fewer, more = sorted((reference, current), key=len)
+    area = 0.0
     with np.errstate(over="ignore", invalid="ignore"):
-        area = sum(_area(more[at : at + STEPS], fewer, at, more.size) for at in _starts(more))
-        return float(area / max(std, MIN_STD))
+        for at in _starts(more):
+            area += _area(more[at : at + STEPS], fewer, at, more.size)
+            if at % KEPT_MAPPED == 0:
+                let_go(reference)
+        return area / max(std, MIN_STD)
 
 
 def _starts(values: FloatArray) -> range:

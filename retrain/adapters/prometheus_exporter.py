@@ -2,18 +2,44 @@
 
 from collections.abc import Iterable, Iterator
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from monitor.adapters.database import reading
+from monitor.adapters.families import MODEL, Described, Families
+from monitor.adapters.tables import models, requests
 from retrain.adapters import tables as t
 from retrain.adapters.sql_registry import CHAMPION
 from retrain.ports import Outcome
 
+_GAUGES: Described = {
+    "champion_info": ("1 for the champion's version.", ("model", "version")),
+    "champion_promoted_timestamp_seconds": ("When the champion last changed.", MODEL),
+    "retrain_requests_open": ("Retrain requests that are not carried out yet.", MODEL),
+    "retrain_running": ("1 while a retrain run is going on.", MODEL),
+    "retrain_last_gain": (
+        "Mean gain of the last challenger over the champion, in the metric's unit.",
+        MODEL,
+    ),
+    "retrain_last_gain_lower": ("Lower bound of the last challenger's gain.", MODEL),
+    "retrain_last_duration_seconds": ("Time that the last retrain run took.", MODEL),
+}
+
+_COUNTERS: Described = {
+    "retrain_runs": ("Retrain runs that have ended.", ("model", "outcome")),
+    "rollbacks": ("Times that the champion was taken back.", MODEL),
+}
+
 
 class RetrainCollector(Collector):
-    """Collects champions and run outcomes from what is recorded."""
+    """Collects champions and runs from what is recorded.
+
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        The state database.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -24,28 +50,58 @@ class RetrainCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric family."""
-        runs = CounterMetricFamily(
-            "leeway_retrain_runs", "Retrain runs that have ended.", labels=("model", "outcome")
-        )
-        champion = GaugeMetricFamily(
-            "leeway_champion_info", "1 for the champion's version.", labels=("model", "version")
-        )
-        promoted = GaugeMetricFamily(
-            "leeway_champion_promoted_timestamp_seconds",
-            "When the champion was promoted.",
-            labels=("model",),
-        )
-        counted = select(t.runs.c.model, t.runs.c.outcome, func.count()).group_by(
-            t.runs.c.model, t.runs.c.outcome
-        )
-        champions = select(t.aliases).where(t.aliases.c.alias == CHAMPION)
-        moved = select(t.moves.c.model, func.max(t.moves.c.at)).group_by(t.moves.c.model)
+        families = Families(_GAUGES, _COUNTERS)
         with reading(self._engine) as connection:
-            ended = {(m, o): n for m, o, n in connection.execute(counted)}
-            for row in connection.execute(champions).mappings():
-                champion.add_metric([row["model"], str(row["version"])], 1)
-                for outcome in Outcome:
-                    runs.add_metric([row["model"], outcome], ended.get((row["model"], outcome), 0))
-            for model, at in connection.execute(moved):
-                promoted.add_metric([model], at.timestamp())
-        yield from (runs, champion, promoted)
+            names = list(
+                connection.execute(select(models.c.name).order_by(models.c.name)).scalars()
+            )
+            _add_champions(families, connection, names)
+            _add_runs(families, connection, names)
+            _add_last_runs(families, connection, names)
+        yield from families
+
+
+def _add_champions(families: Families, connection: Connection, names: list[str]) -> None:
+    champions = select(t.aliases).where(t.aliases.c.alias == CHAMPION).order_by(t.aliases.c.model)
+    for row in connection.execute(champions).mappings():
+        families.add("champion_info", [row["model"], str(row["version"])], 1)
+    m = t.moves.c
+    moved = select(m.model, func.max(m.at)).group_by(m.model)
+    at = {model: instant for model, instant in connection.execute(moved)}  # noqa: C416
+    taken_back = select(m.model, func.count()).where(m.kind == "roll_back").group_by(m.model)
+    n_rollbacks = {model: n for model, n in connection.execute(taken_back)}  # noqa: C416
+    for name in names:
+        families.add("champion_promoted_timestamp_seconds", [name], at.get(name))
+        families.add("rollbacks", [name], n_rollbacks.get(name, 0))
+
+
+def _add_runs(families: Families, connection: Connection, names: list[str]) -> None:
+    r, q = t.runs.c, requests.c
+    counted = select(r.model, r.outcome, func.count()).group_by(r.model, r.outcome)
+    ended = {(model, outcome): n for model, outcome, n in connection.execute(counted)}
+    asked = select(q.model, func.count()).where(q.finished_at.is_(None), q.kind == "retrain")
+    n_open = {model: n for model, n in connection.execute(asked.group_by(q.model))}  # noqa: C416
+    for name in names:
+        for outcome in Outcome:
+            families.add("retrain_runs", [name, outcome], ended.get((name, outcome), 0))
+        families.add("retrain_requests_open", [name], n_open.get(name, 0))
+        families.add("retrain_running", [name], float((name, None) in ended))
+
+
+def _add_last_runs(families: Families, connection: Connection, names: list[str]) -> None:
+    r, compared = t.runs.c, t.runs.c.details["comparison"]
+    last = select(func.max(r.id)).where(r.ended_at.is_not(None)).group_by(r.model)
+    query = select(
+        r.model,
+        r.started_at,
+        r.ended_at,
+        compared["gain"].as_float().label("gain"),
+        compared["lower_bound"].as_float().label("lower_bound"),
+    ).where(r.id.in_(last))
+    runs = {row.model: row for row in connection.execute(query)}
+    for name in names:
+        run = runs.get(name)
+        seconds = (run.ended_at - run.started_at).total_seconds() if run else None
+        families.add("retrain_last_gain", [name], run.gain if run else None)
+        families.add("retrain_last_gain_lower", [name], run.lower_bound if run else None)
+        families.add("retrain_last_duration_seconds", [name], seconds)

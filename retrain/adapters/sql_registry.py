@@ -1,7 +1,7 @@
 """The registry on a SQL database, with bundles in a folder beside it."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
-from monitor.adapters.database import reading
+from monitor.adapters.database import exclusive, reading
 from monitor.errors import NotFoundError, NotPossibleError
 from monitor.ports import Champion
 from monitor.reference import Reference
@@ -42,6 +42,7 @@ class SqlRegistry:
         """Store a bundle and return its new number."""
         newest = select(func.max(t.versions.c.number)).where(t.versions.c.model == bundle.model)
         with self._engine.begin() as connection:
+            exclusive(connection, "versions", bundle.model)
             number = (connection.execute(newest).scalar() or 0) + 1
             folder = self._folder / bundle.model / str(number)
             # A folder without a row is what a crash between the two left behind.
@@ -66,6 +67,7 @@ class SqlRegistry:
     def promote(self, model: str, version: int, at: datetime, why: str) -> None:
         """Make a version the champion, and the champion the predecessor, at once."""
         with self._engine.begin() as connection:
+            exclusive(connection, "aliases", model)
             self._row(connection, model, version)
             champion = _alias(connection, model, CHAMPION)
             if champion == version:
@@ -75,6 +77,7 @@ class SqlRegistry:
     def roll_back(self, model: str, at: datetime, why: str, version: int | None = None) -> int:
         """Make a former version (by default the predecessor) champion again; return it."""
         with self._engine.begin() as connection:
+            exclusive(connection, "aliases", model)
             champion = _alias(connection, model, CHAMPION)
             if champion is None:
                 raise NotFoundError("model", model)
@@ -94,6 +97,12 @@ class SqlRegistry:
         if champion is None:
             raise NotFoundError("model", model)
         return champion
+
+    def champions(self) -> Mapping[str, int]:
+        """Return every model's champion, by its number."""
+        query = select(t.aliases.c.model, t.aliases.c.version).where(t.aliases.c.alias == CHAMPION)
+        with reading(self._engine) as connection:
+            return {model: version for model, version in connection.execute(query)}  # noqa: C416
 
     def load(self, model: str, version: int) -> Bundle:
         """Load a bundle; BundleRefusedError when it is not what was registered."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, select, update
 
-from monitor.adapters.database import insert_row, reading
+from monitor.adapters.database import exclusive, insert_row, reading
 from monitor.adapters.tables import requests
 from monitor.errors import NotFoundError, NotPossibleError
 from retrain.adapters.tables import runs
@@ -24,6 +24,7 @@ class SqlRuns:
         c = requests.c
         same = select(c.id).where(c.model == model, c.kind == kind, c.finished_at.is_(None))
         with self._engine.begin() as connection:
+            exclusive(connection, "requests", model)
             if connection.execute(same).first() is not None:
                 raise NotPossibleError(f"a {kind} of {model!r} is asked for already; wait for it")
             return insert_row(
@@ -43,7 +44,9 @@ class SqlRuns:
             if connection.execute(oldest).first() is None:
                 return None  # an idle poll takes no write lock
         with self._engine.begin() as connection:
-            row = connection.execute(oldest).mappings().first()
+            # SQLite leaves it out, where who writes is alone.
+            free = oldest.with_for_update(skip_locked=True)
+            row = connection.execute(free).mappings().first()
             if row is None:
                 return None
             mine = update(requests).where(c.id == row["id"])

@@ -2,6 +2,7 @@
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Float,
@@ -14,7 +15,7 @@ from sqlalchemy import (
     Text,
 )
 
-from monitor.adapters.database import UtcTime
+from monitor.adapters.database import Id, UtcTime
 
 metadata = MetaData()
 
@@ -45,7 +46,7 @@ aliases = Table(
 moves = Table(
     "moves",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("model", String, nullable=False),
     Column("version", Integer, nullable=False),
     Column("previous", Integer),
@@ -58,9 +59,9 @@ moves = Table(
 runs = Table(
     "runs",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Id, primary_key=True),
     Column("model", String, nullable=False),
-    Column("request_id", Integer, nullable=False, unique=True),
+    Column("request_id", BigInteger, nullable=False, unique=True),
     Column("trigger", String, nullable=False),
     Column("why", Text, nullable=False),
     Column("champion", Integer, nullable=False),

@@ -5,11 +5,13 @@ import inspect
 from datetime import timedelta
 from pathlib import Path
 from textwrap import dedent
+from typing import get_args
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
 from leeway import config as module
+from leeway import source_config
 from leeway.config import (
     ALGORITHMS,
     Config,
@@ -347,8 +349,9 @@ def test_a_folder_is_refused(tmp_path):
 
 SETTINGS = [
     one
-    for _, one in inspect.getmembers(module, inspect.isclass)
-    if one.__module__ == module.__name__ and issubclass(one, BaseModel) and one.__name__[0] != "_"
+    for place in (module, source_config)
+    for _, one in inspect.getmembers(place, inspect.isclass)
+    if one.__module__ == place.__name__ and issubclass(one, BaseModel) and one.__name__[0] != "_"
 ]
 
 
@@ -376,6 +379,7 @@ def test_the_whole_tree_of_the_file_is_among_the_settings_that_are_looked_at():
     while waiting:
         one = waiting.pop()
         reached.add(one)
-        kinds = [field.annotation for field in one.model_fields.values()]
+        stated = [field.annotation for field in one.model_fields.values()]
+        kinds = [kind for one in stated for kind in (one, *get_args(one))]
         waiting += [k for k in kinds if inspect.isclass(k) and issubclass(k, BaseModel)]
     assert reached | {Environment} == set(SETTINGS)

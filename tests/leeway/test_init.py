@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from leeway.config import load_config
 from leeway.init import Wanted, write_config
 from monitor.errors import ConfigError, SchemaError
-from monitor.schema import Roles, Task, infer
+from monitor.inferred import infer
+from monitor.schema import Roles, Task
 from retrain.adapters.labelled_rows import read_table
 
 N_ROWS = 120

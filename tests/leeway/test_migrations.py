@@ -1,4 +1,4 @@
-"""The migrations against the declared tables, on real SQLite."""
+"""The migrations against the declared tables, on SQLite and PostgreSQL."""
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -7,45 +7,54 @@ from sqlalchemy import MetaData, inspect, text
 
 from leeway.database import upgrade
 from monitor.adapters.database import open_database
+from monitor.adapters.log_tables import metadata as log_tables
 from monitor.adapters.tables import metadata as monitor_tables
 from retrain.adapters.tables import metadata as retrain_tables
 
 
-@pytest.fixture
-def engine(tmp_path):
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request, tmp_path):
     """An empty database."""
-    opened = open_database(tmp_path / "state.db")
+    where = tmp_path / "state.db"
+    if request.param == "postgresql":
+        where = request.getfixturevalue("postgres").create(tmp_path.name)
+    opened = open_database(where)
     yield opened
     opened.dispose()
 
 
-def declared():
-    """Return the tables of both packages as one."""
+def declared(engine):
+    """Return the tables of both packages as one; on SQLite the log has its own database."""
     both = MetaData()
-    for metadata in (monitor_tables, retrain_tables):
+    shared = [log_tables] if engine.dialect.name == "postgresql" else []
+    for metadata in (monitor_tables, retrain_tables, *shared):
         for table in metadata.sorted_tables:
             table.to_metadata(both)
     return both
 
 
 def contents(engine):
+    found = inspect(engine)
     with engine.connect() as connection:
-        query = text("SELECT type, name, sql FROM sqlite_master ORDER BY name")
         version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-        return version, [tuple(row) for row in connection.execute(query)]
+    return version, {
+        (name, column["name"], str(column["type"]))
+        for name in found.get_table_names()
+        for column in found.get_columns(name)
+    }
 
 
 def test_an_upgraded_database_is_what_both_packages_declare(engine):
     upgrade(engine)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, declared()) == []
+        assert compare_metadata(context, declared(engine)) == []
 
 
 def test_unique_and_foreign_keys_are_there_as_declared(engine):
     upgrade(engine)
     found = inspect(engine)
-    for table in declared().sorted_tables:
+    for table in declared(engine).sorted_tables:
         foreign = {(c, f.column.table.name) for c in table.columns for f in c.foreign_keys}
         there = {
             (table.c[column], key["referred_table"])
@@ -65,5 +74,6 @@ def test_upgrading_again_changes_nothing(engine):
 
 
 def test_no_table_is_declared_twice():
-    names = [t.name for m in (monitor_tables, retrain_tables) for t in m.sorted_tables]
+    every = (monitor_tables, retrain_tables, log_tables)
+    names = [table.name for metadata in every for table in metadata.sorted_tables]
     assert sorted(set(names)) == sorted(names)

@@ -25,7 +25,8 @@ from monitor.batch import (
 )
 from monitor.body import Body, from_rows, read_body
 from monitor.errors import BatchRefusedError
-from monitor.intake import MAX_ID_LENGTH, labels, predictions, refuse_changes
+from monitor.intake import labels, predictions, refuse_changes
+from monitor.reserved import MAX_ID_LENGTH
 from monitor.schema import Kind, Schema, Task
 
 modest = settings(max_examples=100, deadline=None, derandomize=True)

@@ -1,13 +1,18 @@
 #!/bin/sh
-# Installs the programs that the stack tests run for real: promtool, Chromium and curl.
+# Installs the programs that the stack tests run for real: Prometheus, Alertmanager,
+# Chromium, curl and PostgreSQL.
 set -eu
 missing=""
-command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
-command -v chromium >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"
-command -v curl >/dev/null 2>&1 || missing="$missing curl"
+has() { command -v "$1" >/dev/null 2>&1; }
+{ has prometheus && has promtool; } || missing="$missing prometheus"
+{ { has prometheus-alertmanager || has alertmanager; } && has amtool; } ||
+    missing="$missing prometheus-alertmanager"
+has chromium || missing="$missing chromium fonts-dejavu-core"
+has curl || missing="$missing curl"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
 [ -n "$missing" ] || exit 0
 
-if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+if [ "$(id -u)" != 0 ] || ! has apt-get; then
     echo "tests that need them are skipped; to run them: apt-get install$missing" >&2
     exit 0
 fi

@@ -29,7 +29,7 @@ def test_promtool_accepts_the_metrics_before_and_after_there_is_data(
             if frame is not None:
                 home.clock.set(week_start(1))
                 client.predict("late", frame.drop(columns="late"))
-                client.log_labels("late", frame[["id", "late"]])
+                client.log_labels("late", frame[["id", "late"]], request_id="labels")
                 client.post("/v1/models/late/checks")
             text = httpx.get(f"{server.url}/metrics").raise_for_status().text
             checked = subprocess.run(

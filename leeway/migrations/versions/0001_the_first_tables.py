@@ -8,6 +8,9 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# SQLite counts up only a plain INTEGER key by itself.
+ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -29,7 +32,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "alerts",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("check", sa.String(), nullable=False),
         sa.Column("window_key", sa.String(), nullable=False),
@@ -52,7 +55,7 @@ def upgrade() -> None:
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("minute_at", sa.DateTime(), nullable=False),
-        sa.Column("n_rows", sa.Integer(), nullable=False),
+        sa.Column("n_rows", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["model"],
             ["models.name"],
@@ -61,7 +64,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "requests",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("trigger", sa.String(), nullable=False),
@@ -82,7 +85,7 @@ def upgrade() -> None:
 
     op.create_table(
         "revisions",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("window_key", sa.String(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
@@ -92,8 +95,8 @@ def upgrade() -> None:
         sa.Column("checks", sa.JSON(), nullable=False),
         sa.Column("share_drifted", sa.Float(), nullable=True),
         sa.Column("provisional", sa.Boolean(), nullable=False),
-        sa.Column("n_rows", sa.Integer(), nullable=False),
-        sa.Column("n_labels", sa.Integer(), nullable=False),
+        sa.Column("n_rows", sa.BigInteger(), nullable=False),
+        sa.Column("n_labels", sa.BigInteger(), nullable=False),
         sa.Column("diagnosis", sa.String(), nullable=False),
         sa.Column("findings", sa.JSON(), nullable=False),
         sa.Column("diagnosis_sentence", sa.Text(), nullable=False),
@@ -113,13 +116,15 @@ def upgrade() -> None:
         sa.Column("key", sa.String(), nullable=False),
         sa.Column("start_at", sa.DateTime(), nullable=False),
         sa.Column("end_at", sa.DateTime(), nullable=False),
-        sa.Column("first_row", sa.Integer(), nullable=True),
-        sa.Column("end_row", sa.Integer(), nullable=True),
+        sa.Column("first_row", sa.BigInteger(), nullable=True),
+        sa.Column("end_row", sa.BigInteger(), nullable=True),
         sa.Column("revision", sa.Integer(), nullable=False),
-        sa.Column("n_rows", sa.Integer(), nullable=False),
-        sa.Column("n_labels", sa.Integer(), nullable=False),
-        sa.Column("n_repeated", sa.Integer(), nullable=False),
+        sa.Column("n_rows", sa.BigInteger(), nullable=False),
+        sa.Column("n_labels", sa.BigInteger(), nullable=False),
+        sa.Column("n_repeated", sa.BigInteger(), nullable=False),
         sa.Column("incident", sa.Boolean(), nullable=False),
+        sa.Column("seen_rows", sa.BigInteger(), nullable=False),
+        sa.Column("seen_labels", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(
             ["model"],
             ["models.name"],
@@ -131,8 +136,8 @@ def upgrade() -> None:
 
     op.create_table(
         "outbox",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("alert_id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
+        sa.Column("alert_id", ID, nullable=False),
         sa.Column("change", sa.String(), nullable=False),
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
@@ -153,7 +158,7 @@ def upgrade() -> None:
 
     op.create_table(
         "scores",
-        sa.Column("revision_id", sa.Integer(), nullable=False),
+        sa.Column("revision_id", ID, nullable=False),
         sa.Column("check", sa.String(), nullable=False),
         sa.Column("column", sa.String(), nullable=True),
         sa.Column("level", sa.String(), nullable=True),
@@ -163,8 +168,8 @@ def upgrade() -> None:
         sa.Column("threshold", sa.Float(), nullable=True),
         sa.Column("breach_when", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
-        sa.Column("n_reference", sa.Integer(), nullable=False),
-        sa.Column("n_current", sa.Integer(), nullable=False),
+        sa.Column("n_reference", sa.BigInteger(), nullable=False),
+        sa.Column("n_current", sa.BigInteger(), nullable=False),
         sa.Column("standard_error", sa.Float(), nullable=True),
         sa.Column("reference_value", sa.Float(), nullable=True),
         sa.Column("detail", sa.Text(), nullable=False),
@@ -185,7 +190,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "moves",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("model", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("previous", sa.Integer(), nullable=True),
@@ -199,9 +204,9 @@ def upgrade() -> None:
 
     op.create_table(
         "runs",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", ID, nullable=False),
         sa.Column("model", sa.String(), nullable=False),
-        sa.Column("request_id", sa.Integer(), nullable=False),
+        sa.Column("request_id", sa.BigInteger(), nullable=False),
         sa.Column("trigger", sa.String(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("champion", sa.Integer(), nullable=False),

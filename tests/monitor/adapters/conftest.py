@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from leeway.database import upgrade
 from monitor.adapters.database import open_database
 from monitor.adapters.history import History
+from monitor.adapters.prediction_log import PredictionLog
 from monitor.adapters.sql_store import SqlStore
 from monitor.alert import Alert, AlertChange, Judged
 from monitor.checks.score import BreachWhen, Check, Score, Status
@@ -20,6 +20,7 @@ from monitor.message import Message
 from monitor.ports import CycleRecord
 from monitor.verdict import Verdict
 from monitor.window import Counts, Window
+from tests.logs import Place
 
 MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -89,9 +90,25 @@ class Books:
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> Iterator[Books]:
+def books(where: Path | str) -> Iterator[Books]:
     """An empty state database with one model."""
-    engine = open_database(tmp_path / "state.db")
-    upgrade(engine)
+    engine = open_database(where)
     yield Books(engine)
     engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgres", "bucket"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Where a log is: in a folder, in PostgreSQL and a folder, in a folder and a bucket."""
+    if request.param == "sqlite":
+        return Place(tmp_path)
+    if request.param == "postgres":
+        return Place(tmp_path, request.getfixturevalue("postgres_url"))
+    return Place(tmp_path, bucket=request.getfixturevalue("bucket"))
+
+
+@pytest.fixture
+def log(place: Place) -> Iterator[PredictionLog]:
+    """An open log."""
+    with place.opened() as opened:
+        yield opened

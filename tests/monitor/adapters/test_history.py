@@ -18,7 +18,7 @@ DRIFT_ALONE = (Score(Check.DRIFT, "x", "ks", 0.4, 0.05, BreachWhen.BELOW, 9, 9, 
 def test_a_model_without_windows_is_there_with_none(books):
     (model,) = books.history.models()
     assert (model["model"], model["window"], model["alerts"]) == ("m", None, [])
-    assert books.history.windows("m") == books.history.latest_scores("m") == []
+    assert books.history.windows("m") == []
 
 
 def test_windows_are_shown_in_their_latest_revision_oldest_first(books):
@@ -51,17 +51,6 @@ def test_the_newest_window_by_time_stands_for_the_model_whatever_was_judged_last
     books.record(books.cycle(1, status=Status.BREACH))
     books.record(books.cycle(0))
     assert books.history.model("m")["window"]["id"] == KEYS[1]
-
-
-def test_performance_comes_from_the_newest_window_that_has_labels(books):
-    books.record(books.cycle(0))
-    books.record(books.cycle(1, scores=DRIFT_ALONE))
-    scores = books.history.latest_scores("m")
-    assert [(s["check"], s["method"], s["score"]) for s in scores] == [
-        ("drift", "ks", 0.4),
-        ("performance", "roc_auc", 0.8),
-    ]
-    assert scores[-1]["version"] == 1
 
 
 def test_open_alerts_are_on_the_model_and_ended_ones_in_its_list(books):

@@ -1,4 +1,4 @@
-"""The prediction log on real SQLite and Parquet; run as a program it is the process to be killed."""
+"""The prediction log on real databases and Parquet; as a program it is the process to be killed."""
 
 import os
 import random
@@ -7,91 +7,43 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from filelock import FileLock
 
+from monitor.adapters.locks import sole
 from monitor.adapters.prediction_log import LogStats, PredictionLog
 from monitor.batch import (
     EVENT_AT,
     LABEL,
-    MODEL_VERSION,
     PREDICTION_ID,
-    RECEIVED_AT,
     ROW,
     TIMESTAMP,
     Batch,
     ChangeKind,
     Receipt,
-    RowKind,
     SchemaChange,
 )
 from monitor.errors import BatchRefusedError, NotFoundError, RequestConflictError, StorageError
 from monitor.window import Counts, Extent, Window
-
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
-T0 = datetime(2026, 1, 5, tzinfo=UTC)
-WEEK = Window(T0, T0 + 7 * DAY)
-OWN = (PREDICTION_ID, EVENT_AT, RECEIVED_AT, MODEL_VERSION, ROW)
-PREDICTIONS, LABELS = ("flights", RowKind.PREDICTION), ("flights", RowKind.LABEL)
-
-
-def predictions(
-    request_id, n_rows=1, *, at=T0, ids=None, digest="d", changes=(), model="flights", columns=None
-):
-    names = ids or [f"{request_id}/{i}" for i in range(n_rows)]
-    times = pa.array([at] * len(names), TIMESTAMP)
-    reserved = {
-        PREDICTION_ID: names,
-        EVENT_AT: times,
-        RECEIVED_AT: times,
-        MODEL_VERSION: ["1"] * len(names),
-    }
-    rows = pa.table({**(columns or {"x": [float(i) for i in range(len(names))]}), **reserved})
-    return Batch(model, RowKind.PREDICTION, request_id, digest, at, rows, changes)
-
-
-def labels(request_id, values, *, at=T0, digest="d"):
-    times = pa.array([at] * len(values), TIMESTAMP)
-    rows = {
-        PREDICTION_ID: list(values),
-        LABEL: list(values.values()),
-        EVENT_AT: times,
-        RECEIVED_AT: times,
-    }
-    return Batch("flights", RowKind.LABEL, request_id, digest, at, pa.table(rows))
-
-
-@pytest.fixture
-def log(tmp_path):
-    with closing(PredictionLog(tmp_path)) as opened:
-        yield opened
-
-
-def append(log, *batches: Batch):
-    return log.append(batches).result(60)
-
-
-def read(log, columns=(), window=WEEK, horizon=None):
-    return log.read("flights", window, columns, horizon=horizon)
-
-
-def ids(log, window=WEEK):
-    return read(log, (), window).column(PREDICTION_ID).to_pylist()
-
-
-@contextmanager
-def busy(folder):
-    """Hold the write lock, so that what is appended meanwhile waits and becomes one group."""
-    with closing(sqlite3.connect(folder / "log.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
+from tests.logs import (
+    DAY,
+    HOUR,
+    LABELS,
+    OWN,
+    PREDICTIONS,
+    T0,
+    WEEK,
+    Place,
+    append,
+    ids,
+    labels,
+    predictions,
+    read,
+)
 
 
 def begin(log):
@@ -101,18 +53,18 @@ def begin(log):
         time.sleep(0.001)
 
 
-def as_one_group(log, folder, *requests: list[Batch]):
-    with busy(folder):
+def as_one_group(log, place, *requests: list[Batch]):
+    with place.busy():
         begin(log)
         futures = [log.append(request) for request in requests]
     wait(futures, 60)
     return futures
 
 
-def test_an_acknowledged_row_is_there_after_reopening(tmp_path):
-    with closing(PredictionLog(tmp_path)) as log:
+def test_an_acknowledged_row_is_there_after_reopening(place):
+    with place.opened() as log:
         assert append(log, predictions("a", 2)) == Receipt(2, repeated=False)
-    with closing(PredictionLog(tmp_path)) as log:
+    with place.opened() as log:
         rows = read(log, ["x", "y"])
         assert rows.column("x").to_pylist() == [0.0, 1.0]
         assert rows.column("y").to_pylist() == [None, None]
@@ -125,8 +77,8 @@ def test_a_repeated_request_adds_nothing(log):
     assert ids(log) == ["a/0", "a/1"]
 
 
-def test_a_request_repeated_in_one_group_is_written_once(log, tmp_path):
-    futures = as_one_group(log, tmp_path, [predictions("a")], [predictions("a")])
+def test_a_request_repeated_in_one_group_is_written_once(log, place):
+    futures = as_one_group(log, place, [predictions("a")], [predictions("a")])
     assert [f.result() for f in futures] == [Receipt(1, repeated=False), Receipt(1, repeated=True)]
     assert ids(log) == ["a/0"]
 
@@ -138,11 +90,11 @@ def test_a_request_repeated_by_many_threads_is_written_once(log):
     assert sorted(ids(log)) == [f"r{i}/0" for i in range(10)]
 
 
-def test_a_request_id_with_another_body_is_refused_alone(log, tmp_path):
+def test_a_request_id_with_another_body_is_refused_alone(log, place):
     append(log, predictions("a"))
     other, fine, twin = as_one_group(
         log,
-        tmp_path,
+        place,
         [predictions("a", digest="other")],
         [predictions("b")],
         [predictions("b", digest="other")],
@@ -162,54 +114,53 @@ def test_a_request_is_written_with_all_its_kinds_or_not_at_all(log):
     assert append(log, predictions("b"), labels("b", {"p": 1})) == Receipt(1, repeated=False)
 
 
-def test_a_failing_database_fails_the_group_and_the_next_one_is_written(log, tmp_path):
+def test_a_failing_database_fails_the_group_and_the_next_one_is_written(log, place):
     append(log, predictions("a"))
-    with closing(sqlite3.connect(tmp_path / "log.db")) as other:
-        other.execute("ALTER TABLE counters RENAME TO hidden")
-        for future in [log.append([predictions(name)]) for name in "bc"]:
-            with pytest.raises(StorageError, match="nothing was written"):
-                future.result(60)
-        other.execute("ALTER TABLE hidden RENAME TO counters")
+    place.execute("ALTER TABLE log_counters RENAME TO hidden")
+    for future in [log.append([predictions(name)]) for name in "bc"]:
+        with pytest.raises(StorageError, match="nothing was written"):
+            future.result(60)
+    place.execute("ALTER TABLE hidden RENAME TO log_counters")
     assert append(log, predictions("b")) == Receipt(1, repeated=False)
     assert read(log).column(ROW).to_pylist() == [0, 1]
 
 
-def test_rows_that_cannot_be_found_again_are_refused_alone(log, tmp_path):
+def test_rows_that_cannot_be_found_again_are_refused_alone(log, place):
     batch = predictions("unfit")
     timeless = batch.rows.drop_columns([EVENT_AT])
     unfit = [timeless, timeless.append_column(EVENT_AT, pa.array([-(2**62)], TIMESTAMP))]
     requests = [[replace(batch, rows=rows)] for rows in unfit]
-    *refused, fine = as_one_group(log, tmp_path, *requests, [predictions("fine")])
+    *refused, fine = as_one_group(log, place, *requests, [predictions("fine")])
     for future in refused:
         with pytest.raises(BatchRefusedError, match=EVENT_AT):
             future.result()
     assert fine.result() == Receipt(1, repeated=False)
 
 
-def test_more_rows_than_may_wait_are_refused(tmp_path):
-    with closing(PredictionLog(tmp_path, max_waiting_rows=10)) as log:
+def test_more_rows_than_may_wait_are_refused(place):
+    with place.opened(max_waiting_rows=10) as log:
         requests = [[predictions("a", 11)], [predictions("b", 6)], [predictions("c", 4)]]
-        large, refused, small = as_one_group(log, tmp_path, *requests)
+        large, refused, small = as_one_group(log, place, *requests)
         with pytest.raises(StorageError, match="11 rows wait"):
             refused.result()
         assert isinstance(small.exception(), StorageError)
         assert large.result() == append(log, predictions("d", 11))
 
 
-def test_a_cancelled_request_is_not_written_and_closing_writes_the_rest(tmp_path):
-    with closing(PredictionLog(tmp_path)) as log, busy(tmp_path):
+def test_a_cancelled_request_is_not_written_and_closing_writes_the_rest(place):
+    with place.opened() as log, place.busy():
         begin(log)
         kept, cancelled = (log.append([predictions(name)]) for name in ("kept", "cancelled"))
         assert cancelled.cancel()
     assert kept.result() == Receipt(1, repeated=False)
     with pytest.raises(StorageError, match="closed"):
         append(log, predictions("late"))
-    with closing(PredictionLog(tmp_path)) as log:
+    with place.opened() as log:
         assert ids(log) == ["kept/0"]
 
 
-def test_a_reader_sees_every_row_once_while_others_write_and_seal(log, tmp_path):
-    with closing(PredictionLog(tmp_path)) as other, ThreadPoolExecutor(2) as pool:
+def test_a_reader_sees_every_row_once_while_others_write_and_seal(log, place):
+    with place.opened() as other, ThreadPoolExecutor(2) as pool:
         writing = pool.submit(lambda: [append(log, predictions(f"r{i}", 5)) for i in range(60)])
         sealing = pool.submit(lambda: [other.seal() for _ in range(20)])
         while not (writing.done() and sealing.done()):
@@ -228,7 +179,7 @@ def test_what_is_read_does_not_depend_on_what_is_sealed(log):
     before = read(log, ["x"], horizon=DAY)
     assert log.seal() == 24
     assert read(log, ["x"], horizon=DAY) == before
-    assert [log.stats()[stream].n_files for stream in (PREDICTIONS, LABELS)] == [2, 6]
+    assert [log.stats()[stream].n_files for stream in (PREDICTIONS, LABELS)] == [2, 2]
     append(log, predictions("r6", 2, at=T0 + 2 * DAY))
     half = read(log, ["x"], horizon=DAY)
     assert half.slice(0, 18) == before
@@ -283,7 +234,7 @@ def test_the_first_acknowledged_prediction_id_wins(log, sealed):
 
 
 @pytest.mark.parametrize("how", ["one group", "payloads", "half sealed", "sealed"])
-def test_columns_may_come_go_and_change_their_type(log, tmp_path, how):
+def test_columns_may_come_go_and_change_their_type(log, place, how):
     bodies = [
         {"x": pa.array([1]), "y": pa.array(["a"]).dictionary_encode(), "z": [[1]]},
         {"x": pa.array([1.5]), "y": pa.array(["b"]), "z": ["text"]},
@@ -291,7 +242,7 @@ def test_columns_may_come_go_and_change_their_type(log, tmp_path, how):
     ]
     requests = [[predictions(f"r{i}", columns=body)] for i, body in enumerate(bodies)]
     if how == "one group":
-        as_one_group(log, tmp_path, *requests)
+        as_one_group(log, place, *requests)
     for request in requests:
         append(log, *request)
         if how == "half sealed":
@@ -330,36 +281,39 @@ def test_a_large_body_becomes_one_file_per_date_past_the_inbox(log):
     assert read(log, ["x"]).column(ROW).to_pylist() == list(range(n_rows + 1))
 
 
-def test_an_altered_or_missing_file_is_found_and_not_read(log, tmp_path):
+def test_an_altered_or_missing_file_is_found_and_not_read(log, place):
     append(log, predictions("1", 1000), predictions("2", 10, at=T0 + DAY))
     log.seal()
     assert log.verify() == []
-    altered, missing = sorted(tmp_path.rglob("*.parquet"), key=lambda path: path.parent)
-    content = bytearray(altered.read_bytes())
+    altered, missing = sorted(place.files.found())
+    content = bytearray(place.content(altered))
     content[100] ^= 1
-    altered.write_bytes(content)
-    missing.unlink()
+    place.files.put(altered, pa.py_buffer(bytes(content)))
+    place.files.remove(missing)
     problems = log.verify()
     assert ["altered" in problems[0], "missing" in problems[1]] == [True, True]
     with pytest.raises(StorageError, match="could not read rows"):
         read(log, ["x"])
 
 
-def test_files_that_nothing_knows_are_removed_at_the_next_seal_or_opening(log, tmp_path):
+def test_files_that_nothing_knows_are_removed_at_the_next_seal_or_opening(log, place):
     append(log, predictions("1"))
     log.seal()
-    (known,) = tmp_path.rglob("*.parquet")
-    for clean in (log.seal, lambda: PredictionLog(tmp_path).close()):
-        known.with_name("orphan.parquet").touch()
-        known.with_name("unfinished.tmp").touch()
+    (known,) = place.files.found()
+    for clean in (log.seal, place.reopen):
+        for name in ("orphan.parquet", "unfinished.tmp"):
+            place.files.put(f"{known.rpartition('/')[0]}/{name}", pa.py_buffer(b"half"))
         clean()
-        assert [path for path in (tmp_path / "rows").rglob("*") if path.is_file()] == [known]
+        assert place.files.found() == {known}
 
 
-def test_one_process_seals_at_a_time(log, tmp_path):
+def test_one_process_seals_at_a_time(log, tmp_path, place):
     append(log, predictions("1"))
-    with FileLock(tmp_path / "seal.lock"):
+    engine = place.engine()
+    with sole(engine, tmp_path / "seal.lock", wait=False) as mine:
+        assert mine is not None
         assert log.seal() == 0
+    engine.dispose()
     assert log.seal() == 1
 
 
@@ -371,10 +325,11 @@ def test_a_log_of_a_newer_version_is_refused(tmp_path):
         PredictionLog(tmp_path)
 
 
-def start(*arguments: object):
+def start(task, place, *arguments: object):
     """Run this file as another process."""
     root = Path(__file__).parents[3]
-    command = [sys.executable, __file__, *map(str, arguments)]
+    words = [task, place.folder, place.url, place.bucket, *arguments]
+    command = [sys.executable, __file__, *map(str, words)]
     return subprocess.Popen(
         command, env={**os.environ, "PYTHONPATH": str(root)}, stdout=subprocess.PIPE, text=True
     )
@@ -390,11 +345,11 @@ def kill_soon(process, seed):
     return [line.strip() for line in said if line.endswith("\n")]
 
 
-def test_kill_9_loses_and_doubles_no_acknowledged_row(tmp_path):
+def test_kill_9_loses_and_doubles_no_acknowledged_row(place):
     acknowledged = []
     for seed in range(3):
-        acknowledged += kill_soon(start("write", tmp_path, f"p{seed}"), seed)
-    with closing(PredictionLog(tmp_path)) as log:
+        acknowledged += kill_soon(start("write", place, f"p{seed}"), seed)
+    with place.opened() as log:
         for sealed in (False, True):
             kept = read(log)
             found = kept.column(PREDICTION_ID).to_pylist()
@@ -405,10 +360,10 @@ def test_kill_9_loses_and_doubles_no_acknowledged_row(tmp_path):
     assert len(acknowledged) > 3
 
 
-def test_kill_9_while_sealing_leaves_every_row_once(tmp_path):
+def test_kill_9_while_sealing_leaves_every_row_once(place):
     for seed in range(4):
-        kill_soon(start("seal", tmp_path, f"p{seed}"), seed)
-    with closing(PredictionLog(tmp_path)) as log:
+        kill_soon(start("seal", place, f"p{seed}"), seed)
+    with place.opened() as log:
         before = read(log, ["x"])
         assert before.column(ROW).to_pylist() == list(range(log.totals()[PREDICTIONS]))
         assert log.count("flights", [WEEK], DAY)[0].n_repeated == 0
@@ -417,10 +372,31 @@ def test_kill_9_while_sealing_leaves_every_row_once(tmp_path):
         assert log.verify() == []
 
 
-def test_two_writing_processes_number_every_row_once(tmp_path):
-    processes = [start("write", tmp_path, name, 150) for name in "ab"]
+def test_two_processes_that_seal_at_once_lose_and_double_nothing(place):
+    processes = [start("seal", place, name, 20) for name in "ab"]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    for process in processes:
+        process.stdout.close()
+    with place.opened() as log:
+        assert read(log).column(ROW).to_pylist() == list(range(2 * 20 * 5 * 20))
+        log.seal()
+        stats = log.stats()[PREDICTIONS]
+        assert (stats.n_rows, stats.n_inbox_rows, log.verify()) == (4000, 0, [])
+        assert log.count("flights", [WEEK], DAY)[0] == Counts(4000, 0)
+
+
+def test_one_request_from_two_processes_at_once_is_written_once_and_acknowledged_to_both(place):
+    processes = [start("write", place, "same", 100) for _ in range(2)]
     said = [process.communicate(timeout=60)[0].split() for process in processes]
-    with closing(PredictionLog(tmp_path)) as log:
+    assert sorted(said[0]) == sorted(said[1])
+    with place.opened() as log:
+        assert sorted(ids(log)) == sorted(said[0])
+
+
+def test_two_writing_processes_number_every_row_once(place):
+    processes = [start("write", place, name, 150) for name in "ab"]
+    said = [process.communicate(timeout=60)[0].split() for process in processes]
+    with place.opened() as log:
         rows = read(log)
     assert rows.column(ROW).to_pylist() == list(range(300))
     assert sorted(rows.column(PREDICTION_ID).to_pylist()) == sorted(said[0] + said[1])
@@ -438,9 +414,9 @@ def write(log, name, n_requests):
         list(pool.map(one, range(n_requests)))
 
 
-def seal_on(log, name):
+def seal_on(log, name, n_times):
     """Seal over and over while rows come in."""
-    for i in range(10_000):
+    for i in range(n_times):
         append(log, *(predictions(f"{name}-{i}-{day}", 20, at=T0 + day * DAY) for day in range(5)))
         if i % 3 == 2:
             sys.stdout.write(f"{log.seal()}\n")
@@ -448,8 +424,6 @@ def seal_on(log, name):
 
 
 if __name__ == "__main__":
-    with closing(PredictionLog(Path(sys.argv[2]))) as own:
-        if sys.argv[1] == "write":
-            write(own, sys.argv[3], int(sys.argv[4]) if len(sys.argv) > 4 else 10_000)
-        else:
-            seal_on(own, sys.argv[3])
+    with Place(Path(sys.argv[2]), *sys.argv[3:5]).opened() as own:
+        n_times = int(sys.argv[6]) if len(sys.argv) > 6 else 10_000
+        {"write": write, "seal": seal_on}[sys.argv[1]](own, sys.argv[5], n_times)

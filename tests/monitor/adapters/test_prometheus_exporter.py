@@ -2,22 +2,25 @@
 
 import math
 from contextlib import closing
-from dataclasses import replace
-from datetime import UTC, datetime
-from types import SimpleNamespace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from monitor.adapters.clocks import FileClock
+from monitor.adapters.exposition import expose
 from monitor.adapters.prediction_log import PredictionLog
-from monitor.adapters.prometheus_exporter import SERIES_BUDGET, MonitorCollector
+from monitor.adapters.prometheus_exporter import SERIES_BUDGET, Exported, MonitorCollector
+from monitor.checks.drift import DriftPolicy
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.diagnosis import DiagnosisKind
 from monitor.ports import Champion
 from monitor.reference import Estimate, Reference
 from monitor.schema import Kind, Schema, Task
+from monitor.verdict import PerformancePolicy, VerdictPolicy
+from monitor.window import Counts, LabelPolicy, WindowPolicy
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 FEATURES = {"x": Kind.NUMERIC, "g": Kind.CATEGORICAL}
@@ -29,24 +32,56 @@ ORDER = (
 )
 
 
-def champion(features=FEATURES):
+def champion(features=FEATURES, version=1):
     schema = Schema(Task.BINARY, features, "late", classes=("0", "1"))
-    return Champion(1, Reference(schema, {}, REACHED, 100), None)
+    return Champion(version, Reference(schema, {}, REACHED, 100), None)
+
+
+POLICY = VerdictPolicy(
+    WindowPolicy(every=timedelta(days=7)),
+    LabelPolicy(),
+    DriftPolicy(),
+    PerformancePolicy("roc_auc"),
+)
+
+
+@dataclass
+class Scraped:
+    """What the metrics are rendered from, and the last week that has ended."""
+
+    champion: Champion
+    clock: FileClock
+    versions: dict[str, int] = field(default_factory=lambda: {"m": 1})
 
 
 @pytest.fixture
-def scrape(books, tmp_path):
+def served(tmp_path):
+    """The champion and the clock of the scrapes."""
+    clock = FileClock(tmp_path / "clock")
+    clock.set(NOON)
+    return Scraped(champion(), clock)
+
+
+@pytest.fixture
+def scrape(books, tmp_path, served):
     """Return every sample as {name: {labels: value}}."""
     with closing(PredictionLog(tmp_path / "log")) as log:
-        answers = SimpleNamespace(champion=champion())
-        registry = CollectorRegistry()
-        registry.register(MonitorCollector(books.history, log, lambda _name: answers.champion))
+        exported = Exported(
+            books.engine,
+            log,
+            tmp_path,
+            served.clock,
+            {"m": POLICY},
+            lambda: served.versions,
+            lambda _name: served.champion,
+            ["log", "json-0"],
+            "http://leeway.example",
+        )
+        collector = MonitorCollector(exported)
 
-        def samples(features: dict[str, Kind] | None = None) -> dict[str, Any]:
-            if features:
-                answers.champion = champion(features)
+        def samples() -> dict[str, Any]:
             found = {}
-            for family in text_string_to_metric_families(generate_latest(registry).decode()):
+            for family in text_string_to_metric_families(expose(collector.collect()).decode()):
                 for one in family.samples:
                     labels = tuple(one.labels[name] for name in ORDER if name in one.labels)
                     found.setdefault(one.name, {})[labels] = one.value
@@ -74,14 +109,24 @@ def test_every_series_of_a_model_exists_from_registration_with_nan_for_no_data(s
         "window_rows",
         "window_end_timestamp_seconds",
         "labels_mature_ratio",
+        "labels_lag_seconds",
         "cycle_last_success_timestamp_seconds",
     ):
         assert list(found[f"leeway_{name}"]) == [("m",)]
         assert all(is_nan(found[f"leeway_{name}"].values()))
-    for check in ("drift", "quality", "performance", "cycle"):
+    for check in ("drift", "quality", "performance", "estimate", "multivariate", "cycle"):
         assert found["leeway_check_status"]["m", check] == Status.NO_DATA.code
     assert found["leeway_incident_open"] == {("m", "data"): 0}
-    for name in ("predictions_logged_total", "labels_logged_total", "columns_not_exported"):
+    for name in (
+        "predictions_logged_total",
+        "labels_logged_total",
+        "columns_not_exported",
+        "labels_waiting",
+        "log_bytes",
+        "log_inbox_rows",
+        "windows_due",
+        "retraining_paused",
+    ):
         assert found[f"leeway_{name}"] == {("m",): 0}
 
 
@@ -138,7 +183,9 @@ def test_an_open_incident_shows_and_ends(scrape, books):
     assert scrape()["leeway_incident_open"]["m", "data"] == 0
 
 
-def test_of_many_columns_those_that_moved_most_are_exported_within_the_budget(scrape, books):
+def test_of_many_columns_those_that_moved_most_are_exported_within_the_budget(
+    scrape, books, served
+):
     features = {f"c{i:03}": Kind.CATEGORICAL for i in range(100)}
     above, p_value = BreachWhen.ABOVE, BreachWhen.BELOW
     scores = [
@@ -147,7 +194,8 @@ def test_of_many_columns_those_that_moved_most_are_exported_within_the_budget(sc
     ]
     scores[0] = replace(scores[0], method="z", value=0.0, breach_when=p_value)
     books.record(books.cycle(scores=scores))
-    found = scrape(features)
+    served.champion = champion(features)
+    found = scrape()
     kept = [column for _, column, _ in found["leeway_drift_score"]]
     assert kept[:3] == ["c000", "c099", "c098"]
     assert found["leeway_columns_not_exported"]["m",] == 102 - len(kept)
@@ -168,4 +216,80 @@ def test_deliveries_are_counted_by_channel_and_outcome(scrape, books):
     books.open_alert()
     (delivery,) = books.store.undelivered(books.cycle().at)
     books.store.delivered(delivery, books.cycle().at, "refused")
-    assert scrape()["leeway_deliveries_total"] == {("log", "delivered"): 0, ("log", "failed"): 1}
+    assert scrape()["leeway_deliveries_total"] == {
+        ("json-0", "delivered"): 0,
+        ("json-0", "failed"): 0,
+        ("log", "delivered"): 0,
+        ("log", "failed"): 1,
+    }
+    assert scrape()["leeway_deliveries_waiting"] == {("json-0",): 0, ("log",): 1}
+
+
+def test_performance_and_its_status_are_of_the_newest_window_that_has_labels(scrape, books):
+    fallen = books.cycle(0)
+    fallen.judged.verdict.checks[Check.PERFORMANCE] = Status.BREACH
+    books.record(fallen)
+    unlabelled = books.cycle(1, scores=books.cycle().judged.verdict.scores[:2])
+    unlabelled.judged.verdict.checks[Check.PERFORMANCE] = Status.NO_DATA
+    books.record(replace(unlabelled, counts=Counts(50, 0)))
+    found = scrape()
+    assert found["leeway_check_status"]["m", "performance"] == Status.BREACH.code
+    assert found["leeway_performance"]["m", "1", "roc_auc", "realized"] == 0.8
+    assert found["leeway_labels_mature_ratio"]["m",] == 0
+
+
+def test_the_champion_and_the_version_before_it_are_shown_and_no_other(scrape, books, served):
+    for number in range(3):
+        one = books.cycle(number)
+        books.record(replace(one, judged=replace(one.judged, champion=number + 1)))
+    served.champion, served.versions["m"] = champion(version=3), 3
+    assert {version for _, version, *_ in scrape()["leeway_performance"]} == {"2", "3"}
+    served.champion, served.versions["m"] = champion(version=4), 4
+    found = scrape()["leeway_performance"]
+    assert {version for _, version, *_ in found} == {"3", "4"}
+    assert found["m", "4", "roc_auc", "reference"] == 0.82
+    assert math.isnan(found["m", "4", "roc_auc", "realized"])
+
+
+def test_performance_without_labels_is_there_as_nan_until_it_is_estimated(scrape):
+    for name in ("performance", "performance_lower", "performance_upper"):
+        assert math.isnan(scrape()[f"leeway_{name}"]["m", "1", "roc_auc", "estimated"])
+
+
+def test_windows_that_have_ended_without_a_verdict_are_counted_by_the_clock_of_leeway(
+    scrape, books, served
+):
+    books.record(books.cycle(0))
+    served.clock.set(books.cycle(0).at + timedelta(days=6))
+    assert scrape()["leeway_windows_due"]["m",] == 0
+    served.clock.set(books.cycle(2).at)
+    assert scrape()["leeway_windows_due"]["m",] == 2
+
+
+def test_the_lag_of_labels_counts_from_the_newest_window_that_is_final(scrape, books, served):
+    books.record(books.cycle(0))
+    late = books.cycle(1)
+    provisional = replace(late.judged, verdict=replace(late.judged.verdict, provisional=True))
+    books.record(replace(late, judged=provisional, counts=Counts(50, 3)))
+    served.clock.set(late.at)
+    found = scrape()
+    assert found["leeway_labels_lag_seconds"]["m",] == 7 * 86400
+    assert found["leeway_labels_horizon_seconds"]["m",] == 90 * 86400
+
+
+def test_a_model_that_leeway_yaml_no_longer_has_is_not_shown(scrape, books):
+    books.store.register("gone", NOON)
+    assert {labels[0] for labels in scrape()["leeway_check_status"]} == {"m"}
+
+
+def test_scores_are_read_once_and_a_new_revision_is_seen(scrape, books):
+    books.record(books.cycle(0))
+    assert str(scrape()["leeway_drift_score"]) == str(scrape()["leeway_drift_score"])
+    moved = [replace(books.cycle().judged.verdict.scores[0], value=0.01)]
+    books.record(books.cycle(0, revision=2, scores=moved))
+    assert scrape()["leeway_drift_score"]["m", "x", "ks"] == 0.01
+
+
+def test_the_disk_of_the_log_is_measured(scrape):
+    found = scrape()
+    assert 0 < found["leeway_disk_free_bytes"][()] <= found["leeway_disk_size_bytes"][()]

@@ -1,4 +1,4 @@
-"""Versions and aliases on real SQLite, bundles in a real folder."""
+"""Versions and aliases on SQLite and PostgreSQL, bundles in a real folder."""
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +13,19 @@ from retrain.adapters import tables
 from retrain.adapters.sql_registry import SqlRegistry
 
 HOUR = timedelta(hours=1)
+
+
+REFUSE = {
+    "sqlite": "CREATE TRIGGER refuse BEFORE INSERT ON moves BEGIN SELECT RAISE(ABORT, 'full'); END",
+    "postgresql": "ALTER TABLE moves ADD CONSTRAINT full_table CHECK (version < 2)",
+}
+
+
+@pytest.fixture(params=["home", "home_on_postgres"])
+def app(request):
+    """A deployment on SQLite, then on PostgreSQL."""
+    with request.getfixturevalue(request.param).opened() as found:
+        yield found
 
 
 @pytest.fixture
@@ -70,9 +83,9 @@ def test_a_second_rollback_goes_further_back(registry, bundle, week_start):
 
 def test_a_move_that_cannot_be_recorded_moves_no_alias(registry, bundle, app, week_start):
     registry.register(bundle, week_start(0))
-    refuse = "CREATE TRIGGER refuse BEFORE INSERT ON moves BEGIN SELECT RAISE(ABORT, 'full'); END"
-    with app.deployment.engine.begin() as connection:
-        connection.execute(text(refuse))
+    engine = app.deployment.engine
+    with engine.begin() as connection:
+        connection.execute(text(REFUSE[engine.dialect.name]))
     with pytest.raises(DatabaseError, match="full"):
         registry.promote("late", 2, week_start(0), "better")
     assert registry.champion("late") == 1
@@ -110,8 +123,8 @@ def test_what_cannot_be_moved_is_refused_with_its_reason(registry, week_start):
             ask("stranger")
 
 
-def test_what_a_crash_left_in_a_folder_does_not_stand_in_the_way(registry, bundle, app, home):
-    left = home.folder / "leeway-data" / "models" / "late" / "2"
+def test_what_a_crash_left_in_a_folder_does_not_stand_in_the_way(registry, bundle, app):
+    left = app.deployment.config.data / "models" / "late" / "2"
     shutil.copytree(left.with_name("1"), left)
     (left / "half.npy").touch()
     assert registry.register(bundle, app.clock.now()) == 2
@@ -119,8 +132,8 @@ def test_what_a_crash_left_in_a_folder_does_not_stand_in_the_way(registry, bundl
     assert not (left / "half.npy").exists()
 
 
-def test_versions_registered_at_once_get_numbers_of_their_own(registry, bundle, app, home):
-    other = SqlRegistry(app.deployment.engine, home.folder / "leeway-data" / "models")
+def test_versions_registered_at_once_get_numbers_of_their_own(registry, bundle, app):
+    other = SqlRegistry(app.deployment.engine, app.deployment.config.data / "models")
     with ThreadPoolExecutor(2) as pool:
         numbers = pool.map(lambda r: r.register(bundle, app.clock.now()), [registry, other] * 3)
         assert sorted(numbers) == [2, 3, 4, 5, 6, 7]

@@ -1,4 +1,4 @@
-"""Requests and runs on real SQLite, claimed by threads and by processes."""
+"""Requests and runs on SQLite and PostgreSQL, claimed by threads and by processes."""
 
 import os
 import subprocess
@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from leeway.database import upgrade
 from monitor.adapters.database import open_database
 from monitor.adapters.sql_store import SqlStore
 from monitor.errors import NotFoundError, NotPossibleError
@@ -24,7 +23,8 @@ from pathlib import Path
 from monitor.adapters.database import open_database
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.ports import RequestKind
-runs = SqlRuns(open_database(Path(sys.argv[1])))
+where = sys.argv[1]
+runs = SqlRuns(open_database(Path(where) if where.startswith("/") else where))
 print("ready", flush=True)
 sys.stdin.readline()
 while found := runs.claim(RequestKind.RETRAIN, "a process", datetime.now(UTC)):
@@ -33,10 +33,9 @@ while found := runs.claim(RequestKind.RETRAIN, "a process", datetime.now(UTC)):
 
 
 @pytest.fixture
-def engine(tmp_path):
+def engine(where):
     """A migrated database."""
-    opened = open_database(tmp_path / "state.db")
-    upgrade(opened)
+    opened = open_database(where)
     yield opened
     opened.dispose()
 
@@ -92,11 +91,11 @@ def test_of_many_threads_one_claims_a_request(runs, now):
     assert sorted(one.id for one in found if one) == list(range(1, 21))
 
 
-def test_of_two_processes_one_claims_a_request(runs, now, tmp_path):
+def test_of_two_processes_one_claims_a_request(runs, now, where):
     for number in range(20):
         ask(runs, now, f"m{number}")
     root = str(Path(__file__).parents[3])
-    command = [sys.executable, "-c", CLAIM, str(tmp_path / "state.db")]
+    command = [sys.executable, "-c", CLAIM, str(where)]
     processes = [
         subprocess.Popen(
             command,

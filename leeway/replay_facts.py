@@ -1,0 +1,58 @@
+"""Replay facts: what a replay reached and cost, as the JSON that demo and backtest write."""
+
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+Document = dict[str, Any]
+
+_KEPT = ("index", "start", "end", "n_rows", "status", "diagnosis", "decision", "reason", "champion")
+
+
+def window_facts(window: Mapping[str, Any], metric: str) -> Document:
+    """Return what is told of one window.
+
+    Parameters
+    ----------
+    window : mapping
+        A window of `monitor.adapters.history.History.windows`, or of the HTTP API.
+    metric : str
+        The metric that decides.
+    """
+    return {**{key: window[key] for key in _KEPT}, "metric": window["metrics"].get(metric)}
+
+
+def policy_facts(
+    name: str,
+    windows: Sequence[Document],
+    costs: Mapping[str, int],
+    *,
+    bigger_is_better: bool,
+) -> Document:
+    """Return what a policy reached.
+
+    Parameters
+    ----------
+    name : str
+        The policy.
+    windows : sequence of dict
+        From `window_facts`.
+    costs : mapping of str to int
+        ``alerts``, ``fits``, ``promotions`` and ``rollbacks``.
+    bigger_is_better : bool
+        Which end of the metric is the worst.
+
+    Returns
+    -------
+    dict
+        ``mean`` is unweighted over the windows that have the metric; None without any.
+    """
+    reached = [window["metric"] for window in windows if window["metric"] is not None]
+    worst = min if bigger_is_better else max
+    return {
+        "name": name,
+        "mean": fmean(reached) if reached else None,
+        "worst": worst(reached) if reached else None,
+        **costs,
+        "windows": list(windows),
+    }

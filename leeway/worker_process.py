@@ -1,0 +1,43 @@
+"""Worker process: carries out retrain requests, and answers machines where it has a port."""
+
+import signal
+import threading
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from prometheus_client.process_collector import ProcessCollector
+
+from leeway import problems
+from leeway.app import Deployment
+from leeway.config import Environment
+from leeway.guard import ApiKeyGuard
+from leeway.machine_doors import add_machine_doors
+from leeway.policies import retrained
+from retrain.adapters.prometheus_exporter import RetrainCollector
+from retrain.worker import parent_is_gone, work
+
+
+def worker_app(deployment: Deployment, environment: Environment) -> FastAPI:
+    """Build what a worker answers: health, and metrics of the runs and of its process."""
+    app, metrics = FastAPI(title="Leeway worker"), CollectorRegistry()
+    problems.install(app)
+    metrics.register(RetrainCollector(deployment.engine))
+    ProcessCollector(registry=metrics)
+    if environment.api_key:
+        app.add_middleware(ApiKeyGuard, api_key=environment.api_key)
+    add_machine_doors(app, metrics, deployment.ready)
+    return app
+
+
+def run_worker(deployment: Deployment, supervisor: int | None) -> None:
+    """Carry out retrain requests until terminated, or until the supervising server is gone."""
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    orphaned = parent_is_gone(supervisor)
+    world = deployment.retrain_world()
+    models = {
+        name: retrained(name, one, deployment.schema(name))
+        for name, one in deployment.config.models.items()
+    }
+    world.runs.release(deployment.clock.now(), "the worker was stopped in the middle of the run")
+    work(models, world, stop=lambda: stopped.is_set() or orphaned())

@@ -1,0 +1,103 @@
+"""Families: every metric that is rendered from the database, with its help and labels."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from math import nan
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+Described = Mapping[str, tuple[str, tuple[str, ...]]]
+"""Help and labels of metrics, by name without ``leeway_``."""
+
+
+class Families:
+    """Collects samples of metrics that are known beforehand.
+
+    Parameters
+    ----------
+    gauges, counters : mapping of str to tuple
+        Help and labels by name, without ``leeway_`` and ``_total``.
+
+    Examples
+    --------
+    >>> families = Families({"window_rows": ("Rows of the window.", ("model",))})
+    >>> families.add("window_rows", ["late"], 280)
+    >>> [(sample.name, sample.value) for one in families for sample in one.samples]
+    [('leeway_window_rows', 280)]
+    """
+
+    def __init__(self, gauges: Described, counters: Described = {}) -> None:  # noqa: B006
+        self._families: dict[str, GaugeMetricFamily | CounterMetricFamily] = {
+            **{n: GaugeMetricFamily(f"leeway_{n}", h, labels=la) for n, (h, la) in gauges.items()},
+            **{
+                n: CounterMetricFamily(f"leeway_{n}", h, labels=la)
+                for n, (h, la) in counters.items()
+            },
+        }
+
+    def add(self, name: str, labels: list[str], value: float | datetime | None) -> None:
+        """Add a sample: a time as seconds since 1970, and what is not there as NaN."""
+        if isinstance(value, datetime):
+            value = value.timestamp()
+        self._families[name].add_metric(labels, nan if value is None else value)
+
+    def __iter__(self) -> Iterator[Metric]:
+        """Yield every family, also one without a sample."""
+        return iter(self._families.values())
+
+
+MODEL = ("model",)
+_COLUMN = ("model", "column")
+_PERFORMANCE = ("model", "version", "metric", "kind")
+
+GAUGES: Described = {
+    "drift_score": (
+        "Drift of a column between reference and newest window, by the method named.",
+        ("model", "column", "method"),
+    ),
+    "drift_threshold": (
+        "Limit of the drift score; see the method for its direction.",
+        ("model", "column", "method"),
+    ),
+    "column_drifted": ("1 when the column's drift score is beyond its limit.", _COLUMN),
+    "drifted_columns_ratio": ("Drifted columns over compared columns.", MODEL),
+    "check_status": (
+        "Status of a check: 0 OK, 1 WARNING, 2 BREACH, 3 NO_DATA, 4 ERROR.",
+        ("model", "check"),
+    ),
+    "performance": (
+        "A metric: realized on labelled rows, estimated without labels, or of the reference.",
+        _PERFORMANCE,
+    ),
+    "performance_lower": ("Lower end of the metric's 95 % band.", _PERFORMANCE),
+    "performance_upper": ("Upper end of the metric's 95 % band.", _PERFORMANCE),
+    "missing_ratio": ("Rows of the newest window without a value.", _COLUMN),
+    "unseen_ratio": ("Values of the newest window that the reference lacks.", _COLUMN),
+    "window_rows": ("Rows of the newest judged window.", MODEL),
+    "window_end_timestamp_seconds": ("End of the newest judged window.", MODEL),
+    "windows_due": ("Windows that have ended and are not judged yet.", MODEL),
+    "labels_mature_ratio": ("Rows of the newest judged window that have labels.", MODEL),
+    "labels_lag_seconds": (
+        "Time since the end of the newest window whose performance is final.",
+        MODEL,
+    ),
+    "labels_horizon_seconds": ("How long after a window's end labels are joined.", MODEL),
+    "incident_open": ("1 while an incident of this kind is open.", ("model", "kind")),
+    "retraining_paused": ("1 while a person has paused retraining.", MODEL),
+    "cycle_last_success_timestamp_seconds": ("When a cycle last succeeded.", MODEL),
+    "columns_not_exported": ("Columns beyond the series budget; see the API.", MODEL),
+    "labels_waiting": ("Labels whose prediction has not come.", MODEL),
+    "log_bytes": ("Size of the sealed prediction log.", MODEL),
+    "log_inbox_rows": ("Acknowledged rows that are not sealed yet.", MODEL),
+    "deliveries_waiting": ("Messages that the channel has not taken yet.", ("channel",)),
+    "info": ("1, with Leeway's version and the address of its pages.", ("version", "url")),
+    "disk_free_bytes": ("Free space where the prediction log is stored.", ()),
+    "disk_size_bytes": ("Size of the disk where the prediction log is stored.", ()),
+}
+
+COUNTERS: Described = {
+    "predictions_logged": ("Predictions acknowledged.", MODEL),
+    "labels_logged": ("Labels acknowledged.", MODEL),
+    "rows_refused": ("Rows that could not be stored.", ("model", "reason")),
+    "deliveries": ("Attempts to deliver a message.", ("channel", "outcome")),
+}

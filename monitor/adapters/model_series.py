@@ -1,0 +1,122 @@
+"""Model series: what one model shows of its columns and its performance."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import nan
+
+from monitor.adapters.families import Families
+from monitor.adapters.newest import NewestScore, NewestWindow
+from monitor.checks.score import BreachWhen, Check, Status
+from monitor.schema import Kind
+
+Z95 = 1.96
+"""Standard errors on each side of a 95 % band."""
+
+_ESTIMATE = "estimate"
+"""The check of performance without labels."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A champion, as the metrics show it.
+
+    Parameters
+    ----------
+    version : int
+        Its number.
+    kinds : mapping of str to Kind
+        The columns that can drift.
+    performance : mapping of str to float
+        Its metrics on the reference.
+    metric : str
+        The metric that decides.
+    """
+
+    version: int
+    kinds: Mapping[str, Kind]
+    performance: Mapping[str, float]
+    metric: str
+
+
+def add_performance(
+    families: Families, model: str, served: Served, window: NewestWindow | None,
+    labelled: Iterable[NewestWindow],
+) -> int:  # fmt: skip
+    """Add the performance of the champion and of the version before it; return the series added.
+
+    A champion that has no labelled window yet is there with its reference and NaN.
+    """
+    by_version = {one.champion: _performance_of(one, Check.PERFORMANCE) for one in labelled}
+    before = [version for version in by_version if version != served.version][:1]
+    unknown = {
+        method: NewestScore(Check.PERFORMANCE, None, method, None, None, "", "", None, value)
+        for method, value in served.performance.items()
+    }
+    n_added = 0
+    for version in (served.version, *before):
+        for method, score in (by_version.get(version) or unknown).items():
+            labels = [model, str(version), method]
+            _add_band(families, [*labels, "realized"], score)
+            families.add("performance", [*labels, "reference"], score.reference_value)
+            n_added += 4
+    estimated = _performance_of(window, _ESTIMATE) if window else {}
+    for method in estimated or [served.metric]:
+        version = window.champion if window and estimated else served.version
+        score = estimated.get(method, _NOTHING)
+        _add_band(families, [model, str(version), method, "estimated"], score)
+        n_added += 3
+    return n_added
+
+
+_NOTHING = NewestScore("", None, "none", None, None, "", "", None, None)
+
+
+def _performance_of(window: NewestWindow, check: str) -> dict[str, NewestScore]:
+    return {one.method: one for one in window.scores if one.check == check}
+
+
+def _add_band(families: Families, labels: list[str], score: NewestScore) -> None:
+    value = nan if score.value is None else score.value
+    margin = nan if score.standard_error is None else Z95 * score.standard_error
+    families.add("performance", labels, value)
+    families.add("performance_lower", labels, value - margin)
+    families.add("performance_upper", labels, value + margin)
+
+
+def add_columns(
+    families: Families, model: str, served: Served, window: NewestWindow | None, room: int
+) -> None:
+    """Add the columns that moved most, as many as there is room for in series."""
+    scores = window.scores if window else ()
+    drift = {one.column: one for one in scores if one.check == Check.DRIFT}
+    quality = {(one.column, one.method): one for one in scores if one.check == Check.QUALITY}
+    kinds = served.kinds
+    ranked = sorted(kinds, key=lambda name: _excess(drift.get(name, _NOTHING)), reverse=True)
+    n_left_out = 0
+    for column in ranked:
+        room -= 5 if kinds[column] is Kind.CATEGORICAL else 4
+        if room < 0 and column != ranked[0]:
+            n_left_out += 1
+            continue
+        _add_drift(families, model, column, drift.get(column, _NOTHING))
+        missing = quality.get((column, "missing"), _NOTHING)
+        families.add("missing_ratio", [model, column], missing.value)
+        if kinds[column] is Kind.CATEGORICAL:
+            unseen = quality.get((column, "unseen"), _NOTHING)
+            families.add("unseen_ratio", [model, column], unseen.value)
+    families.add("columns_not_exported", [model], n_left_out)
+
+
+def _add_drift(families: Families, model: str, column: str, score: NewestScore) -> None:
+    beyond = None if score.value is None else float(score.status == Status.BREACH)
+    families.add("drift_score", [model, column, score.method], score.value)
+    families.add("drift_threshold", [model, column, score.method], score.threshold)
+    families.add("column_drifted", [model, column], beyond)
+
+
+def _excess(score: NewestScore) -> float:
+    """Say how many times its threshold a score reaches, in the bad direction."""
+    if score.value is None or not score.threshold:
+        return 0.0
+    ratio = score.value / score.threshold
+    return ratio if score.breach_when == BreachWhen.ABOVE else 1.0 / max(ratio, 1e-300)

@@ -1,0 +1,1 @@
+"""Sources: rows that are somewhere already."""

@@ -1,0 +1,144 @@
+"""Reserved: the columns that the log adds to a row, out of what a request brought."""
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from monitor.batch import FUTURE_TOLERANCE, TIMESTAMP, ChangeKind
+from monitor.body import ABSENT, Body, RawColumn
+from monitor.columns import INT64_END, class_name
+from monitor.errors import BatchRefusedError
+from monitor.fitting import Misfits, fit_value, is_storable, values_of
+from monitor.schema import Kind, Schema
+
+MAX_ID_LENGTH = 200
+"""Longer ids are a mistake: a payload in the wrong column."""
+
+MODEL_VERSION_FIELD = "model_version"
+"""A row may say which version predicted it; otherwise the champion is taken."""
+
+ID_FIELD = "prediction_id"
+"""Ids come under this name where the schema has no id column."""
+
+EARLIEST = np.datetime64("0001-01-01", "us")
+"""Python knows no earlier time."""
+
+
+def given_ids(body: Body, schema: Schema) -> list[str] | None:
+    """Return the ids that rows brought; None when the model has no id column and none came.
+
+    Raises
+    ------
+    BatchRefusedError
+        If a row has no id or one that cannot be used.
+    """
+    for name in (schema.id, ID_FIELD):
+        if name is not None and name in body.columns:
+            return checked_ids(values_of(body.columns[name]), name)
+    if schema.id is not None and body.n_rows:
+        raise BatchRefusedError("every row needs its id", row=0, field=schema.id, reason="bad_id")
+    return None
+
+
+def checked_ids(values: list[Any], name: str) -> list[str]:
+    """Return ids as text.
+
+    Raises
+    ------
+    BatchRefusedError
+        Naming the first row whose id cannot be used.
+    """
+    ids = []
+    for row, value in enumerate(values):
+        text = class_name(value) if isinstance(value, str | int | float) else ""
+        if not text or len(text) > MAX_ID_LENGTH or text == "nan" or not is_storable(text):
+            raise BatchRefusedError(
+                f"an id must be text or a number of at most {MAX_ID_LENGTH} characters, "
+                f"not {str(value)[:40]!r}",
+                row=row,
+                field=name,
+                reason="bad_id",
+            )
+        ids.append(text)
+    return ids
+
+
+def event_times(body: Body, name: str, received_at: datetime) -> pa.Array:
+    """Read the event time of each row.
+
+    Raises
+    ------
+    BatchRefusedError
+        Naming the first row without a time, or with one in the future.
+    """
+    raw = body.columns.get(name, [None] * body.n_rows)
+    times = _parse_times(raw)
+    latest = np.datetime64(pd.Timestamp(received_at + FUTURE_TOLERANCE).tz_localize(None))
+    no_time = np.isnat(times) | (times < EARLIEST)
+    for bad, expected in (
+        (no_time, "a time is needed: ISO 8601, as 2013-07-01T15:00:00Z"),
+        (times > latest, "the time lies in the future; is it local time sent as UTC?"),
+    ):
+        if bad.any():
+            row = int(bad.argmax())
+            found = "nothing" if (value := values_of(raw)[row]) in (None, ABSENT) else repr(value)
+            raise BatchRefusedError(
+                f"{expected}; found {found}", row=row, field=name, reason="bad_time"
+            )
+    return pa.array(times, pa.timestamp("us")).cast(TIMESTAMP)
+
+
+def _parse_times(raw: RawColumn) -> np.ndarray[Any, np.dtype[np.datetime64]]:
+    """Parse times as UTC; what is not a time becomes NaT. Numbers are refused: which unit?"""
+    if isinstance(raw, pa.ChunkedArray) and pa.types.is_timestamp(raw.type):
+        return np.asarray(pc.cast(raw, pa.timestamp("us"), safe=False).to_numpy())
+    values = values_of(raw)
+    fast = _parse_zoned(values)
+    if fast is not None:
+        return fast
+    # pandas takes "now" and "today" for times; a time begins with its year.
+    texts = [
+        v if isinstance(v, datetime) or (isinstance(v, str) and v.strip()[:1].isdigit()) else None
+        for v in values
+    ]
+    parsed = pd.to_datetime(
+        pd.Series(texts, dtype="object"), utc=True, errors="coerce", format="ISO8601"
+    )
+    return np.asarray(parsed.dt.tz_localize(None).to_numpy(), dtype="datetime64[us]")
+
+
+def _parse_zoned(values: list[Any]) -> np.ndarray[Any, np.dtype[np.datetime64]] | None:
+    """Parse texts that all are full times with their zone, as programs write them."""
+    if not all(type(value) is str and len(value) >= _ZONED for value in values):
+        return None
+    try:
+        zoned = pa.array(values, pa.string()).cast(TIMESTAMP)
+    except (pa.ArrowException, UnicodeEncodeError):
+        return None
+    return np.asarray(zoned.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False))
+
+
+_ZONED = len("2013-07-01T15:00:00Z")
+
+
+def versions(body: Body, champion: int, misfits: Misfits) -> pa.Array:
+    """Return the version of each row; what is not one counts as the champion and is kept raw."""
+    if MODEL_VERSION_FIELD not in body.columns:
+        return repeated(champion, pa.int64(), body.n_rows)
+    given = values_of(body.columns[MODEL_VERSION_FIELD])
+    read = [fit_value(value, Kind.NUMERIC) for value in given]
+    fits = [isinstance(v, float) and v.is_integer() and 0 < v < INT64_END for v in read]
+    came = (value is not None and value is not ABSENT for value in given)
+    odd = [(row, given[row]) for row, here in enumerate(came) if here and not fits[row]]
+    misfits.keep(MODEL_VERSION_FIELD, ChangeKind.RETYPED, odd)
+    found = (int(v or 0) if ok else champion for v, ok in zip(read, fits, strict=True))
+    return pa.array(found, pa.int64(), size=body.n_rows)
+
+
+def repeated(value: Any, dtype: pa.DataType, n_rows: int) -> pa.Array:
+    """Return a column of one value."""
+    return pa.repeat(pa.scalar(value, dtype), n_rows)

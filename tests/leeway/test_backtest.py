@@ -1,0 +1,172 @@
+"""A history replayed through the whole loop, under several policies."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from leeway.backtest import Asked, backtest, policies
+from leeway.cli import main
+from monitor.errors import ConfigError
+
+WEEK = timedelta(days=7)
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+ROWS_A_WEEK = 280
+N_REFERENCE, N_WEEKS = 4, 8
+CHANGES_AT = 2
+"""The label follows `x` first, and `y` from this week of the history on."""
+
+WINDOW_KEYS = {
+    *("index", "start", "end", "n_rows", "metric", "status", "diagnosis", "decision", "reason"),
+    "champion",
+}
+
+
+def weeks(first, n_weeks, by_x, by_y):
+    rng = np.random.default_rng(100 + first)
+    n_rows = n_weeks * ROWS_A_WEEK
+    x, y = rng.normal(size=n_rows), rng.normal(size=n_rows)
+    late = rng.uniform(size=n_rows) < 1 / (1 + np.exp(-by_x * x - by_y * y))
+    seconds = np.sort(rng.uniform(0, n_weeks * WEEK.total_seconds(), n_rows))
+    at = pd.Timestamp(MONDAY + first * WEEK) + pd.to_timedelta(seconds, unit="s")
+    return pd.DataFrame({"at": at.as_unit("us"), "x": x, "y": y, "late": late.astype(int)})
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """The reference, and a history in which the world changes."""
+    before = weeks(N_REFERENCE, CHANGES_AT, 3.0, 0.0)
+    after = weeks(N_REFERENCE + CHANGES_AT, N_WEEKS - CHANGES_AT, 0.0, 3.0)
+    return weeks(0, N_REFERENCE, 3.0, 0.0), pd.concat([before, after], ignore_index=True)
+
+
+@pytest.fixture
+def folder(tmp_path, frames):
+    """leeway.yaml, a reference and a history."""
+    for name, frame in zip(("reference", "history"), frames, strict=True):
+        frame.to_parquet(tmp_path / f"{name}.parquet")
+    model = {
+        "reference": "reference.parquet",
+        "columns": {"time": "at", "target": "late", "numeric": ["x", "y"]},
+        "window": {"every": "P7D"},
+        "retrain": {"budget": "PT20S", "candidates": ["logistic"], "cooldown": "P1D"},
+    }
+    config = {"models": {"late": model}, "notify": {"to": ["json://127.0.0.1:9"]}}
+    (tmp_path / "leeway.yaml").write_text(yaml.safe_dump(config))
+    return tmp_path
+
+
+def replayed(folder, compare, **asked: object):
+    told: list[float] = []
+    document = backtest(
+        Asked(
+            folder / "leeway.yaml", "late", folder / "history.parquet", policies(compare), **asked
+        ),
+        lambda share, _text: told.append(share),
+    )
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    return document, {policy["name"]: policy for policy in document["policies"]}
+
+
+def test_retraining_pays_where_the_world_changes_and_costs_what_it_says(folder):
+    document, found = replayed(folder, "never,always,every:3,configured")
+    assert (document["metric"], document["bigger_is_better"]) == ("roc_auc", True)
+    for policy in found.values():
+        assert [window["index"] for window in policy["windows"]] == list(range(N_WEEKS))
+        assert all(set(window) == WINDOW_KEYS for window in policy["windows"])
+        values = [window["metric"] for window in policy["windows"]]
+        assert policy["mean"] == pytest.approx(np.mean(values))
+        assert policy["worst"] == min(values)
+    assert {name: policy["promotions"] for name, policy in found.items()} == {
+        "never": 0,
+        "always": N_WEEKS,
+        "every:3": N_WEEKS // 3,
+        "configured": found["configured"]["promotions"],
+    }
+    assert found["configured"]["promotions"] >= 1
+    for name, gain in (("always", 0.15), ("every:3", 0.1), ("configured", 0.03)):
+        assert found[name]["mean"] > found["never"]["mean"] + gain
+    assert {window["champion"] for window in found["never"]["windows"]} == {1}
+    assert found["configured"]["alerts"] >= 1
+
+
+def test_the_replay_says_the_same_each_time(folder):
+    assert replayed(folder, "configured") == replayed(folder, "configured")
+
+
+def test_late_labels_are_waited_for_and_every_window_gets_its_metric(folder):
+    _, found = replayed(folder, "every:3", label_lag=WEEK)
+    on_time = replayed(folder, "every:3")[1]["every:3"]
+    late = found["every:3"]
+    assert None not in [window["metric"] for window in late["windows"]]
+    assert late["mean"] < on_time["mean"]  # it learns of the change a week later
+
+
+def test_a_history_without_a_clock_is_taken_in_its_order(folder, frames):
+    for name, frame in zip(("reference", "history"), frames, strict=True):
+        frame.drop(columns="at").to_parquet(folder / f"{name}.parquet")
+    config = yaml.safe_load((folder / "leeway.yaml").read_text())
+    config["models"]["late"]["window"] = {"rows": ROWS_A_WEEK}
+    del config["models"]["late"]["columns"]["time"]
+    (folder / "leeway.yaml").write_text(yaml.safe_dump(config))
+    _, found = replayed(folder, "never,every:2")
+    assert len(found["never"]["windows"]) == N_WEEKS
+    assert found["every:2"]["mean"] > found["never"]["mean"] + 0.1
+
+
+def test_a_model_that_is_elsewhere_is_replayed_by_its_own_predictions_until_it_is_replaced(
+    folder, frames
+):
+    for name, frame in zip(("reference", "history"), frames, strict=True):
+        made = frame.assign(score=1 / (1 + np.exp(-3 * frame["x"])))
+        made.to_parquet(folder / f"{name}.parquet")
+    config = yaml.safe_load((folder / "leeway.yaml").read_text())
+    config["models"]["late"]["columns"]["prediction"] = "score"
+    (folder / "leeway.yaml").write_text(yaml.safe_dump(config))
+    _, found = replayed(folder, "never,every:3")
+    first, last = (found["every:3"]["windows"][at] for at in (0, -1))
+    assert first["metric"] == found["never"]["windows"][0]["metric"]
+    assert last["metric"] > found["never"]["windows"][-1]["metric"] + 0.1
+
+
+def test_the_command_prints_a_table_and_writes_json(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    arguments = ["--data", "history.parquet", "--compare", "never", "--json", "out.json"]
+    with pytest.raises(SystemExit) as ended:
+        main(["backtest", *arguments])
+    printed = capsys.readouterr().out
+    assert not ended.value.code
+    assert "mean ROC AUC" in printed
+    (never,) = json.loads((folder / "out.json").read_text())["policies"]
+    assert f"{never['mean']:.4f}" in printed
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("history.parquet", "leeway.yaml", "out.json", "reference.parquet")
+    ]
+
+
+@pytest.mark.parametrize("name", ["sometimes", "every:0", "every:", "every:-1", ""])
+def test_a_policy_that_there_is_not_is_refused(name):
+    with pytest.raises(ConfigError, match="expected never, always, every:N or configured"):
+        policies(f"never,{name}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["--label-lag", "7"], "ISO 8601"),
+        (["--model", "other"], "expected one of late"),
+        (["--data", "nowhere.parquet"], "there is no such file"),
+    ],
+)
+def test_what_cannot_be_replayed_is_said_in_one_line(folder, monkeypatch, capsys, arguments, hint):
+    monkeypatch.chdir(folder)
+    with pytest.raises(SystemExit) as ended:
+        main(["backtest", "--data", "history.parquet", *arguments])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert hint in said
+    assert len(said.strip().splitlines()) == 1
