@@ -105,6 +105,7 @@ class Deployment:
             notifiers=notifiers(notify.to if notify.via == "direct" else ()),
             url=self.config.url.rstrip("/"),
             monotonic=time.monotonic,
+            repeat=notify.repeat,
         )
         models = self.config.models.items()
         return Watcher({n: watched(n, one, self.schema(n)) for n, one in models}, world)
@@ -129,11 +130,6 @@ class Deployment:
             channels=[one.channel for one in watcher.world.notifiers],
             url=watcher.world.url,
         )
-
-    def ready(self) -> None:
-        """Do nothing when every model has a champion; NotFoundError for one that has none."""
-        for name in self.config.models:
-            self.registry.champion(name)
 
     def retrain_world(self) -> RetrainWorld:
         """Return what a retrain run touches."""
@@ -233,7 +229,7 @@ def api(deployment: Deployment, environment: Environment, role: str) -> FastAPI:
         _mount_doors(app, deployment, watcher, metrics)
     if environment.api_key:
         app.add_middleware(ApiKeyGuard, api_key=environment.api_key)  # around all others
-    add_machine_doors(app, metrics, deployment.ready)
+    add_machine_doors(app, metrics, deployment.registry.champion, deployment.config.models)
     return app
 
 

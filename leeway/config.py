@@ -192,6 +192,8 @@ class NotifyConfig(Strict):
     """direct: Leeway sends to `to`; alertmanager: only Alertmanager sends."""
     to: tuple[str, ...] = ()
     """Apprise addresses; keep secrets in the environment: ${LEEWAY_SLACK_URL}."""
+    repeat: Stretch = timedelta(days=1)
+    """How long an alert that goes on is not told again."""
 
 
 class RetentionConfig(Strict):

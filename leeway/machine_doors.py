@@ -1,7 +1,7 @@
 """Machine doors: what other programs ask of every process: metrics, health, readiness."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import uvicorn
@@ -25,7 +25,10 @@ def database_metrics(exported: Exported) -> CollectorRegistry:
 
 
 def add_machine_doors(
-    app: FastAPI, metrics: CollectorRegistry, ready: Callable[[], object]
+    app: FastAPI,
+    metrics: CollectorRegistry,
+    champion: Callable[[str], object],
+    models: Iterable[str],
 ) -> None:
     """Add the routes, and count all requests.
 
@@ -35,8 +38,10 @@ def add_machine_doors(
         The application, with everything else it has.
     metrics : CollectorRegistry
         What ``/metrics`` shows.
-    ready : callable
-        Raises a LeewayError while the process cannot do its work.
+    champion : callable
+        Gives a model's champion; raises a LeewayError while it has none.
+    models : iterable of str
+        The models, which must have one for the process to do its work.
     """
 
     @app.get("/metrics", include_in_schema=False)
@@ -51,7 +56,8 @@ def add_machine_doors(
     @app.get("/readyz", tags=["health"])
     def is_ready() -> dict[str, str]:
         """The database answers, and every model has a champion."""
-        ready()
+        for name in models:
+            champion(name)
         return {"status": "ready"}
 
     app.add_middleware(RequestMetrics, registry=metrics)

@@ -25,7 +25,7 @@ def worker_app(deployment: Deployment, environment: Environment) -> FastAPI:
     ProcessCollector(registry=metrics)
     if environment.api_key:
         app.add_middleware(ApiKeyGuard, api_key=environment.api_key)
-    add_machine_doors(app, metrics, deployment.ready)
+    add_machine_doors(app, metrics, deployment.registry.champion, deployment.config.models)
     return app
 
 

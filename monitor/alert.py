@@ -26,11 +26,14 @@ class Opening:
         The window that opened it.
     window_start : datetime
         Where that window starts.
+    told_at : datetime or None
+        When people were last told of it.
     """
 
     id: int
     window_key: str
     window_start: datetime
+    told_at: datetime | None = None
 
 
 class AlertChange(StrEnum):
@@ -135,12 +138,15 @@ def failure(score: Score) -> str:
 
 def describe(verdict: Verdict, check: Check) -> str:
     """Say in a sentence what breached a check, naming the three columns that moved most."""
-    breached = verdict.breached(check)
     if check is Check.DRIFT:
         share = f"{verdict.share_drifted:.0%}" if verdict.share_drifted is not None else "some"
-        named = ", ".join(_score_text(score) for score in breached[:N_NAMED])
-        return f"{share} of the columns drifted, most of all {named}"
-    return "; ".join(_score_text(score) for score in breached[:N_NAMED])
+        return f"{share} of the columns drifted, most of all {moved_most(verdict)}"
+    return "; ".join(_score_text(score) for score in verdict.breached(check)[:N_NAMED])
+
+
+def moved_most(verdict: Verdict) -> str:
+    """Name the three columns furthest beyond their limit; nothing where none is."""
+    return ", ".join(_score_text(one) for one in verdict.breached(Check.DRIFT)[:N_NAMED])
 
 
 def _score_text(score: Score) -> str:

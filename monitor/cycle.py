@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +19,7 @@ from monitor.decision import ModelState, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
 from monitor.duplicates import repeated_ratio
 from monitor.errors import LeewayError
-from monitor.message import messages
+from monitor.message import Telling, messages
 from monitor.ports import (
     Champion,
     Clock,
@@ -78,6 +78,8 @@ class World:
         Address of Leeway's own pages.
     monotonic : callable
         A stopwatch in seconds.
+    repeat : timedelta
+        How long an alert that goes on is not told again.
     """
 
     log: Log
@@ -87,6 +89,7 @@ class World:
     notifiers: Sequence[Notifier]
     url: str
     monotonic: Callable[[], float]
+    repeat: timedelta = timedelta(days=1)
 
 
 def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> Judged | None:
@@ -123,7 +126,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
         judged=judged,
         counts=counts,
         decision=decision,
-        messages=messages(watched.name, judged, decision, world.url),
+        messages=messages(watched.name, judged, decision, _telling(world, state, now)),
         at=now,
         duration_seconds=world.monotonic() - began,
         seen=seen,
@@ -196,6 +199,10 @@ def _state(watched: Watched, world: World, now: datetime) -> ModelState:
     return ModelState(champion=champion.version, **vars(standing))
 
 
+def _telling(world: World, state: ModelState, now: datetime) -> Telling:
+    return Telling(world.url, now, world.repeat, state.open_alerts)
+
+
 def reopened(watched: Watched, world: World) -> Iterator[tuple[Window, int]]:
     """Yield the judged windows whose rows or labels have moved, with the revision to make."""
     labels, now = watched.verdict.labels, world.clock.now()
@@ -253,8 +260,10 @@ def watch(watched: Watched, world: World) -> list[Judged]:
 def deliver(world: World) -> int:
     """Send what is in the outbox and due; returns the number of messages taken."""
     by_channel = {notifier.channel: notifier for notifier in world.notifiers}
-    n_taken = 0
+    n_taken, refusing = 0, set[str]()
     for delivery in world.store.undelivered(world.clock.now()):
+        if delivery.channel in refusing:
+            continue  # one attempt a pass: an address that does not answer must not hold up checks
         error: str | None = None
         try:
             if delivery.channel not in by_channel:
@@ -265,4 +274,5 @@ def deliver(world: World) -> int:
             error = str(failure)
         world.store.delivered(delivery, world.clock.now(), error)
         n_taken += error is None
+        refusing |= {delivery.channel} if error else set()
     return n_taken

@@ -1,8 +1,11 @@
 """Message: what people are told about an alert, rendered once."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
-from monitor.alert import Alert, AlertChange, Judged
+from monitor.alert import Alert, AlertChange, Judged, Opening, moved_most
+from monitor.checks.score import Check, Score, Status
 from monitor.decision import Action, Decision
 
 
@@ -23,17 +26,53 @@ class Message:
     body: str
 
 
-_DONE = {
-    Action.NONE: "Nothing was done",
-    Action.HOLD: "Leeway holds",
-    Action.RETRAIN: "Leeway retrains",
+@dataclass(frozen=True)
+class Telling:
+    """What a message rests on besides the window.
+
+    Parameters
+    ----------
+    url : str
+        Address of Leeway's pages, without a trailing slash.
+    now : datetime
+        The present.
+    repeat : timedelta
+        How long an alert that goes on is not told again.
+    openings : mapping of Check to Opening
+        Alerts that are open, and when people last heard of them.
+    """
+
+    url: str
+    now: datetime
+    repeat: timedelta = timedelta(days=1)
+    openings: Mapping[Check, Opening] = field(default_factory=dict)
+
+
+_WHAT = {
+    Check.DRIFT: "the inputs have drifted",
+    Check.QUALITY: "the data look broken",
+    Check.PERFORMANCE: "performance has fallen",
 }
 
+_CHANGED = {
+    AlertChange.OPENED: "",
+    AlertChange.CONTINUED: "still: ",
+    AlertChange.RESOLVED: "over: ",
+    AlertChange.RETRACTED: "taken back: ",
+}
 
-def messages(model: str, judged: Judged, decision: Decision, url: str) -> tuple[Message, ...]:
+_GOES_ON = (AlertChange.OPENED, AlertChange.CONTINUED)
+
+Z95 = 1.96
+"""Standard errors on each side of a 95 % band."""
+
+
+def messages(
+    model: str, judged: Judged, decision: Decision, telling: Telling
+) -> tuple[Message, ...]:
     """Render the alerts of a decision that people should hear of.
 
-    An alert that merely goes on is not repeated.
+    An alert that goes on is told again with a newer window, once the interval has passed.
 
     Parameters
     ----------
@@ -43,22 +82,74 @@ def messages(model: str, judged: Judged, decision: Decision, url: str) -> tuple[
         The window.
     decision : Decision
         What is done about it.
-    url : str
-        Address of Leeway's pages, without a trailing slash.
+    telling : Telling
+        Where the pages are, and what people have heard.
     """
-    told = [a for a in decision.alerts if a.change is not AlertChange.CONTINUED]
-    return tuple(_message(model, judged, decision, alert, url) for alert in told)
+    told = [one for one in decision.alerts if _is_told(one, judged, telling)]
+    return tuple(_message(model, judged, decision, one, telling.url) for one in told)
+
+
+def _is_told(alert: Alert, judged: Judged, telling: Telling) -> bool:
+    if alert.change is not AlertChange.CONTINUED:
+        return True
+    opening = telling.openings.get(alert.check)
+    if opening is None or opening.told_at is None:
+        return False  # nobody is told of this model at all
+    is_newer = judged.window.start > opening.window_start
+    return is_newer and telling.now - opening.told_at >= telling.repeat
 
 
 def _message(model: str, judged: Judged, decision: Decision, alert: Alert, url: str) -> Message:
-    window = judged.window
-    title = f"[{model}] {alert.check} {alert.change}"
-    stretch = f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC"
-    lines = [
-        f"{alert.sentence}.",
-        f"Window: {stretch}, judged against version {judged.champion}.",
+    window, goes_on = judged.window, alert.change in _GOES_ON
+    lines = [f"{alert.sentence}."]
+    if goes_on:
+        lines += [*_certainty(judged, alert), *_columns(judged, alert), _done(decision, alert)]
+    lines += [
+        f"Window: {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC, "
+        f"judged against version {judged.champion}.",
+        f"The window: {url}/models/{model}/windows/{window.key}",
+        f"The model: {url}/models/{model}",
     ]
-    if alert.change is AlertChange.OPENED:
-        lines.append(f"{_DONE[decision.action]}: {decision.sentence}.")
-    lines.append(f"{url}/models/{model}/windows/{window.key}")
-    return Message(alert, title, "\n".join(lines))
+    return Message(alert, _title(model, judged, alert), "\n".join(lines))
+
+
+def _title(model: str, judged: Judged, alert: Alert) -> str:
+    failed = judged.verdict.checks[alert.check] is Status.ERROR
+    what = f"{alert.check} could not be checked" if failed else _WHAT[alert.check]
+    return f"[{model}] {_CHANGED[alert.change]}{what}"
+
+
+def _certainty(judged: Judged, alert: Alert) -> list[str]:
+    """Say how sure it is: on how many rows, and within which band."""
+    breached = judged.verdict.breached(alert.check)
+    if not breached or alert.check is Check.QUALITY:
+        return []  # the findings are shares of all rows
+    first = breached[0]
+    rows = "labelled rows" if alert.check is Check.PERFORMANCE else "rows"
+    return [f"How sure: on {first.n_current} {rows}{_band(first)}."]
+
+
+def _band(score: Score) -> str:
+    if score.value is None or score.standard_error is None:
+        return ""
+    margin = Z95 * score.standard_error
+    before = "" if score.reference_value is None else f"; reference {score.reference_value:.3f}"
+    return f", 95 % band {score.value - margin:.3f} to {score.value + margin:.3f}{before}"
+
+
+def _columns(judged: Judged, alert: Alert) -> list[str]:
+    """Name the columns that moved, where the alert's own sentence does not."""
+    moved = moved_most(judged.verdict)
+    if alert.check is not Check.PERFORMANCE or not moved:
+        return []
+    return [f"Columns that moved most: {moved}."]
+
+
+def _done(decision: Decision, alert: Alert) -> str:
+    """Say what Leeway does, and why, without saying again what has happened."""
+    why = decision.sentence.removeprefix(alert.sentence).lstrip("; ")
+    if decision.action is Action.RETRAIN:
+        return f"What Leeway does: it retrains{f', because {why}' if why else ''}."
+    if decision.action is Action.HOLD:
+        return f"What Leeway does: it holds; {why}."
+    return f"What Leeway does: nothing; {why}."

@@ -58,11 +58,21 @@ def _write_file(folder: LogFolder, place: str, rows: pa.Table) -> dict[str, Any]
         sink,
         compression="zstd",
         row_group_size=_ROW_GROUP_ROWS,
+        use_dictionary=_repeating(rows.schema),
         write_page_checksum=True,
     )
     content = sink.getvalue()
     sha256 = folder.put(path, content)
     return {**described, "path": path, "bytes": content.size, "sha256": sha256}
+
+
+def _repeating(schema: pa.Schema) -> list[str]:
+    """Return the columns that a dictionary makes shorter, and not just slower to read."""
+    return [
+        field.name
+        for field in schema
+        if not pa.types.is_floating(field.type) and field.name not in OWN.names
+    ]
 
 
 @dataclass(frozen=True)
@@ -119,8 +129,9 @@ class Source:
             A column that no file has is null.
         """
         needed = list(dict.fromkeys([*columns, ROW]))
+        parts = list(self._parts(needed))
         empty = OWN.empty_table().select([n for n in OWN.names if n in needed])
-        rows = unify([empty, *self._parts(needed)])
+        rows = unify(parts) if parts else empty
         for name in needed:
             if name not in rows.column_names:
                 rows = rows.append_column(name, pa.nulls(rows.num_rows))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from monitor.adapters import tables as t
@@ -110,8 +110,19 @@ class SqlStore:
             )
 
     def undelivered(self, now: datetime) -> Sequence[Delivery]:
-        """Return the messages whose next attempt is due."""
-        query = select(t.outbox).where(t.outbox.c.next_attempt_at <= now).order_by(t.outbox.c.id)
+        """Return the messages whose next attempt is due.
+
+        What is told of an alert keeps its order: that it is over waits for that it began.
+        """
+        o, before = t.outbox.c, t.outbox.alias("before")
+        waits = exists().where(
+            before.c.alert_id == o.alert_id,
+            before.c.channel == o.channel,
+            before.c.id < o.id,
+            before.c.delivered_at.is_(None),
+            before.c.next_attempt_at > now,
+        )
+        query = select(t.outbox).where(o.next_attempt_at <= now, ~waits).order_by(o.id)
         with reading(self._engine) as connection:
             return [
                 Delivery(r["id"], r["channel"], r["title"], r["body"], r["attempts"])
@@ -132,6 +143,8 @@ class SqlStore:
                 .where(t.outbox.c.id == delivery.id)
                 .values(attempts=delivery.attempts + 1, last_error=error, **outcome)
             )
+            if error is not None:
+                _postpone(connection, delivery.channel, now + FIRST_RETRY)
 
     def refuse(self, model: str, reason: str, n_rows: int, at: datetime) -> None:
         """Count rows that were refused, by the minute."""
@@ -158,6 +171,13 @@ def _one(connection: Connection, query: Any, kind: str, name: str) -> Mapping[st
     return dict(row)
 
 
+def _postpone(connection: Connection, channel: str, until: datetime) -> None:
+    """Leave a channel that has refused one message alone for a while."""
+    o = t.outbox.c
+    due = (o.channel == channel, o.next_attempt_at < until)
+    connection.execute(update(t.outbox).where(*due).values(next_attempt_at=until))
+
+
 def _judged_window(row: RowMapping) -> JudgedWindow:
     rows = None if row["first_row"] is None else (row["first_row"], row["end_row"])
     window = Window(row["start_at"], row["end_at"], rows)
@@ -167,9 +187,11 @@ def _judged_window(row: RowMapping) -> JudgedWindow:
 
 
 def _open_alerts(connection: Connection, model: str) -> dict[Check, Opening]:
-    query = select(t.alerts).where(t.alerts.c.model == model, t.alerts.c.ended_at.is_(None))
+    a, o = t.alerts.c, t.outbox.c
+    told_at = select(func.max(o.created_at)).where(o.alert_id == a.id).scalar_subquery()
+    query = select(t.alerts, told_at.label("told_at")).where(a.model == model, a.ended_at.is_(None))
     return {
-        Check(r["check"]): Opening(r["id"], r["window_key"], r["window_start"])
+        Check(r["check"]): Opening(r["id"], r["window_key"], r["window_start"], r["told_at"])
         for r in connection.execute(query).mappings()
     }
 

@@ -99,7 +99,7 @@ def test_a_model_is_watched_retrained_promoted_and_rolled_back(
 def check_the_alert(webhook, eventually):
     eventually(lambda: webhook.received, "the alert is delivered")
     opened = webhook.received[0]
-    assert opened["title"] == "[late] performance opened"
+    assert opened["title"] == "[late] performance has fallen"
     assert "roc_auc" in opened["message"]
     assert "/models/late/windows/2026-02-09T00:00:00Z" in opened["message"]
 

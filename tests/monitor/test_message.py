@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.alert import Alert, AlertChange, Judged
+from monitor.alert import Alert, AlertChange, Judged, Opening
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.decision import Action, Decision, ModelState, Reason, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
-from monitor.message import messages
+from monitor.message import Telling, messages
 from monitor.verdict import Verdict
 from monitor.window import Window
 
@@ -29,11 +29,12 @@ def drift(column, value):
     )
 
 
-def told(change, action=Action.NONE, check=Check.DRIFT):
-    decision = Decision(
-        action, Reason.DRIFT, "this is why", (Alert(check, change, "this happened", 3),)
-    )
-    return messages("late", judged(), decision, URL)
+TELLING = Telling(URL, MONDAY + timedelta(days=7))
+
+
+def told(change, action=Action.NONE, check=Check.DRIFT, telling=TELLING, why="this is why"):
+    decision = Decision(action, Reason.DRIFT, why, (Alert(check, change, "this happened", 3),))
+    return messages("late", judged(), decision, telling)
 
 
 def test_a_message_names_three_columns_the_window_the_decision_and_where_to_look():
@@ -41,58 +42,108 @@ def test_a_message_names_three_columns_the_window_the_decision_and_where_to_look
     one = judged(*scores, drift=Status.BREACH)
     state = ModelState(champion=4, last_run_at=MONDAY, n_new_windows=3)
     decision = decide(one, state, RetrainPolicy(), MONDAY + timedelta(days=20))
-    (message,) = messages("late", one, decision, URL)
-    assert message.title == "[late] drift opened"
+    (message,) = messages("late", one, decision, TELLING)
+    assert message.title == "[late] the inputs have drifted"
     assert message.body.splitlines() == [
         (
             "80% of the columns drifted, most of all hour (psi 0.9 > 0.1), temp (psi 0.4 > 0.1), "
             "wind (psi 0.3 > 0.1)."
         ),
+        "How sure: on 100 rows.",
+        "What Leeway does: it retrains.",
         "Window: 2013-07-01 00:00 to 2013-07-08 00:00 UTC, judged against version 4.",
-        (
-            "Leeway retrains: 80% of the columns drifted, most of all hour (psi 0.9 > 0.1), "
-            "temp (psi 0.4 > 0.1), wind (psi 0.3 > 0.1)."
-        ),
-        "http://leeway.example/models/late/windows/2013-07-01T00:00:00Z",
+        "The window: http://leeway.example/models/late/windows/2013-07-01T00:00:00Z",
+        "The model: http://leeway.example/models/late",
     ]
     assert message.alert is decision.alerts[0]
+
+
+def test_a_fall_comes_with_its_band_the_reference_and_the_columns_that_moved():
+    fallen = Score(
+        *(Check.PERFORMANCE, None, "roc_auc", 0.7, 0.77, BreachWhen.BELOW, 900, 280),
+        standard_error=0.02,
+        reference_value=0.8,
+        status=Status.BREACH,
+    )
+    one = judged(fallen, drift("temp", 0.4), performance=Status.BREACH, drift=Status.WARNING)
+    state = ModelState(champion=4, last_run_at=MONDAY, n_new_windows=3)
+    decision = decide(one, state, RetrainPolicy(), MONDAY + timedelta(days=5))
+    (message,) = messages("late", one, decision, TELLING)
+    assert message.title == "[late] performance has fallen"
+    assert message.body.splitlines()[:4] == [
+        "roc_auc is 0.700, its limit 0.770.",
+        "How sure: on 280 labelled rows, 95 % band 0.661 to 0.739; reference 0.800.",
+        "Columns that moved most: temp (psi 0.4 > 0.1).",
+        "What Leeway does: it holds; not retrained: cooling down for another 2 days.",
+    ]
 
 
 @pytest.mark.parametrize(
     ("action", "words"),
     [
-        (Action.NONE, "Nothing was done: this is why."),
-        (Action.HOLD, "Leeway holds: this is why."),
-        (Action.RETRAIN, "Leeway retrains: this is why."),
+        (Action.NONE, "What Leeway does: nothing; this is why."),
+        (Action.HOLD, "What Leeway does: it holds; this is why."),
+        (Action.RETRAIN, "What Leeway does: it retrains, because this is why."),
     ],
 )
 def test_whoever_is_alerted_hears_what_is_done_and_why(action, words):
     (message,) = told(AlertChange.OPENED, action)
-    assert message.body.splitlines()[2] == words
+    assert message.body.splitlines()[1] == words
 
 
-def test_there_are_words_for_every_action():
+def test_there_are_words_for_every_action_check_and_change():
     assert all(told(AlertChange.OPENED, action) for action in Action)
+    for change in set(AlertChange) - {AlertChange.CONTINUED}:
+        assert all(told(change, check=check) for check in Check)
 
 
-@pytest.mark.parametrize("change", [AlertChange.RESOLVED, AlertChange.RETRACTED])
-def test_the_end_of_an_alert_is_told_without_a_decision(change):
+def test_a_check_that_crashed_is_not_called_a_breach():
+    one = judged(quality=Status.ERROR)
+    alert = Alert(Check.QUALITY, AlertChange.OPENED, "quality could not be checked: x: overflow")
+    decision = Decision(Action.NONE, Reason.CHECK_FAILED, "not everything was checked", (alert,))
+    (message,) = messages("late", one, decision, TELLING)
+    assert message.title == "[late] quality could not be checked"
+
+
+@pytest.mark.parametrize(
+    ("change", "word"), [(AlertChange.RESOLVED, "over"), (AlertChange.RETRACTED, "taken back")]
+)
+def test_the_end_of_an_alert_is_told_without_a_decision(change, word):
     (message,) = told(change)
-    assert message.title == f"[late] drift {change}"
+    assert message.title == f"[late] {word}: the inputs have drifted"
     assert message.body.splitlines() == [
         "this happened.",
         "Window: 2013-07-01 00:00 to 2013-07-08 00:00 UTC, judged against version 4.",
-        "http://leeway.example/models/late/windows/2013-07-01T00:00:00Z",
+        "The window: http://leeway.example/models/late/windows/2013-07-01T00:00:00Z",
+        "The model: http://leeway.example/models/late",
     ]
 
 
-def test_an_alert_that_goes_on_is_not_repeated():
+def heard(told_at, window_start=MONDAY - timedelta(days=7)):
+    opening = Opening(3, "before", window_start, told_at)
+    return Telling(URL, MONDAY + timedelta(days=7), timedelta(days=1), {Check.DRIFT: opening})
+
+
+def test_an_alert_that_goes_on_is_told_again_once_the_interval_has_passed():
+    now = MONDAY + timedelta(days=7)
+    assert told(AlertChange.CONTINUED, telling=heard(now - timedelta(hours=23))) == ()
+    (again,) = told(AlertChange.CONTINUED, telling=heard(now - timedelta(hours=24)))
+    assert again.title == "[late] still: the inputs have drifted"
+
+
+def test_late_news_of_the_window_that_opened_an_alert_are_no_reason_to_repeat_it():
+    long_ago = MONDAY - timedelta(days=30)
+    assert told(AlertChange.CONTINUED, telling=heard(long_ago, window_start=MONDAY)) == ()
+
+
+def test_an_alert_that_nobody_was_told_of_is_not_repeated():
     assert told(AlertChange.CONTINUED) == ()
+    assert told(AlertChange.CONTINUED, telling=heard(None)) == ()
 
 
 def test_a_calm_window_has_no_message():
     decision = Decision(Action.NONE, Reason.ALL_WELL, "nothing stands out", ())
-    assert messages("late", judged(), decision, URL) == ()
+    assert messages("late", judged(), decision, TELLING) == ()
 
 
 def test_every_alert_has_a_message_of_its_own():
@@ -101,6 +152,9 @@ def test_every_alert_has_a_message_of_its_own():
         Alert(Check.PERFORMANCE, AlertChange.OPENED, "roc_auc fell"),
     )
     decision = Decision(Action.HOLD, Reason.PAUSED, "paused", alerts)
-    found = messages("late", judged(), decision, URL)
-    assert [m.title for m in found] == ["[late] drift resolved", "[late] performance opened"]
+    found = messages("late", judged(), decision, TELLING)
+    assert [m.title for m in found] == [
+        "[late] over: the inputs have drifted",
+        "[late] performance has fallen",
+    ]
     assert [m.alert for m in found] == list(alerts)

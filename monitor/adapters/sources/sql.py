@@ -83,8 +83,10 @@ class SqlSource:
         query = sa.text(self.query).bindparams(cursor=_restored(cursor["after"]))
         rows: list[Row] = []
         n_wanted = self.batch_rows + sum(cursor["seen"].values())
-        with engine.connect().execution_options(stream_results=True) as connection:
-            result = connection.execute(query)
+        with (
+            engine.connect().execution_options(stream_results=True) as connection,
+            connection.execute(query) as result,
+        ):
             names = list(result.keys())
             if self.column not in names:
                 raise SourceError(

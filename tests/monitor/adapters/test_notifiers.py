@@ -6,8 +6,9 @@ from datetime import timedelta
 import pytest
 
 from monitor.adapters.clocks import FileClock
-from monitor.adapters.notifiers import AppriseNotifier, LogNotifier
-from monitor.alert import AlertChange
+from monitor.adapters.notifiers import AppriseNotifier, LogNotifier, notifiers
+from monitor.alert import Alert, AlertChange
+from monitor.checks.score import Check, Status
 from monitor.cycle import World, deliver
 from monitor.errors import ConfigError
 
@@ -66,3 +67,46 @@ def test_an_address_nobody_knows_is_refused_by_its_place_without_its_secrets():
 
 def test_a_channel_is_named_without_the_address(webhook):
     assert AppriseNotifier(webhook.address, 2).channel == "json-2"
+
+
+def test_that_an_alert_is_over_is_not_told_before_that_it_began(books, webhook, tmp_path):
+    clock = FileClock(tmp_path / "clock")
+    world = World(
+        *(None, books.store, None, clock, notifiers([webhook.address])),
+        "http://leeway",
+        lambda: 0.0,
+    )
+    opened = Alert(Check.DRIFT, AlertChange.OPENED, "drift has moved")
+    assert books.record(books.cycle(0, alerts=[opened], status=Status.BREACH), "json-0")
+    clock.set(books.cycle(0).at)
+    webhook.status = 500
+    assert deliver(world) == 0
+    opening = books.store.standing("m", since=books.cycle(0).at, mature=0.9).open_alerts
+    assert opening[Check.DRIFT].told_at == books.cycle(0).at
+    over = replace(opened, change=AlertChange.RESOLVED, opening=opening[Check.DRIFT].id)
+    assert books.record(books.cycle(1, alerts=[over]), "json-0")
+    webhook.status = 200
+    clock.set(books.cycle(0).at + timedelta(seconds=14))
+    assert deliver(world) == 0
+    clock.set(books.cycle(1).at)
+    assert deliver(world) == 2
+    assert [m["title"] for m in webhook.received[1:]] == ["drift opened", "drift resolved"]
+
+
+def test_a_channel_that_refuses_is_asked_once_a_pass_however_much_waits(books, webhook, tmp_path):
+    clock = FileClock(tmp_path / "clock")
+    world = World(
+        *(None, books.store, None, clock, notifiers([webhook.address])),
+        "http://leeway",
+        lambda: 0.0,
+    )
+    for number, check in enumerate(Check):
+        opened = Alert(check, AlertChange.OPENED, f"{check} has moved")
+        assert books.record(books.cycle(number, alerts=[opened]), "json-0")
+    clock.set(books.cycle(9).at)
+    webhook.status = 500
+    assert (deliver(world), len(webhook.received)) == (0, 1)
+    assert (deliver(world), len(webhook.received)) == (0, 1)
+    webhook.status = 200
+    clock.set(books.cycle(9).at + timedelta(seconds=15))
+    assert deliver(world) == len(Check)
