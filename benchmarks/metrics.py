@@ -124,6 +124,7 @@ def server(folder: Path) -> Iterator[tuple[str, int]]:
     url = f"http://127.0.0.1:{port}"
     try:
         while not answers(url):
+            assert process.poll() is None, "the server has ended"
             time.sleep(0.2)
         yield url, process.pid
     finally:

@@ -100,13 +100,13 @@ def _is_told(alert: Alert, judged: Judged, telling: Telling) -> bool:
 
 
 def _message(model: str, judged: Judged, decision: Decision, alert: Alert, url: str) -> Message:
-    window, goes_on = judged.window, alert.change in _GOES_ON
+    window = judged.window
+    stretch = f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC"
     lines = [f"{alert.sentence}."]
-    if goes_on:
+    if alert.change in _GOES_ON:
         lines += [*_certainty(judged, alert), *_columns(judged, alert), _done(decision, alert)]
     lines += [
-        f"Window: {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC, "
-        f"judged against version {judged.champion}.",
+        f"Window: {stretch}, judged against version {judged.champion}.",
         f"The window: {url}/models/{model}/windows/{window.key}",
         f"The model: {url}/models/{model}",
     ]

@@ -1,6 +1,5 @@
 """Fleet: every model at a glance."""
 
-from grafana_foundation_sdk.builders import dashboard as d
 from grafana_foundation_sdk.builders import stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.models.common import (
     BarGaugeDisplayMode,
@@ -178,8 +177,7 @@ def _status_over_time() -> statetimeline.Panel:
         "The weightiest status of each model over time; click a bar for the model. " + MEANING,
         ask(overall_status(*MODELS), "{{model}}"),
     )
-    panel = panel.mappings(status_mappings()).unit("none").data_links(of_model(IN_SERIES))
-    return panel.color_scheme(d.FieldColor().mode(FieldColorModeId.FIXED).fixed_color("text"))
+    return panel.mappings(status_mappings()).unit("none").data_links(of_model(IN_SERIES))
 
 
 def _share_over_time() -> timeseries.Panel:

@@ -1,8 +1,7 @@
 """Model: is this model fine, since when not, why, and what was done?"""
 
-from grafana_foundation_sdk.builders import dashboard as d
 from grafana_foundation_sdk.builders import statetimeline, timeseries
-from grafana_foundation_sdk.models.dashboard import Dashboard, FieldColorModeId
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from dashboards.grafana import variable
 from dashboards.grafana.annotation import annotations
@@ -51,8 +50,7 @@ def _checks_over_time() -> statetimeline.Panel:
         ask(overall_status(*ONE_MODEL), "the model"),
         ask(checks, "{{check}}"),
     )
-    panel = panel.mappings(status_mappings()).unit("none").height(8)
-    return panel.color_scheme(d.FieldColor().mode(FieldColorModeId.FIXED).fixed_color("text"))
+    return panel.mappings(status_mappings()).unit("none").height(8)
 
 
 def _share_over_time() -> timeseries.Panel:

@@ -1,18 +1,24 @@
 """The columns' part of the Model dashboard."""
 
 from grafana_foundation_sdk.builders import common as c
+from grafana_foundation_sdk.builders import dashboard as d
 from grafana_foundation_sdk.builders import statetimeline, table, timeseries
 from grafana_foundation_sdk.models.common import (
     LineInterpolation,
     TableCellBackgroundDisplayMode,
     TableColoredBackgroundCellOptions,
 )
-from grafana_foundation_sdk.models.dashboard import FieldColorModeId
+from grafana_foundation_sdk.models.dashboard import (
+    FieldColorModeId,
+    RangeMap,
+    ValueMapping,
+    ValueMappingResult,
+)
 
-from dashboards.grafana.drift import by_method, distance
+from dashboards.grafana.drift import MOST, by_method, distance
 from dashboards.grafana.panel import columns, lines, ranked, rows, setting, steps, timeline
 from dashboards.grafana.query import ONE_MODEL, ask, ask_rows, newest, series
-from dashboards.grafana.status import switch_mappings
+from dashboards.grafana.status import absent, switch_mappings
 
 COLUMNS = (*ONE_MODEL, 'column=~"$column"')
 
@@ -33,7 +39,21 @@ def distance_over_time() -> statetimeline.Panel:
         "model was made with. " + HOW_FAR + " A gap: the column could not be compared.",
         ask(distance(*COLUMNS), "{{column}}"),
     )
-    return panel.unit("none").decimals(2).thresholds(HEAT).span(16).height(11)
+    return panel.unit("none").decimals(2).mappings(_shades()).span(16).height(11)
+
+
+def _shades() -> list[ValueMapping]:
+    """Return the colours as mappings: merged by threshold, a bar would no longer say its number."""
+    steps_down = HEAT.build().steps[::-1]
+    ends = [float(MOST), *(one.value or 0.0 for one in steps_down)]
+    ranges = [
+        d.DashboardRangeMapOptions()
+        .from_val(low)
+        .to(high)
+        .result(ValueMappingResult(color=one.color))
+        for one, low, high in zip(steps_down, ends[1:], ends[:-1], strict=True)
+    ]
+    return [*(RangeMap(options=one.build()) for one in ranges), absent()]
 
 
 FIELDS = {

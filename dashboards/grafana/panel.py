@@ -116,7 +116,7 @@ def timeline(title: str, description: str, *queries: Query) -> statetimeline.Pan
         .datasource(SOURCE)
         .targets(named(queries))
         .no_value(NO_DATA)
-        .color_scheme(d.FieldColor().mode(FieldColorModeId.THRESHOLDS))
+        .color_scheme(d.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(CALM))
         .merge_values(merge_values=True)
         .show_value(VisibilityMode.AUTO)
         .row_height(0.9)

@@ -17,7 +17,6 @@ from dashboards.grafana.link import IN_ROW, IN_SERIES, Uid, data_links, of_model
 from dashboards.grafana.panel import bars, columns, lines, number, ranked, rows, setting, timeline
 from dashboards.grafana.performance import deciding
 from dashboards.grafana.query import MODELS, Query, ask, ask_now, ask_rows, newest, series
-from dashboards.grafana.status import absent
 from retrain.ports import Outcome
 
 BOARD = Board(
@@ -152,7 +151,7 @@ def _champions_over_time() -> statetimeline.Panel:
 
 def _serving() -> list[ValueMapping]:
     serves = ValueMappingResult(text="champion", color="green", index=0)
-    return [ValueMap(options={"1": serves}), absent()]
+    return [ValueMap(options={"1": serves})]  # a gap means that another version served
 
 
 def _versions_compared() -> timeseries.Panel:

@@ -56,8 +56,7 @@ _ALWAYS_READ = (PREDICTION_ID, EVENT_AT, RECEIVED_AT, MODEL_VERSION, ROW)
 class PredictionLog:
     """The prediction log; implements the port `Log`.
 
-    Several processes may have it open, and each of them may write. Close it: its writer thread
-    finishes what waits.
+    Several processes may have it open and write. Close it: its writer thread finishes what waits.
 
     Parameters
     ----------

@@ -16,13 +16,13 @@ SOON = 10.0
 class Receiver:
     """The far end: takes rows, or fails as it is told."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.rows, self.keys, self.attempts = [], [], []
         self.error = None
         self.gate = threading.Event()
         self.gate.set()
 
-    def __call__(self, parcel):
+    def __call__(self, parcel) -> None:
         self.gate.wait(SOON)
         self.attempts.append((parcel.key, time.monotonic()))
         if self.error is not None:
@@ -41,7 +41,7 @@ def outbox(receiver):
     """Make outboxes that are closed in the end."""
     made = []
 
-    def make(timeout_seconds=SOON, **buffering):
+    def make(timeout_seconds: float = SOON, **buffering: object) -> Outbox:
         made.append(Outbox(receiver, Buffering(**buffering), timeout_seconds))
         return made[-1]
 
@@ -52,7 +52,7 @@ def outbox(receiver):
         one.close()
 
 
-def rows(*values):
+def rows(*values: object):
     return pa.table({"x": list(values)})
 
 
@@ -161,9 +161,13 @@ def test_with_a_spool_rows_leave_memory_and_are_sent_in_order_later(outbox, rece
 def test_a_full_spool_holds_rows_in_memory(outbox, receiver, tmp_path):
     receiver.error = UnreachableError("away")
     box = outbox(timeout_seconds=0.3, rows=1, max_rows=2, spool=tmp_path, spool_bytes=1)
-    with pytest.raises(OutboxError, match="wait for the server already"):
+
+    def fill() -> None:
         for x in range(10):
             box.put(PATH, rows(x))
+
+    with pytest.raises(OutboxError, match="wait for the server already"):
+        fill()
     receiver.error = None
     time.sleep(0.2)
     box.close()
@@ -173,7 +177,7 @@ def test_a_full_spool_holds_rows_in_memory(outbox, receiver, tmp_path):
 def test_many_threads_put_rows_in_and_each_arrives_once(outbox, receiver):
     box = outbox(rows=50, seconds=0.01)
 
-    def work(start):
+    def work(start: int) -> None:
         for x in range(start, start + 200):
             box.put(PATH, rows(x))
 

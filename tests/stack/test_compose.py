@@ -12,12 +12,8 @@ import httpx
 import pytest
 import yaml
 
-from leeway.config import load_config
-from leeway.demo import MODEL as FLIGHTS
 from leeway.demo import free_port
-from leeway.demo_stack import SERVICES, prepare, replay_into
-from leeway.flights import REFERENCE_END
-from monitor.adapters.clocks import FileClock
+from leeway.demo_stack import SERVICES
 
 pytestmark = pytest.mark.stack
 
@@ -269,22 +265,6 @@ def test_prometheus_and_alertmanager_start_with_their_command_lines_and_our_file
         },
     )
     start(f"http://{address}", eventually, binary, *command)
-
-
-def test_the_demo_prepares_a_deployment_once(tmp_path, monkeypatch):
-    monkeypatch.setenv("LEEWAY_DATABASE_URL", "postgresql://leeway@db/leeway")
-    assert prepare(tmp_path)
-    config = load_config(tmp_path / "leeway.yaml")
-    assert list(config.models) == [FLIGHTS]
-    assert (config.notify.via, str(config.data)) == ("alertmanager", "/var/lib/leeway")
-    assert config.models[FLIGHTS].reference.is_file()
-    assert FileClock(tmp_path / "clock").now() == REFERENCE_END
-    assert not prepare(tmp_path)
-
-
-def test_a_year_that_was_replayed_is_not_replayed_again(tmp_path):
-    FileClock(tmp_path / "clock").set(REFERENCE_END.replace(year=2014))
-    assert not replay_into(tmp_path, "http://127.0.0.1:9", console=None)
 
 
 def test_the_images_lock_has_the_developers_versions_and_none_of_their_tools():
