@@ -37,6 +37,7 @@ check: install ## lint, formatting, types and import contracts
 bench: install ## print the benchmark tables
 	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/checks.py $(ARGS)
+	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/demo.py
 
 lock: install ## resolve requirements.txt anew from pyproject.toml

@@ -59,7 +59,17 @@ def is_one_line(ended, status):
 def test_help_names_every_command(leeway, tmp_path):
     ended = leeway("--help", cwd=tmp_path)
     assert (ended.returncode, ended.stderr) == (0, "")
-    for command in ("demo", "init", "compare", "serve", "check", "status", "windows", "why", "versions"):
+    for command in (
+        "demo",
+        "init",
+        "compare",
+        "serve",
+        "check",
+        "status",
+        "windows",
+        "why",
+        "versions",
+    ):
         assert f"\n  {command} " in ended.stdout
 
 

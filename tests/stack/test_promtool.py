@@ -1,22 +1,9 @@
 """Prometheus's own tool on the metrics of a running server."""
 
-import os
-import shutil
 import subprocess
 
 import httpx
 import pytest
-
-
-@pytest.fixture(scope="session")
-def promtool():
-    """The path of promtool (Debian: package prometheus)."""
-    found = shutil.which("promtool")
-    if found is None and os.environ.get("CI"):
-        pytest.fail("promtool is missing; install the package prometheus")
-    if found is None:
-        pytest.skip("promtool is not installed")
-    return found
 
 
 @pytest.mark.stack
