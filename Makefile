@@ -40,7 +40,12 @@ bench: install ## print the benchmark tables
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/demo.py
 
-lock: install ## resolve requirements.txt anew from pyproject.toml
+lock: install ## resolve the requirements anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
 		--extra demo --extra dev -o requirements.txt pyproject.toml
+	# The image has no tools, and the same versions.
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
+		--extra demo --extra postgres --build-deps-for wheel \
+		-c requirements.txt -o requirements-image.txt pyproject.toml

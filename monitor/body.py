@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from monitor.binary import from_arrow, from_parquet
+from monitor.columns import without_index
 from monitor.errors import BatchRefusedError
 
 RawColumn: TypeAlias = pa.ChunkedArray | list[Any]
@@ -181,7 +182,8 @@ def _truths(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _from_table(table: pa.Table) -> Body:
-    columns = {name: table.column(name) for name in table.column_names}
+    plain = without_index(table)
+    columns = {name: plain.column(name) for name in plain.column_names}
     return Body(columns, table.num_rows, has_absent=False)
 
 

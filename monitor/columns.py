@@ -1,5 +1,6 @@
 """Columns: a table as the checks want it, one column at a time."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -12,6 +13,9 @@ import pyarrow.compute as pc
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 ArrowColumn: TypeAlias = pa.Array | pa.ChunkedArray
+
+PANDAS_INDEX = re.compile(r"__index_level_\d+__")
+"""Names under which pandas keeps a nameless index in a file."""
 
 INT64_END = 2.0**63
 """The first whole number that 64 bits do not hold."""
@@ -54,6 +58,17 @@ class TableColumns:
     def chunks(self, name: str) -> Iterator[pa.Array]:
         """Return one column's pieces."""
         return iter(self.table.column(name).chunks)
+
+
+def without_index(table: pa.Table) -> pa.Table:
+    """Leave out the row numbers that pandas keeps in a file: they are no column of anybody's.
+
+    Examples
+    --------
+    >>> without_index(pa.table({"x": [1], "__index_level_0__": [7]})).column_names
+    ['x']
+    """
+    return table.select([name for name in table.column_names if not PANDAS_INDEX.fullmatch(name)])
 
 
 def numbers(column: ArrowColumn) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.columns import Columns, IntArray
+from monitor.columns import PANDAS_INDEX, Columns, IntArray
 from monitor.errors import SchemaError
 from monitor.inferred import ID_LIKE_SHARE, MAX_CLASSES, is_text, kind_of
 from monitor.schema import Kind
@@ -21,9 +21,6 @@ FEW_NUMBERS = 10
 
 ID_NAME = re.compile(r"(.*_)?id|unnamed: \d+|", re.IGNORECASE)
 """Names of ids, and of the row numbers that pandas leaves in a CSV."""
-
-PANDAS_INDEX = re.compile(r"__index_level_\d+__")
-"""Names under which pandas keeps a nameless index in a file."""
 
 NAMED_AT_MOST = 10
 """Columns that one message names."""

@@ -5,6 +5,7 @@ from datetime import datetime
 from math import nan
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.samples import Sample
 
 Described = Mapping[str, tuple[str, tuple[str, ...]]]
 """Help and labels of metrics, by name without ``leeway_``."""
@@ -40,6 +41,15 @@ class Families:
         if isinstance(value, datetime):
             value = value.timestamp()
         self._families[name].add_metric(labels, nan if value is None else value)
+
+    def samples(self) -> dict[str, list[Sample]]:
+        """Return what has been added, by name."""
+        return {name: one.samples for name, one in self._families.items() if one.samples}
+
+    def extend(self, samples: Mapping[str, list[Sample]]) -> None:
+        """Add samples that were made before."""
+        for name, made in samples.items():
+            self._families[name].samples += made
 
     def __iter__(self) -> Iterator[Metric]:
         """Yield every family, also one without a sample."""

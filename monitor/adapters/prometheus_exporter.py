@@ -10,6 +10,7 @@ from pathlib import Path
 
 from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Sample
 from sqlalchemy import Engine
 
 from monitor.adapters.cycle_rows import CYCLE_BUCKETS
@@ -87,6 +88,7 @@ class MonitorCollector(Collector):
         self._history = History(exported.engine)
         self._newest = NewestReader(exported.engine)
         self._served: dict[str, Served] = {}
+        self._samples: dict[str, tuple[tuple[int, ...], Mapping[str, list[Sample]]]] = {}
 
     def describe(self) -> Iterable[Metric]:
         """Describe nothing ahead: registration must not read the database."""
@@ -110,9 +112,7 @@ class MonitorCollector(Collector):
             _add_traffic(families, name, rows, refused.get(name, {}))
             n_rows = rows[RowKind.PREDICTION].n_rows
             families.add("windows_due", [name], self._n_due(newest, n_rows, now))
-            room = SERIES_BUDGET - FIXED_SERIES
-            room -= add_performance(families, name, served, newest.window, newest.labelled)
-            add_columns(families, name, served, newest.window, room)
+            families.extend(self._scored(newest, served))
         families.add("info", [version("leeway-ml"), self._exported.url], 1)
         self._add_deliveries(families)
         self._add_disk(families)
@@ -129,6 +129,19 @@ class MonitorCollector(Collector):
             known = Served(champion.version, reference.schema.kinds(), reached, metric)
             self._served[model] = known
         return known
+
+    def _scored(self, newest: Newest, served: Served) -> Mapping[str, list[Sample]]:
+        """Return the samples that follow from scores, which are most; made when those are new."""
+        shown = (newest.window, *newest.labelled)
+        state = (served.version, *(one.revision_id if one else 0 for one in shown))
+        known = self._samples.get(newest.model)
+        if known is None or known[0] != state:
+            made = Families(GAUGES)
+            room = SERIES_BUDGET - FIXED_SERIES
+            room -= add_performance(made, newest.model, served, newest.window, newest.labelled)
+            add_columns(made, newest.model, served, newest.window, room)
+            known = self._samples[newest.model] = (state, made.samples())
+        return known[1]
 
     def _n_due(self, newest: Newest, n_rows: int, now: datetime) -> int:
         policy, window = self._exported.policies[newest.model], newest.window

@@ -12,6 +12,7 @@ import pyarrow.parquet
 
 from monitor.batch import EVENT_AT, LABEL, TIMESTAMP
 from monitor.body import Body
+from monitor.columns import without_index
 from monitor.errors import SchemaError
 from monitor.fitting import Misfits, fit_column
 from monitor.ports import Log, Store
@@ -34,7 +35,7 @@ def read_table(path: Path) -> pa.Table:
             # An empty cell is a missing value here as it is in a request's body.
             options = pa.csv.ConvertOptions(strings_can_be_null=True)
             return pa.csv.read_csv(path, convert_options=options)
-        return pa.parquet.read_table(path)
+        return without_index(pa.parquet.read_table(path))
     except pa.ArrowException as error:
         raise SchemaError(f"{path}: neither Parquet nor CSV (by its ending): {error}") from error
 

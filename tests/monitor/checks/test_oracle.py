@@ -500,7 +500,9 @@ def test_a_method_registered_with_evidently_is_used_by_its_name(evidently, metho
 
 
 def differs(*parameters: object, why, name=None):
-    return pytest.param(*parameters, marks=pytest.mark.xfail(reason=why), id=name)
+    return pytest.param(
+        *parameters, marks=pytest.mark.xfail(raises=AssertionError, reason=why), id=name
+    )
 
 
 AT_THE_LIMIT = {

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -125,3 +126,10 @@ def test_a_file_that_is_not_there_or_no_table_is_refused(tmp_path):
 def test_an_empty_cell_of_a_csv_reference_is_a_missing_value(tmp_path):
     (tmp_path / "reference.csv").write_text("x,shop\n1,north\n,\n")
     assert read_table(tmp_path / "reference.csv").to_pylist()[1] == {"x": None, "shop": None}
+
+
+def test_the_row_numbers_that_pandas_keeps_in_a_file_are_no_column(tmp_path):
+    frame = pd.DataFrame({"x": [1.0, 2.0, 3.0]}).drop(index=1)
+    frame.to_parquet(tmp_path / "rows.parquet")
+    assert "__index_level_0__" in pa.parquet.read_schema(tmp_path / "rows.parquet").names
+    assert read_table(tmp_path / "rows.parquet").column_names == ["x"]
