@@ -16,14 +16,15 @@ from sqlalchemy import (
     and_,
     exists,
     func,
+    or_,
     select,
 )
 
 from monitor.adapters import tables as t
 from monitor.adapters.database import reading
 
-WHEN_LABELLED = ("performance",)
-"""Checks whose scores wait for labels: they are of the newest window that has them."""
+WHEN_LABELLED = "performance"
+"""The check whose scores wait for labels: they are of the newest window that has them."""
 
 
 class NewestScore(NamedTuple):
@@ -175,9 +176,14 @@ _SCORE_COLUMNS = tuple(t.scores.c[name] for name in NewestScore._fields)
 # The candidates for a model's newest window, in a subquery of their own.
 _W, _R = t.windows.alias("candidate"), t.revisions.alias("candidate_revision")
 
+# A status says it without a look at the scores, of which a window has hundreds; but a metric that
+# has no limit has no status.
 _SCORED = and_(
     _W.c.n_labels > 0,
-    exists().where(_S.revision_id == _R.c.id, _S.check.in_(WHEN_LABELLED), _S.level.is_(None)),
+    or_(
+        _R.c.checks[WHEN_LABELLED].as_string() != "NO_DATA",
+        exists().where(_S.revision_id == _R.c.id, _S.check == WHEN_LABELLED, _S.level.is_(None)),
+    ),
 )
 _FINAL = _R.c.provisional.is_(False)
 
@@ -206,7 +212,7 @@ def _newest(*conditions: ColumnElement[bool], of: ColumnElement[str] = t.models.
 def _before() -> Any:
     """Select each model's newest window with performance of another version than the newest's."""
     newest = _newest(_SCORED).subquery("labelled")
-    return _newest(_SCORED, _R.c.champion != newest.c.champion, of=newest.c.model)
+    return _newest(_R.c.champion != newest.c.champion, _SCORED, of=newest.c.model)
 
 
 def _same_revision(windows: FromClause, revisions: FromClause) -> ColumnElement[bool]:

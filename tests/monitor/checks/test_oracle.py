@@ -286,7 +286,8 @@ def test_every_column_of_any_frame_scores_as_in_evidentlys_report(evidently):
     compare()
     assert seen["frame"] >= N_FRAMES
     assert seen["share"] > 0.7 * N_FRAMES
-    assert seen.keys() >= {"ks", "wasserstein", "jensenshannon", "chisquare", "z"}
+    if N_FRAMES >= DEFAULT_FRAMES:
+        assert seen.keys() >= {"ks", "wasserstein", "jensenshannon", "chisquare", "z"}
 
 
 @pytest.mark.timeout(max(600, N_FRAMES))
