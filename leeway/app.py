@@ -18,7 +18,8 @@ import monitor.api
 import retrain.api
 from dashboards.pages import routes as pages
 from leeway import problems
-from leeway.config import Config, Environment, ModelConfig, load_config
+from leeway.config import Config, Environment, ModelConfig
+from leeway.config_file import load_config
 from leeway.guard import ApiKeyGuard, BodyLimit
 from leeway.lane import IngestLane
 from leeway.machine_doors import add_machine_doors, database_metrics

@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from leeway.app import Deployment, ensure_first_versions, opened
-from leeway.config import Config, Environment, load_config
+from leeway.config import Config, Environment
+from leeway.config_file import load_config
 from leeway.past import Past, cut
 from leeway.policies import watched
 from leeway.replay import Replay

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from leeway.backtest import Asked, Document, backtest, policies
-from leeway.config import load_config
+from leeway.config_file import load_config
 from leeway.config_values import Duration
 from leeway.demo import progress_bar
 from monitor.checks.performance import METRICS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from leeway.config import load_config
+from leeway.config_file import load_config
 from monitor.errors import ConfigError
 from monitor.inferred import Inferred, infer
 from monitor.schema import Kind, Roles, Task

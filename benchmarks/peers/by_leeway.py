@@ -4,74 +4,71 @@ Drift, and the share of missing, new and far-out values, which Leeway finds on t
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 from measure import Case, Work, measure
 
+from leeway.unprepared import UnpreparedColumns
+from monitor.adapters.column_files import open_columns
 from monitor.adapters.reference_files import open_reference, save_reference
 from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.quality import QualityPolicy
 from monitor.checks.score import Check, Score
 from monitor.columns import Columns, TableColumns
-from monitor.reference import Reference, prepare
+from monitor.reference import Reference
 from monitor.schema import Kind, Schema, Task
 
 
-class ParquetColumns:
-    """Columns of a Parquet file, read one by one."""
+def kinds(case: Case) -> Mapping[str, Kind]:
+    """Return how each column is compared."""
+    numeric = dict.fromkeys(case.numeric, Kind.NUMERIC)
+    return {**numeric, **dict.fromkeys(case.categorical, Kind.CATEGORICAL)}
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._metadata = pq.read_metadata(path)
-        self.n_rows = self._metadata.num_rows
-        self.names: Sequence[str] = self._metadata.schema.names
 
-    def chunks(self, name: str) -> Iterator[pa.Array]:
-        """Read one column, a row group at a time."""
-        # opened anew for each column: several are read at the same time
-        with pq.ParquetFile(self._path, metadata=self._metadata) as file:
-            for group in range(file.num_row_groups):
-                yield from file.read_row_group(group, columns=[name]).column(name).chunks
+def read_when_asked(case: Case, rows: Columns) -> Reference:
+    """Return a reference whose columns are prepared one by one, as `leeway compare` does."""
+    schema = Schema(Task.REGRESSION, kinds(case), "no such column")
+    return Reference(schema, UnpreparedColumns(rows, kinds(case)), {}, rows.n_rows)
 
 
 def stored(case: Case) -> Reference:
     """Prepare the reference and open it from where it is stored, as a server does."""
     folder = Path(tempfile.mkdtemp(dir=case.reference.parent))
-    return open_reference(save_reference(prepared(case), folder), folder)
-
-
-def prepared(case: Case) -> Reference:
-    """Prepare the reference, read from its file."""
-    kinds = dict.fromkeys(case.numeric, Kind.NUMERIC)
-    kinds |= dict.fromkeys(case.categorical, Kind.CATEGORICAL)
-    schema = Schema(Task.REGRESSION, kinds, "no such column")
-    return prepare(ParquetColumns(case.reference), schema, performance={})
-
-
-def compared(reference: Reference, current: Columns) -> list[Score]:
-    """Score every column."""
-    return column_scores(reference, current, DriftPolicy(), QualityPolicy())
+    with open_columns(case.reference) as rows:
+        return open_reference(save_reference(read_when_asked(case, rows), folder), folder)
 
 
 def in_memory(case: Case) -> Work:
     """Compare a frame in memory with a prepared reference."""
     reference, current = stored(case), TableColumns(pq.read_table(case.current))
-    return Work(lambda: compared(reference, current), values)
+    return Work(lambda: column_scores(reference, current, DriftPolicy(), QualityPolicy()), values)
 
 
 def current_from_parquet(case: Case) -> Work:
     """Compare a file with a prepared reference."""
     reference = stored(case)
-    return Work(lambda: compared(reference, ParquetColumns(case.current)), values)
+
+    def work() -> list[Score]:
+        with open_columns(case.current) as current:
+            return column_scores(reference, current, DriftPolicy(), QualityPolicy())
+
+    return Work(work, values)
 
 
 def both_from_parquet(case: Case) -> Work:
     """Compare two files, nothing prepared."""
-    return Work(lambda: compared(prepared(case), ParquetColumns(case.current)), values)
+
+    def work() -> list[Score]:
+        with open_columns(case.reference) as rows, open_columns(case.current) as current:
+            reference = read_when_asked(case, rows)
+            return column_scores(
+                reference, current, DriftPolicy(), QualityPolicy(), columns_at_once=1
+            )
+
+    return Work(work, values)
 
 
 def values(scores: list[Score]) -> Mapping[str, float]:

@@ -12,13 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from leeway import config as module
 from leeway import source_config
-from leeway.config import (
-    ALGORITHMS,
-    Config,
-    Environment,
-    ModelConfig,
-    load_config,
-)
+from leeway.config import ALGORITHMS, Config, Environment, ModelConfig
+from leeway.config_file import load_config
 from monitor.checks.performance import METRICS
 from monitor.decision import Trigger
 from monitor.errors import ConfigError
@@ -383,3 +378,11 @@ def test_the_whole_tree_of_the_file_is_among_the_settings_that_are_looked_at():
         kinds = [kind for one in stated for kind in (one, *get_args(one))]
         waiting += [k for k in kinds if inspect.isclass(k) and issubclass(k, BaseModel)]
     assert reached | {Environment} == set(SETTINGS)
+
+
+def test_a_key_that_is_given_twice_is_refused_with_its_line(tmp_path):
+    path = tmp_path / "leeway.yaml"
+    path.write_text("models:\n  a: {reference: a.parquet, columns: {target: y}}\n  a: {}\n")
+    with pytest.raises(ConfigError, match="the key 'a' is given twice") as refused:
+        load_config(path)
+    assert "line 2" in str(refused.value)

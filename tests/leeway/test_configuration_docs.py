@@ -10,7 +10,8 @@ import yaml
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from leeway.config import Config, Environment, load_config
+from leeway.config import Config, Environment
+from leeway.config_file import load_config
 from monitor.checks.methods import METHODS
 from monitor.schema import Kind
 

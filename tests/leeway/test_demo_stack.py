@@ -1,6 +1,6 @@
 """The demo for the services of docker-compose.yml."""
 
-from leeway.config import load_config
+from leeway.config_file import load_config
 from leeway.demo import MODEL as FLIGHTS
 from leeway.demo_stack import prepare, replay_into
 from leeway.flights import REFERENCE_END

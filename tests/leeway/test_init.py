@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leeway.config import load_config
+from leeway.config_file import load_config
 from leeway.init import Wanted, write_config
 from monitor.errors import ConfigError, SchemaError
 from monitor.inferred import infer

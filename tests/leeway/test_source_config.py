@@ -5,7 +5,7 @@ from threading import Event
 
 import pytest
 
-from leeway.config import load_config
+from leeway.config_file import load_config
 from leeway.source_config import SourceConfig
 from leeway.sources import Builder
 from monitor.errors import ConfigError

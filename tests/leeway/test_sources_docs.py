@@ -12,7 +12,7 @@ import httpx
 import pytest
 import yaml
 
-from leeway.config import load_config
+from leeway.config_file import load_config
 from leeway.demo import free_port
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()

@@ -293,7 +293,7 @@ def test_every_column_of_any_frame_scores_as_in_evidentlys_report(evidently):
 @pytest.mark.timeout(max(600, N_FRAMES))
 @pytest.mark.parametrize(("method", "kind"), METHODS_BY_KIND)
 def test_every_method_asked_for_by_name_scores_as_evidentlys_function(evidently, method, kind):
-    # hellinger multiplies densities: of bins as wide as 1e300 the product is too small for a float
+    # hellinger multiplies densities, which no float holds for bins of a width like 1e±300
     values = ordinary if method == "hellinger" else extreme
     seen = Counter()
 
