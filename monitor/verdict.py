@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from monitor.checks.drift import DriftPolicy
+from monitor.checks.methods import OTHERWISE_AT_THRESHOLD
 from monitor.checks.performance import METRICS
 from monitor.checks.quality import REFUSED
 from monitor.checks.score import BreachWhen, Check, Score, Status, worst
@@ -244,8 +245,10 @@ def score_status(score: Score) -> Status:
     if score.threshold is None:
         return Status.OK
     above = score.breach_when is BreachWhen.ABOVE
-    # At the very limit a distance breaches and a p-value does not, as Evidently has it.
-    beyond = score.value >= score.threshold if above else score.value < score.threshold
+    if score.value == score.threshold:
+        beyond = above is not (score.method in OTHERWISE_AT_THRESHOLD)
+    else:
+        beyond = above is (score.value > score.threshold)
     return Status.BREACH if beyond else Status.OK
 
 

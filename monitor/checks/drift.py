@@ -140,8 +140,7 @@ def _compare(pair: "_Pair", score: Score) -> Score:
         if score.method == "ks":
             return replace(score, value=ks(**sides))
         if score.method == "hellinger":
-            # Evidently counts the distinct values of both sides, not the rows, to cut its bins.
-            edges = pair.edges(np.union1d(*sides.values()).size)
+            edges = pair.edges_of_distinct()
             reference, current = (bin_counts(values, edges) for values in sides.values())
             return replace(score, value=hellinger(reference=reference, current=current))
     if kernel is not None:
@@ -210,6 +209,16 @@ class _NumericPair:
         before, after = self.reference.values, self.current.values
         low, high = min(before[0], after[0]), max(before[-1], after[-1])
         return sturges_edges(low, high, n_values, whole=self.whole)
+
+    def edges_of_distinct(self) -> FloatArray:
+        """Return the edges over the distinct values of both sides, which Evidently puts in a set.
+
+        In that set a float of the window is no value of its own beside the reference's integer.
+        """
+        before, after = np.unique(self.reference.values), self.current.values
+        both = np.union1d(before, after)
+        whole = self.whole or (self.reference.whole and both.size == before.size)
+        return sturges_edges(both[0], both[-1], both.size, whole=whole)
 
     def values(self) -> tuple[npt.NDArray[np.generic], npt.NDArray[np.generic]]:
         """Both sides in the type Evidently would see."""

@@ -68,7 +68,8 @@ def _starts(values: FloatArray) -> range:
 def _area(more: FloatArray, fewer: FloatArray, start: int, n_more: int) -> float:
     """Return the area beside some steps of the longer column, which begin at `start`."""
     if fewer.size == n_more:
-        return float(np.abs(more - fewer[start : start + more.size]).sum() / n_more)
+        # Divided before they are added: the largest floats have no sum.
+        return float((np.abs(more - fewer[start : start + more.size]) / n_more).sum())
     # A step of the longer column is n_fewer wide and one of the shorter n_more, in units that
     # both share; so it lies beside one step of the shorter, or beside two.
     left = np.arange(start, start + more.size) * fewer.size
@@ -76,9 +77,10 @@ def _area(more: FloatArray, fewer: FloatArray, start: int, n_more: int) -> float
     beyond = np.maximum(left + fewer.size - (first + 1) * n_more, 0)
     second = np.minimum(first + 1, fewer.size - 1)
     # Not np.dot: BLAS starts threads, which wait for each other on shared cores.
-    area = (fewer.size - beyond) * np.abs(more - fewer[first])
-    area += beyond * np.abs(more - fewer[second])
-    return float(area.sum() / fewer.size / n_more)
+    width = float(fewer.size) * n_more
+    area = (fewer.size - beyond) / width * np.abs(more - fewer[first])
+    area += beyond / width * np.abs(more - fewer[second])
+    return float(area.sum())
 
 
 def ks(*, reference: FloatArray, current: FloatArray) -> float:

@@ -57,6 +57,10 @@ METHODS: Mapping[str, Method] = {
 }
 """Evidently's methods for numbers and categories, and which side of the threshold is bad."""
 
+OTHERWISE_AT_THRESHOLD = frozenset({"ks", "cramer_von_mises", "ed"})
+"""At its very threshold a distance drifts and a p-value does not; in Evidently's functions of these
+names it is the other way round."""
+
 SMALL_REFERENCE = 1000
 """Up to this many reference values Evidently tests a hypothesis, beyond it takes a distance."""
 

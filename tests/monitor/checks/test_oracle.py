@@ -506,20 +506,7 @@ def differs(*parameters: object, why, name=None):
     )
 
 
-AT_THE_LIMIT = {
-    "ks": "Evidently flags a p-value at its very threshold",
-    "cramer_von_mises": "Evidently flags a p-value at its very threshold",
-    "ed": "Evidently does not flag a distance at its very threshold",
-}
-
-
-@pytest.mark.parametrize(
-    ("method", "kind"),
-    [
-        differs(name, kind, why=AT_THE_LIMIT[name]) if name in AT_THE_LIMIT else (name, kind)
-        for name, kind in METHODS_BY_KIND
-    ],
-)
+@pytest.mark.parametrize(("method", "kind"), METHODS_BY_KIND)
 def test_at_its_very_threshold_a_score_is_flagged_as_in_evidently(evidently, method, kind):
     columns = {
         NUM: (NUM, [0.0, 1.0, 2.0, 4.0, 7.0, 9.0, 9.0], [2.0, 3.0, 4.0, 8.0, 8.0, 10.0, 11.0]),
@@ -547,11 +534,8 @@ TENTHS = np.array([0.1, 0.2] * 5)
             why="whole numbers beyond 53 bits are rounded to floats, and become one value",
             name="53 bits",
         ),
-        differs(
-            (NUM, [1.7e308, 2.0, 2.0, 1.0, 3.0, 0.0] * 200, [-2.0]),
-            None,
-            why="a sum overflows before it is divided by the number of values",
-            name="largest floats",
+        pytest.param(
+            (NUM, [1.7e308, 2.0, 2.0, 1.0, 3.0, 0.0] * 200, [-2.0]), None, id="largest floats"
         ),
         differs(
             (NUM, [1e300, 0.0], [1e300]),
@@ -559,12 +543,7 @@ TENTHS = np.array([0.1, 0.2] * 5)
             why="Evidently multiplies densities, and their product is too small for a float",
             name="widest bins",
         ),
-        differs(
-            (NUM, [1, 1, 0], [1.0, 1.0]),
-            "hellinger",
-            why="Evidently cuts bins for integers where the window has no value of its own",
-            name="whole numbers beside floats",
-        ),
+        pytest.param((NUM, [1, 1, 0], [1.0, 1.0]), "hellinger", id="whole numbers beside floats"),
         differs(
             (CAT, scaled(["1.5", "2"], 1), scaled(["1.5", "2"], 2)),
             None,
