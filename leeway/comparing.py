@@ -12,8 +12,10 @@ from monitor.alignment import align
 from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.performance import default_metric
-from monitor.checks.quality import QualityPolicy
+from monitor.checks.quality import QualityPolicy, repeated_score
 from monitor.checks.score import Check, Score, Status
+from monitor.columns import Columns
+from monitor.duplicates import repeated_ratio
 from monitor.errors import SchemaError
 from monitor.inferred import is_text, kind_of
 from monitor.pairing import TypedColumns, listed, pair
@@ -144,13 +146,16 @@ def compare_columns(
     paired = pair(reference=reference, current=current, only=question.columns, named=question.named)
     performances = _performances(reference, current, question)
     kinds = {**paired.kinds, **_outcome_kinds(reference, performances, paired.kinds)}
-    before = UnpreparedColumns(align(reference, current, kinds), kinds)
-    after = align(current, reference, kinds)
+    sides = (align(reference, current, kinds), align(current, reference, kinds))
+    before = UnpreparedColumns(sides[0], kinds)
     schema = _schema(question, kinds)
     known = Reference(schema, before, {}, reference.n_rows)
     scores = before.with_failures(
-        column_scores(known, after, question.drift, QualityPolicy(), kinds=kinds, columns_at_once=1)
+        column_scores(
+            known, sides[1], question.drift, QualityPolicy(), kinds=kinds, columns_at_once=1
+        )
     )
+    scores += _repeated(*sides, schema, scores)
     verdict = _judge(scores, current.n_rows, schema, performances, question)
     return Comparison(
         verdict=verdict,
@@ -206,6 +211,18 @@ def _schema(question: Question, kinds: Mapping[str, Kind]) -> Schema:
     features = {name: kind for name, kind in kinds.items() if name not in question.named}
     task = question.task or Task.REGRESSION  # without an outcome nothing asks for it
     return Schema(task, features, question.target or NO_COLUMN, question.prediction or NO_COLUMN)
+
+
+def _repeated(
+    reference: Columns, current: Columns, schema: Schema, scores: Sequence[Score]
+) -> Iterator[Score]:
+    """Yield the share of repeated rows, over the features that both sides have and can be read."""
+    broken = {score.column for score in scores if score.failed}
+    both = set(reference.names) & set(current.names) - broken
+    features = {name: kind for name, kind in schema.features.items() if name in both}
+    if features:
+        before, after = (repeated_ratio(columns, features) for columns in (reference, current))
+        yield repeated_score(before, after, current.n_rows)
 
 
 def _judge(

@@ -125,7 +125,8 @@ def test_the_json_has_the_documented_shape(compare):
         "n_current": N_ROWS,
     }
     assert (found["share_drifted"], found["status"]) == (0.25, "WARNING")
-    assert {entry["method"] for entry in found["quality"]} == {"missing", "unseen", "out_of_range"}
+    methods = {"missing", "unseen", "out_of_range", "repeated"}
+    assert {entry["method"] for entry in found["quality"]} == methods
 
 
 def test_labels_and_predictions_add_performance(compare):
