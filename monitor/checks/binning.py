@@ -48,6 +48,19 @@ def value_counts(ordered: FloatArray, values: FloatArray) -> IntArray:
     return np.diff(ends, prepend=0)
 
 
+def distinct(ordered: FloatArray) -> FloatArray:
+    """Return each value once; unlike ``np.unique`` it makes no copy of all of them.
+
+    Examples
+    --------
+    >>> distinct(np.array([1.0, 1.0, 2.0])).tolist()
+    [1.0, 2.0]
+    """
+    is_first = np.ones(ordered.size, dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    return ordered[is_first]
+
+
 def first_distinct(ordered: FloatArray, limit: int) -> FloatArray:
     """Find up to `limit` distinct values from the start by jumping over repeats.
 

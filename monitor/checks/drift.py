@@ -6,7 +6,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from monitor.checks.binning import bin_counts, first_distinct, sturges_edges, value_counts
+from monitor.checks.binning import (
+    bin_counts,
+    distinct,
+    first_distinct,
+    sturges_edges,
+    value_counts,
+)
 from monitor.checks.evidently import evidently_score
 from monitor.checks.kernels import COUNT_KERNELS, hellinger, ks, wasserstein
 from monitor.checks.methods import FEW_LEVELS, METHODS, default_method
@@ -199,7 +205,7 @@ class _NumericPair:
         before, after = self.reference.values, self.current.values
         few = first_distinct(before, BINNED_FROM)
         if few.size < BINNED_FROM:
-            levels = np.union1d(few, after)
+            levels = np.union1d(few, distinct(after))
             return value_counts(before, levels), value_counts(after, levels)
         edges = self.edges(self.n_reference + self.n_current)
         return bin_counts(before, edges), bin_counts(after, edges)
@@ -215,8 +221,8 @@ class _NumericPair:
 
         In that set a float of the window is no value of its own beside the reference's integer.
         """
-        before, after = np.unique(self.reference.values), self.current.values
-        both = np.union1d(before, after)
+        before = distinct(self.reference.values)
+        both = np.union1d(before, distinct(self.current.values))
         whole = self.whole or (self.reference.whole and both.size == before.size)
         return sturges_edges(both[0], both[-1], both.size, whole=whole)
 
