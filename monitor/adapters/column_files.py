@@ -68,6 +68,8 @@ class ParquetColumns:
             for batch in file.iter_batches(PIECE_ROWS, columns=[name], use_threads=False):
                 # By its exact name: Parquet takes "a" for all of a nested column "a.b", too.
                 yield batch.column(name)
+        # What Arrow keeps for the next column is a fourth of this one.
+        pa.default_memory_pool().release_unused()
 
     @cached_property
     def _n_bytes(self) -> dict[str, float]:
