@@ -65,7 +65,7 @@ def test_the_json_is_what_the_command_writes(reader):
     found = json.loads((reader.folder / "found.json").read_text())
     entry = found["columns"][0]
     assert {**entry, "score": round(entry["score"], 4)} == json.loads(shown)
-    keys = re.search(r"Beside it stand (.*?)\. `score`", DOCUMENT, re.DOTALL)[1]
+    keys = re.search(r"Beside it stand (.*?)\.", DOCUMENT, re.DOTALL)[1]
     assert set(re.findall(r"`(\w+)`", keys)) == found.keys() - {"columns"}
 
 
