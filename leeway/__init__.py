@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from leeway.client import Client
-    from leeway.comparing import compare
+    from leeway.comparison.comparing import compare
 
 __all__ = ["Client", "compare"]
 
@@ -12,7 +12,7 @@ __all__ = ["Client", "compare"]
 def __getattr__(name: str) -> object:
     """Import what is exported when it is first asked for: ``leeway --help`` needs none of it."""
     if name == "compare":
-        from leeway.comparing import compare  # noqa: PLC0415 - as the docstring says
+        from leeway.comparison.comparing import compare  # noqa: PLC0415 - as the docstring says
 
         return compare
     if name == "Client":

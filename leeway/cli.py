@@ -98,7 +98,7 @@ def compare(  # noqa: PLR0913 - one option for each thing a person may know
     ] = None,
 ) -> None:
     """Compare two files, once, without a server; exit status 1 when they have drifted apart."""
-    from leeway.compare_files import Outputs, compare_files  # noqa: PLC0415
+    from leeway.comparison.files import Outputs, compare_files  # noqa: PLC0415
 
     outputs = Outputs(json_file, html_file)
     status = compare_files(

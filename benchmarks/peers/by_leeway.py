@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from measure import Case, Work, measure
 
-from leeway.unprepared import UnpreparedColumns
+from leeway.comparison.unprepared import UnpreparedColumns
 from monitor.adapters.column_files import open_columns
 from monitor.adapters.reference_files import open_reference, save_reference
 from monitor.checks.columns import column_scores

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 import leeway
-import leeway.comparing
-from leeway.comparison_text import print_comparison
+import leeway.comparison.comparing
+from leeway.comparison.text import print_comparison
 from monitor.checks.evidently import drift_page
 from monitor.checks.score import Status
 from monitor.errors import SchemaError
@@ -56,7 +56,7 @@ def compared(reference, current, **question: object):
 
 def test_the_package_s_compare_is_the_function_whatever_was_imported_before():
     program = (
-        "import leeway.comparing, leeway, pandas as pd\n"
+        "import leeway.comparison.comparing, leeway, pandas as pd\n"
         "x = pd.DataFrame({'x': [1.5, 2.5]})\n"
         "print(leeway.compare(reference=x, current=x).status)"
     )

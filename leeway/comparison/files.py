@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from leeway.comparing import Question, compare_columns, open_current
-from leeway.comparison_text import print_comparison, terminal
+from leeway.comparison.comparing import Question, compare_columns, open_current
+from leeway.comparison.text import print_comparison, terminal
 from monitor.adapters.column_files import open_columns
 from monitor.checks.score import Status
 from monitor.errors import ConfigError
@@ -51,7 +51,7 @@ def compare_files(
             outputs.json.write_text(text + "\n", encoding="utf-8")
         if outputs.html:
             # Evidently takes seconds to import.
-            from leeway.drift_report import render_report  # noqa: PLC0415
+            from leeway.comparison.report import render_report  # noqa: PLC0415
 
             report = render_report(found, before, after, every_column=columns is not None)
             outputs.html.write_text(report.html, encoding="utf-8")

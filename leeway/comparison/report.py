@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from leeway.comparison import Comparison
-from leeway.comparison_text import by_excess
+from leeway.comparison.comparison import Comparison
+from leeway.comparison.text import by_excess
 from monitor.alignment import align
 from monitor.checks.evidently import drift_page
 from monitor.checks.score import Check

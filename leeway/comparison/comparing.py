@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from leeway.comparison import Comparison
-from leeway.performances import Performances, compute_performances
-from leeway.unprepared import UnpreparedColumns
+from leeway.comparison.comparison import Comparison
+from leeway.comparison.performances import Performances, compute_performances
+from leeway.comparison.unprepared import UnpreparedColumns
 from monitor.adapters.column_files import open_columns
 from monitor.alignment import align
 from monitor.checks.columns import column_scores

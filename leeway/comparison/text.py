@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leeway.comparison import Comparison
+from leeway.comparison.comparison import Comparison
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.verdict import excess
 
