@@ -22,7 +22,7 @@ import pandas as pd
 
 from leeway.app import Deployment, ensure_first_versions, opened
 from leeway.config import Environment
-from leeway.demo import free_port
+from leeway.demo.run import free_port
 from monitor.alert import Judged
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.decision import Action, Decision, Reason

@@ -11,7 +11,7 @@ from rich.table import Table
 from leeway.backtest import Asked, Document, backtest, policies
 from leeway.config_file import load_config
 from leeway.config_values import Duration
-from leeway.demo import progress_bar
+from leeway.demo.run import progress_bar
 from monitor.checks.performance import METRICS
 from monitor.errors import ConfigError
 

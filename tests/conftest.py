@@ -26,7 +26,7 @@ from leeway.app import Deployment, api, ensure_first_versions, opened
 from leeway.client import Client, ClientError
 from leeway.config import Environment
 from leeway.database import upgrade
-from leeway.demo import free_port
+from leeway.demo.run import free_port
 from monitor import intake
 from monitor.adapters.clocks import FileClock
 from monitor.adapters.database import open_database

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from leeway.flights import BROKEN_COLUMN, BROKEN_WEEK, REFERENCE_END, REPLAY_END
+from leeway.demo.flights import BROKEN_COLUMN, BROKEN_WEEK, REFERENCE_END, REPLAY_END
 
 PATIENCE_SECONDS = 540.0
 GIBIBYTE = 2**30

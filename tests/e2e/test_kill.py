@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from leeway.client import Client, ClientError
-from leeway.demo import MODEL, WEEK, as_sent, between, free_port, prepare_folder
-from leeway.flights import ID, REFERENCE_END, TARGET, TIME, load_flights
+from leeway.demo.flights import ID, REFERENCE_END, TARGET, TIME, load_flights
+from leeway.demo.run import MODEL, WEEK, as_sent, between, free_port, prepare_folder
 from monitor.adapters.clocks import FileClock
 from monitor.adapters.history import History
 from monitor.batch import LABEL, PREDICTION_ID

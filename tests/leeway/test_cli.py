@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from leeway.cli import main
-from leeway.demo import free_port
+from leeway.demo.run import free_port
 
 HEAVY = ("pandas", "sklearn", "evidently", "pyarrow", "fastapi", "scipy", "sqlalchemy")
 WRONG_USE, FAILED = 2, 3

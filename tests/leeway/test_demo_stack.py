@@ -1,9 +1,9 @@
 """The demo for the services of docker-compose.yml."""
 
 from leeway.config_file import load_config
-from leeway.demo import MODEL as FLIGHTS
-from leeway.demo_stack import prepare, replay_into
-from leeway.flights import REFERENCE_END
+from leeway.demo.flights import REFERENCE_END
+from leeway.demo.run import MODEL as FLIGHTS
+from leeway.demo.stack import prepare, replay_into
 from monitor.adapters.clocks import FileClock
 
 

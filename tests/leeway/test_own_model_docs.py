@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from leeway.demo import free_port
+from leeway.demo.run import free_port
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 

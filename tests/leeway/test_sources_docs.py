@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from leeway.config_file import load_config
-from leeway.demo import free_port
+from leeway.demo.run import free_port
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "sources.md").read_text()
 BLOCK = re.compile(

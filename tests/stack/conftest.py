@@ -12,7 +12,7 @@ import httpx
 import pytest
 import yaml
 
-from leeway.demo import free_port
+from leeway.demo.run import free_port
 
 SHIPPED = Path(__file__).parents[2] / "prometheus"
 PATIENCE_SECONDS = 60.0

@@ -12,8 +12,8 @@ import httpx
 import pytest
 import yaml
 
-from leeway.demo import free_port
-from leeway.demo_stack import SERVICES
+from leeway.demo.run import free_port
+from leeway.demo.stack import SERVICES
 
 pytestmark = pytest.mark.stack
 

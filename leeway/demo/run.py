@@ -1,4 +1,4 @@
-"""Demo: a year of real flights, replayed against a running server."""
+"""Run: the whole story, from a reference file to a recovered model, on a running server."""
 
 import json
 import os
@@ -22,8 +22,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from leeway.app import opened
 from leeway.client import Client, ClientError
 from leeway.config import Environment
-from leeway.demo_story import Story, show_story, story_document
-from leeway.flights import (
+from leeway.demo.flights import (
     BROKEN_COLUMN,
     BROKEN_WEEK,
     CATEGORICAL,
@@ -35,6 +34,7 @@ from leeway.flights import (
     TIME,
     load_flights,
 )
+from leeway.demo.story import Story, show_story, story_document
 from monitor.adapters.clocks import FileClock
 from monitor.checks.performance import performance
 from monitor.errors import ConfigError, StorageError

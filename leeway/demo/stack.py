@@ -12,8 +12,8 @@ from rich.console import Console
 
 from leeway.client import Client, ClientError
 from leeway.config import Environment
-from leeway.demo import Server, prepare_folder, progress_bar, replay
-from leeway.flights import REFERENCE_END, load_flights
+from leeway.demo.flights import REFERENCE_END, load_flights
+from leeway.demo.run import Server, prepare_folder, progress_bar, replay
 from monitor.adapters.clocks import FileClock
 
 PAGES_PORT = 8000
@@ -57,7 +57,7 @@ def replay_into(folder: Path, url: str, console: Console) -> bool:
 
 def main(arguments: list[str] | None = None) -> None:
     """Prepare, or replay, and say what was done."""
-    parser = argparse.ArgumentParser(prog="python -m leeway.demo_stack", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m leeway.demo.stack", description=__doc__)
     parser.add_argument("what", choices=("prepare", "replay"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("url", nargs="?", default=f"http://127.0.0.1:{PAGES_PORT}")

@@ -1,0 +1,1 @@
+"""Demo: a year of real flights, replayed against a running server."""
