@@ -21,6 +21,8 @@ def database_metrics(exported: Exported) -> CollectorRegistry:
     metrics.register(MonitorCollector(exported))
     metrics.register(RetrainCollector(exported.engine))
     ProcessCollector(registry=metrics)
+    for _ in metrics.collect():
+        pass  # the first look at every champion takes a second: at the start, not in a scrape
     return metrics
 
 
