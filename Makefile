@@ -26,7 +26,7 @@ demo: install ## replay a year of flights: the whole story in two minutes
 
 test: install ## run all tests, with real servers
 	sh tests/stack/install.sh
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile $(ARGS)
 
 check: install ## lint, formatting, types and import contracts
 	$(BIN)/ruff check .
