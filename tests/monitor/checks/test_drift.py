@@ -1,4 +1,4 @@
-"""Drift scores held against Evidently 0.7.23 itself, the oracle of every number here."""
+"""Drift scores: odd columns, refusals, methods of one's own; test_oracle.py has the numbers."""
 
 import math
 import subprocess
@@ -11,12 +11,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
-from monitor.checks.methods import METHODS, default_method
+from monitor.checks.methods import METHODS
 from monitor.checks.quality import QualityPolicy
 from monitor.checks.score import BreachWhen, Check
 from monitor.columns import TableColumns
@@ -25,37 +23,15 @@ from monitor.schema import Kind, Schema, Task
 
 TYPES = {Kind.NUMERIC: "num", Kind.CATEGORICAL: "cat"}
 KINDS = {name: kind for kind, name in TYPES.items()}
-modest = settings(max_examples=60, deadline=None, derandomize=True)
-
-numbers = st.floats(-1e6, 1e6, allow_subnormal=False)
-gaps = st.sampled_from([None, math.nan, math.inf, -math.inf])
-numeric_column = st.one_of(
-    st.lists(st.one_of(numbers, numbers, numbers, gaps), min_size=1, max_size=60),
-    st.lists(st.integers(-2, 2), min_size=1, max_size=60),
-    st.lists(st.integers(-40, 40), min_size=40, max_size=80),
-    st.lists(numbers, min_size=60, max_size=80),
-)
-text_column = st.lists(
-    st.sampled_from(["a", "b", "c", "d", "é", "", None]), min_size=1, max_size=60
-)
-bool_column = st.lists(st.sampled_from([True, False, None]), min_size=1, max_size=30)
 
 
 @pytest.fixture(scope="module")
 def evidently():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        top, presets = import_module("evidently"), import_module("evidently.presets")
         registry = import_module("evidently.legacy.calculations.stattests.registry")
         core = import_module("evidently.legacy.core")
-    return SimpleNamespace(
-        DataDefinition=top.DataDefinition,
-        Dataset=top.Dataset,
-        Report=top.Report,
-        DataDriftPreset=presets.DataDriftPreset,
-        ColumnType=core.ColumnType,
-        registry=registry,
-    )
+    return SimpleNamespace(ColumnType=core.ColumnType, registry=registry)
 
 
 def drift_scores(reference, current, policy):
@@ -115,12 +91,6 @@ def drifted(score):
     return score.value >= score.threshold if above else score.value < score.threshold
 
 
-def as_columns(before, after):
-    """Arrow arrays of one type, the one that a frame of the same values would have."""
-    floats = any(isinstance(value, float) for value in [*before, *after])
-    return [pa.array(side, pa.float64() if floats else None) for side in (before, after)]
-
-
 def test_the_table_holds_evidentlys_names_thresholds_and_kinds(evidently):
     registered = {
         name: (by_type[next(iter(by_type))].default_threshold, {KINDS[t.value] for t in by_type})
@@ -128,56 +98,6 @@ def test_the_table_holds_evidentlys_names_thresholds_and_kinds(evidently):
         if "text" not in name
     }
     assert {name: (m.threshold, set(m.kinds)) for name, m in METHODS.items()} == registered
-
-
-@pytest.mark.parametrize("name", METHODS)
-@pytest.mark.parametrize("shift", [0, 3])
-def test_every_method_gives_evidentlys_value_and_verdict(evidently, name, shift):
-    rng = np.random.default_rng(7)
-    before, after = rng.normal(size=40), rng.normal(loc=shift, size=40)
-    kind = min(METHODS[name].kinds, key=[Kind.NUMERIC, Kind.CATEGORICAL].index)
-    if kind is Kind.CATEGORICAL:
-        before, after = np.where(before > 0, "b", "a"), np.where(after > 0, "b", "a")
-    # two methods shuffle: they get the rows in the order they are stored in
-    before, after = np.sort(before), np.sort(after)
-    np.random.seed(0)  # noqa: NPY002 - empirical_mmd draws from it
-    agree(score_of(before, after, kind, name), oracle(evidently, before, after, kind, name))
-
-
-@pytest.mark.parametrize("kind", Kind)
-@pytest.mark.parametrize("n_reference", [999, 1000, 1001])
-@pytest.mark.parametrize("n_unique", [1, 2, 3, 5, 6, 7])
-def test_the_default_method_is_evidentlys_at_every_boundary(evidently, kind, n_reference, n_unique):
-    # the last value is seen in the current rows only: both sides count together
-    before = [float(i % max(n_unique - 1, 1)) for i in range(n_reference)] + [None, math.nan]
-    after = [0.0, float(n_unique - 1)] if n_unique > 1 else [0.0]
-    if kind is Kind.CATEGORICAL:
-        before = [v if v is None or math.isnan(v) else str(v) for v in before][:-1]
-        after = [str(v) for v in after]
-    expected = oracle(evidently, before, after, kind)
-    assert expected.method == default_method(kind=kind, n_reference=n_reference, n_unique=n_unique)
-    agree(score_of(before, after, kind), expected)
-
-
-@pytest.mark.parametrize(
-    "method", [None, "wasserstein", "ks", "jensenshannon", "psi", "hellinger", "kl_div", "ed"]
-)
-@modest
-@given(before=numeric_column, after=numeric_column)
-def test_numeric_scores_equal_evidentlys_on_any_columns(evidently, method, before, after):
-    before, after = as_columns(before, after)
-    expected = oracle(evidently, before, after, Kind.NUMERIC, method)
-    agree(score_of(before, after, Kind.NUMERIC, method), expected)
-
-
-@pytest.mark.parametrize("method", [None, "jensenshannon", "psi", "chisquare", "hellinger"])
-@pytest.mark.parametrize("columns", [text_column, bool_column], ids=["text", "bool"])
-@modest
-@given(data=st.data())
-def test_categorical_scores_equal_evidentlys_on_any_columns(evidently, method, columns, data):
-    before, after = (pa.array(data.draw(columns)) for _ in range(2))
-    expected = oracle(evidently, before, after, Kind.CATEGORICAL, method)
-    agree(score_of(before, after, Kind.CATEGORICAL, method), expected)
 
 
 @pytest.mark.parametrize(
@@ -210,65 +130,6 @@ def test_narrow_columns_of_many_rows_are_binned_as_the_type_they_came_in(evident
     after = np.minimum(before, 15)
     expected = oracle(evidently, before, after, Kind.NUMERIC, method)
     agree(score_of(before, after, Kind.NUMERIC, method), expected)
-
-
-@pytest.mark.parametrize("n_rows", [400, 1000, 1001])
-def test_values_methods_thresholds_and_flags_equal_those_of_the_preset(evidently, n_rows):
-    reference, current = frame(n_rows, shift=0.0), frame(300, shift=0.4)
-    kinds = {
-        name: Kind.CATEGORICAL if name.startswith("cat") else Kind.NUMERIC for name in reference
-    }
-    schema = Schema(Task.REGRESSION, kinds, "label")
-    scores = drift_scores(
-        reference=prepare(TableColumns(pa.table(dict(reference))), schema, performance={}),
-        current=TableColumns(pa.Table.from_pandas(current)),
-        policy=DriftPolicy(),
-    )
-    ours = {s.column: (pytest.approx(s.value, rel=1e-9, abs=1e-12), s.threshold) for s in scores}
-    values, flags, share = preset(evidently, reference, current, kinds)
-    assert ours == values
-    assert {s.column: drifted(s) for s in scores} == flags
-    assert sum(map(drifted, scores)) / len(scores) == share
-
-
-def frame(n_rows, shift):
-    rng = np.random.default_rng(n_rows)
-    levels = np.array(["a", "b", "c", "d"])
-    gappy = rng.normal(loc=shift, size=n_rows)
-    gappy[::7] = np.nan
-    return pd.DataFrame(
-        {
-            "num_normal": rng.normal(loc=shift, size=n_rows),
-            "num_same": rng.normal(size=n_rows),
-            "num_gappy": gappy,
-            "num_count": rng.poisson(3 + 4 * shift, size=n_rows),
-            "num_flag": rng.integers(0, 2, size=n_rows),
-            "num_few": rng.integers(0, 5, size=n_rows),
-            "cat_text": levels[rng.integers(0, 3 + (shift > 0), size=n_rows)],
-            "cat_two": levels[rng.integers(0, 2, size=n_rows)],
-            "cat_bool": rng.random(size=n_rows) > 0.5 + shift / 2,
-            "cat_int": rng.integers(0, 12, size=n_rows),
-        }
-    )
-
-
-def preset(evidently, reference, current, kinds):
-    definition = evidently.DataDefinition(
-        numerical_columns=[n for n, kind in kinds.items() if kind is Kind.NUMERIC],
-        categorical_columns=[n for n, kind in kinds.items() if kind is Kind.CATEGORICAL],
-    )
-    sides = [
-        evidently.Dataset.from_pandas(side, data_definition=definition)
-        for side in (current, reference)
-    ]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        run = evidently.Report([evidently.DataDriftPreset()], include_tests=True).run(*sides)
-        result = run.dict()
-    [whole, *columns], [_, *tests] = result["metrics"], result["tests"]
-    values = {m["config"]["column"]: (m["value"], m["config"]["threshold"]) for m in columns}
-    flags = {t["metric_config"]["params"]["column"]: t["status"].value == "FAIL" for t in tests}
-    return values, flags, whole["value"]["share"]
 
 
 @pytest.mark.parametrize("kind", Kind)
