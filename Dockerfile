@@ -16,6 +16,7 @@ COPY retrain retrain
 COPY dashboards dashboards
 COPY grafana grafana
 COPY prometheus prometheus
+COPY docs/runbooks docs/runbooks
 RUN /opt/leeway/bin/pip install --no-deps --no-build-isolation .
 
 FROM python:3.11.13-slim-bookworm

@@ -24,6 +24,7 @@ from leeway.guard import ApiKeyGuard, BodyLimit
 from leeway.lane import IngestLane
 from leeway.machine_doors import add_machine_doors, database_metrics
 from leeway.policies import retrained, watched
+from leeway.shipped_files import shipped
 from leeway.sources import collector_of, predictor_of
 from leeway.storage import open_log, open_state
 from leeway.supervisor import Supervisor
@@ -265,7 +266,11 @@ def _mount_doors(
     app.include_router(retrain.api.routes(retrain_services))
     policies = {name: one.verdict.performance for name, one in watcher.watched.items()}
     app.include_router(
-        pages.routes(pages.PageServices(history, deployment.registry, runs, policies))
+        pages.routes(
+            pages.PageServices(
+                history, deployment.registry, runs, policies, shipped("docs/runbooks")
+            )
+        )
     )
 
 

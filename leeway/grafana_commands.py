@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from monitor.errors import ConfigError
+from leeway.shipped_files import shipped
 
 commands = typer.Typer(help="Dashboards and rules.", no_args_is_help=True)
 
@@ -32,21 +32,6 @@ def export(
         for board in boards:
             point_at(url.rstrip("/"), board)
     typer.echo(f"{len(boards)} dashboards and the rules are in {folder}; see docs/grafana.md")
-
-
-def shipped(part: str) -> Path:
-    """Return the folder of files that ship: inside the package, or of the checkout it is run from.
-
-    Raises
-    ------
-    ConfigError
-        If neither is there.
-    """
-    package = Path(__file__).parent
-    for folder in (package / "shipped" / part, package.parent / part):
-        if folder.is_dir():
-            return folder
-    raise ConfigError("installation", part, "its files are missing; install leeway-ml again")
 
 
 def point_at(url: str, board: Path) -> None:

@@ -1,7 +1,8 @@
-"""HTTP doors of the pages: all models, one model, one window."""
+"""HTTP doors of the pages: all models, one model, one window; what to do about an alert."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -10,6 +11,7 @@ from fastapi.responses import HTMLResponse
 from dashboards.pages.overview import MOST_WINDOWS, overview, spoken_of
 from dashboards.pages.page import page
 from dashboards.pages.record import Record, decides
+from dashboards.pages.runbook import runbook
 from dashboards.pages.sentence import excess
 from dashboards.pages.undo import undo
 from monitor.adapters.history import History
@@ -39,12 +41,15 @@ class PageServices:
         Retrain runs.
     policies : mapping of str to PerformancePolicy
         The metric that decides, by model.
+    runbooks : Path
+        Folder of the runbooks.
     """
 
     history: History
     registry: SqlRegistry
     runs: SqlRuns
     policies: Mapping[str, PerformancePolicy]
+    runbooks: Path
 
 
 def routes(services: PageServices) -> APIRouter:
@@ -83,6 +88,14 @@ def routes(services: PageServices) -> APIRouter:
             before=windows[index - 1] if index else None,
             after=windows[index + 1] if index + 1 < len(windows) else None,
         )
+
+    @router.get("/runbooks")
+    def list_runbooks() -> HTMLResponse:
+        return page("runbook.html", alert=None, text=runbook(services.runbooks, "README"))
+
+    @router.get("/runbooks/{alert}")
+    def show_runbook(alert: str) -> HTMLResponse:
+        return page("runbook.html", alert=alert, text=runbook(services.runbooks, alert))
 
     return router
 

@@ -43,6 +43,7 @@ with warnings.catch_warnings():
     from fastapi.testclient import TestClient
 
 MONDAY = datetime(2013, 1, 7, tzinfo=UTC)
+RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 WEEK = timedelta(days=7)
 REFERENCE = {"roc_auc": Estimate(0.703, 0.004, 4000)}
 COLUMNS = ("temp", "dewp", "humid", "wind", "hour", "carrier")
@@ -109,7 +110,7 @@ class Deployed:
         policies = {one["model"]: PerformancePolicy("roc_auc") for one in history.models()}
         app = FastAPI()
         problems.install(app)
-        app.include_router(routes(PageServices(history, self.registry, self.runs, policies)))
+        app.include_router(routes(PageServices(history, self.registry, self.runs, policies, RUNBOOKS)))
         return app
 
     def show(self, path: str) -> Response:

@@ -27,7 +27,13 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 FLIGHTS = "flights_late"
-PATHS = ("/", "/models/flights_late", "/models/flights_late/windows/2013-05-13T00:00:00Z")
+PATHS = (
+    "/",
+    "/models/flights_late",
+    "/models/flights_late/windows/2013-05-13T00:00:00Z",
+    "/runbooks",
+    "/runbooks/LeewayDrift",
+)
 
 
 @pytest.fixture(scope="module")

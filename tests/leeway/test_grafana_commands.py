@@ -52,7 +52,7 @@ def test_the_wheel_has_the_dashboards_and_the_rules_but_not_what_draws_them(tmp_
     assert built.returncode == 0, built.stderr
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for part in ("grafana", "prometheus"):
+    for part in ("grafana", "prometheus", "docs/runbooks"):
         for name in files_in(ROOT / part):
             assert f"leeway/shipped/{part}/{name}" in names
     assert "dashboards/pages/routes.py" in names

@@ -44,7 +44,7 @@ def test_a_breach_reaches_people_and_its_end_does(live, prometheus, webhook, eve
     assert first["title"] == "late: performance has fallen"
     assert "roc_auc 0." in first["text"]
     assert "http://127.0.0.1:8000/models/late" in first["text"]
-    assert "docs/runbooks/LeewayPerformanceFallen.md" in first["text"]
+    assert "http://127.0.0.1:8000/runbooks/LeewayPerformanceFallen" in first["text"]
     live(2)
     eventually(
         lambda: any(one["title"].startswith("Over: late: performance") for one in told(webhook)),
