@@ -131,6 +131,7 @@ class Deployment:
             champion=self.champion,
             channels=[one.channel for one in watcher.world.notifiers],
             url=watcher.world.url,
+            series_budget=self.config.series_per_model,
         )
 
     def retrain_world(self) -> RetrainWorld:

@@ -27,9 +27,6 @@ from monitor.ports import Champion, Clock
 from monitor.verdict import VerdictPolicy
 from monitor.window import count_due
 
-SERIES_BUDGET = 200
-"""Series a model may have; the columns that moved most are exported, the rest are in the API."""
-
 FIXED_SERIES = 43
 """Series of a model besides those of its columns and its performance."""
 
@@ -61,6 +58,8 @@ class Exported:
         Where messages go.
     url : str
         Where people reach Leeway's pages.
+    series_budget : int
+        Series a model may have: the columns that moved most are exported.
     """
 
     engine: Engine
@@ -72,6 +71,7 @@ class Exported:
     champion: Callable[[str], Champion]
     channels: Sequence[str]
     url: str
+    series_budget: int
 
 
 class MonitorCollector(Collector):
@@ -137,7 +137,7 @@ class MonitorCollector(Collector):
         known = self._samples.get(newest.model)
         if known is None or known[0] != state:
             made = Families(GAUGES)
-            room = SERIES_BUDGET - FIXED_SERIES
+            room = self._exported.series_budget - FIXED_SERIES
             room -= add_performance(made, newest.model, served, newest.window, newest.labelled)
             add_columns(made, newest.model, served, newest.window, room)
             known = self._samples[newest.model] = (state, made.samples())

@@ -110,7 +110,9 @@ class Deployed:
         policies = {one["model"]: PerformancePolicy("roc_auc") for one in history.models()}
         app = FastAPI()
         problems.install(app)
-        app.include_router(routes(PageServices(history, self.registry, self.runs, policies, RUNBOOKS)))
+        app.include_router(
+            routes(PageServices(history, self.registry, self.runs, policies, RUNBOOKS))
+        )
         return app
 
     def show(self, path: str) -> Response:

@@ -15,8 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from leeway.app import api, ensure_first_versions, opened
-from leeway.config import Environment
-from monitor.adapters.prometheus_exporter import SERIES_BUDGET
+from leeway.config import Config, Environment
 from monitor.checks.score import Status
 
 with warnings.catch_warnings():
@@ -115,7 +114,9 @@ def test_the_numbers_of_the_statuses_are_the_exported_ones():
 
 
 def test_the_budget_of_series_is_the_real_one():
-    assert f"a budget of {SERIES_BUDGET} series" in " ".join(DOCUMENT.split())
+    assert f"a budget of {Config.model_fields['series_per_model'].default} series" in " ".join(
+        DOCUMENT.split()
+    )
 
 
 @pytest.mark.parametrize("label", ["check", "kind", "outcome"])

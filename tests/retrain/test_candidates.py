@@ -3,7 +3,6 @@
 import json
 from dataclasses import asdict, replace
 from datetime import timedelta
-from time import perf_counter
 
 import numpy as np
 import pyarrow as pa
@@ -63,11 +62,6 @@ def recipe_named(name, task=Task.BINARY):
 
 def fitted(recipe, dataset, task=Task.BINARY):
     return fit(recipe, dataset, SCHEMAS[task], window=WINDOW, seed=0)
-
-
-def fastest(call):
-    timed = [(perf_counter(), call(), perf_counter()) for _ in range(15)]
-    return min(end - start for start, _, end in timed)
 
 
 @pytest.mark.parametrize(("task", "recipe"), EVERY)
@@ -181,10 +175,3 @@ def test_a_class_of_a_single_row_breaks_no_recipe(name):
     lonely = replace(dataset, target=target)
     model = fitted(recipe_named(name, Task.MULTICLASS), lonely, Task.MULTICLASS)
     assert len(predict(model, dataset.features, SCHEMAS[Task.MULTICLASS])) == 300
-
-
-def test_preparing_rows_does_not_dominate_a_prediction_of_boosted_trees():
-    dataset = rows(Task.BINARY, 1000)
-    model = fitted(recipe_named("hist_gradient_boosting"), dataset)
-    whole = fastest(lambda: predict(model, dataset.features, SCHEMAS[Task.BINARY]))
-    assert fastest(lambda: model["prepare"].transform(dataset.features)) < 0.7 * whole
