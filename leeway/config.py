@@ -214,6 +214,8 @@ class Config(Strict):
     """Object store of the log's files, as s3://bucket/prefix; by default the folder."""
     retention: RetentionConfig = RetentionConfig()
     """What of the prediction log is dropped."""
+    imports: tuple[str, ...] = ()
+    """Python modules to import: they register methods of your own with Evidently."""
     tick: Stretch = timedelta(seconds=10)
     """Time between looks at what is due."""
     max_body_bytes: int = Field(default=64 << 20, ge=1 << 16)

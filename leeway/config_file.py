@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Hashable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from leeway.config import Config, ModelConfig
+from leeway.config import Config, DriftConfig, ModelConfig
+from monitor.checks.methods import METHODS
 from monitor.checks.performance import METRICS
 from monitor.errors import ConfigError
 
@@ -38,6 +40,27 @@ def load_config(path: Path) -> Config:
         Naming the file, the path of the key and what was expected.
     """
     name = str(path)
+    document = _read(path)
+    try:
+        config = Config.model_validate(_with_environment(document, name, ""))
+    except ValidationError as error:
+        raise _config_error(name, error) from error
+    for module in config.imports:
+        _import(name, module)
+    for model, one in config.models.items():
+        _check_model(name, model, one)
+        if not config.imports:
+            _check_methods(name, model, one.drift)
+    here = path.resolve().parent
+    models = {
+        model: one.model_copy(update={"reference": here / one.reference})
+        for model, one in config.models.items()
+    }
+    return config.model_copy(update={"data": here / config.data, "models": models})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    name = str(path)
     try:
         document = yaml.load(path.read_text(encoding="utf-8"), Loader=_OnceLoader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
@@ -48,18 +71,7 @@ def load_config(path: Path) -> Config:
         raise ConfigError(name, "file", f"not valid YAML: {error}") from error
     if not isinstance(document, dict):
         raise ConfigError(name, "file", "expected keys: models, notify, data, tick, url")
-    try:
-        config = Config.model_validate(_with_environment(document, name, ""))
-    except ValidationError as error:
-        raise _config_error(name, error) from error
-    for model, one in config.models.items():
-        _check_model(name, model, one)
-    here = path.resolve().parent
-    models = {
-        model: one.model_copy(update={"reference": here / one.reference})
-        for model, one in config.models.items()
-    }
-    return config.model_copy(update={"data": here / config.data, "models": models})
+    return document
 
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -102,6 +114,23 @@ def _key_path(error: ErrorDetails) -> str:
     types = ("literal[", "dict[", "[key]")
     keys = [str(part) for part in error["loc"] if not str(part).startswith(types)]
     return ".".join(keys) or "file"
+
+
+def _import(file: str, module: str) -> None:
+    try:
+        import_module(module)
+    except Exception as error:
+        reason = f"{module} cannot be imported: {error}; is its folder in PYTHONPATH?"
+        raise ConfigError(file, "imports", reason) from error
+
+
+def _check_methods(file: str, name: str, drift: DriftConfig) -> None:
+    methods = {} if drift.methods == "evidently" else drift.methods
+    for column, method in methods.items():
+        if method not in METHODS:
+            path = f"models.{name}.drift.methods.{column}"
+            known = f"Evidently has no method {method}; it has {', '.join(METHODS)}"
+            raise ConfigError(file, path, f"{known}; a module of `imports` may register others")
 
 
 def _check_model(file: str, name: str, model: ModelConfig) -> None:

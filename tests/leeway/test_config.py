@@ -270,6 +270,19 @@ def test_what_was_found_is_shown(refused):
     assert refused(model("task: ranking"))[1].endswith("(found 'ranking')")
 
 
+def test_an_unknown_method_is_refused_with_those_there_are(refused):
+    path, message = refused(model("drift: {methods: {x: spi}}"))
+    assert path == "models.late.drift.methods.x"
+    assert "no method spi; it has ks, t_test," in message
+    assert "`imports`" in message
+
+
+def test_a_module_that_cannot_be_imported_is_refused_with_the_reason(refused):
+    path, message = refused(SMALLEST + "imports: [no_such_module]\n")
+    assert path == "imports"
+    assert "No module named 'no_such_module'; is its folder in PYTHONPATH?" in message
+
+
 def test_an_unknown_metric_is_refused_with_those_there_are(refused):
     path, expected = refused(model("performance: {metric: auc}"))
     assert path == "models.late.performance.metric"

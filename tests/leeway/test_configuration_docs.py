@@ -1,6 +1,9 @@
 """docs/configuration.md says of every setting what the code does."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -113,3 +116,35 @@ def test_every_method_is_named_for_the_columns_it_takes(name):
     assert listed
     mine = re.findall(r"`(\w+)`", listed[name] + listed["both"])
     assert set(mine) == {key for key, one in METHODS.items() if Kind(name) in one.kinds}
+
+
+def test_a_method_of_ones_own_is_registered_by_an_import(tmp_path):
+    (module,) = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+    (tmp_path / "my_methods.py").write_text(module)
+    (tmp_path / "leeway.yaml").write_text(
+        "imports: [my_methods]\n"
+        "models: {m: {reference: r.parquet, columns: {target: y}, drift: {methods: {x: median_shift}}}}"
+    )
+    code = """if True:
+        from pathlib import Path
+        import numpy as np
+        from leeway.config_file import load_config
+        from monitor.checks.evidently import evidently_score
+        from monitor.schema import Kind
+        config = load_config(Path("leeway.yaml"))
+        method = config.models["m"].drift.methods["x"]
+        values = np.arange(9.0)
+        score = evidently_score(
+            reference=values, current=values + 1, kind=Kind.NUMERIC, method=method
+        )
+        print(round(score.value, 3), score.threshold, score.breach_when)
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "0.365 0.2 above\n", done.stderr
