@@ -32,7 +32,7 @@ from monitor.adapters.clocks import FileClock, SystemClock
 from monitor.adapters.cursors import SqlCursors
 from monitor.adapters.history import History
 from monitor.adapters.locks import leader
-from monitor.adapters.notifiers import notifiers
+from monitor.adapters.notifiers import Webhook, notifiers, webhook_channel
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.adapters.prometheus_exporter import Exported
 from monitor.adapters.sql_store import SqlStore
@@ -47,6 +47,7 @@ from monitor.scheduler import Watcher, scheduler
 from monitor.schema import Schema
 from monitor.services import MonitorServices
 from retrain.adapters.labelled_rows import LabelledRows, labelled_reference, read_table
+from retrain.adapters.news import News
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.run import World as RetrainWorld
@@ -108,6 +109,7 @@ class Deployment:
             url=self.config.url.rstrip("/"),
             monotonic=time.monotonic,
             repeat=notify.repeat,
+            hooks=[Webhook(one, number) for number, one in enumerate(notify.promoted)],
         )
         models = self.config.models.items()
         return Watcher({n: watched(n, one, self.schema(n)) for n, one in models}, world)
@@ -129,7 +131,7 @@ class Deployment:
             policies={name: one.verdict for name, one in watcher.watched.items()},
             versions=self.registry.champions,
             champion=self.champion,
-            channels=[one.channel for one in watcher.world.notifiers],
+            channels=[o.channel for o in (*watcher.world.notifiers, *watcher.world.hooks)],
             url=watcher.world.url,
             series_budget=self.config.series_per_model,
         )
@@ -163,7 +165,8 @@ def opened(config_file: Path, environment: Environment) -> Iterator[Deployment]:
         engine = stack.enter_context(open_state(config))
         log = open_log(config, engine, clock)
         stack.callback(log.close)
-        registry = SqlRegistry(engine, config.data / "models")
+        hooks = [webhook_channel(number) for number in range(len(config.notify.promoted))]
+        registry = SqlRegistry(engine, config.data / "models", News(hooks, config.url))
         yield Deployment(config_file.resolve(), config, engine, log, registry, clock)
 
 

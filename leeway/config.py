@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -188,6 +188,8 @@ class NotifyConfig(Strict):
     """Apprise addresses; keep secrets in the environment: ${LEEWAY_SLACK_URL}."""
     repeat: Stretch = timedelta(days=1)
     """How long an alert that goes on is not told again."""
+    promoted: tuple[Annotated[str, Field(pattern="^https?://")], ...] = ()
+    """Webhooks that are told when another version becomes the champion."""
 
 
 class RetentionConfig(Strict):

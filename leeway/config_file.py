@@ -104,8 +104,9 @@ def _config_error(file: str, error: ValidationError) -> ConfigError:
         return ConfigError(file, path, "this key is required")
     found = first.get("input")
     is_value = isinstance(found, str | int | float | bool)
-    # An address of a database holds a password.
-    shown = f" (found {found!r})" if is_value and path != "database" else ""
+    # An address of a database, or of a webhook, may hold a password.
+    is_secret = path == "database" or path.startswith("notify.promoted")
+    shown = f" (found {found!r})" if is_value and not is_secret else ""
     return ConfigError(file, path, f"{first['msg'].removeprefix('Value error, ')}{shown}")
 
 

@@ -73,13 +73,15 @@ class World:
     log, store, references, clock
         The ports of `monitor.ports`.
     notifiers : sequence of Notifier
-        Where messages go.
+        Where messages about alerts go.
     url : str
         Address of Leeway's own pages.
     monotonic : callable
         A stopwatch in seconds.
     repeat : timedelta
         How long an alert that goes on is not told again.
+    hooks : sequence of Notifier
+        Where the news that a version was promoted or rolled back goes.
     """
 
     log: Log
@@ -90,6 +92,7 @@ class World:
     url: str
     monotonic: Callable[[], float]
     repeat: timedelta = timedelta(days=1)
+    hooks: Sequence[Notifier] = ()
 
 
 def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> Judged | None:
@@ -259,7 +262,7 @@ def watch(watched: Watched, world: World) -> list[Judged]:
 
 def deliver(world: World) -> int:
     """Send what is in the outbox and due; returns the number of messages taken."""
-    by_channel = {notifier.channel: notifier for notifier in world.notifiers}
+    by_channel = {one.channel: one for one in (*world.notifiers, *world.hooks)}
     n_taken, refusing = 0, set[str]()
     for delivery in world.store.undelivered(world.clock.now()):
         if delivery.channel in refusing:

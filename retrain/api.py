@@ -155,11 +155,10 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
 
     @router.get("/versions/{version}/model")
     def model_file(model: str, version: int) -> FileResponse:
-        """The skops file of a version; its bundle's SHA-256 is in the header X-Bundle-SHA256."""
-        path, digest = registry.model_file(model, version)
-        return FileResponse(
-            path, filename=f"{model}-{version}.skops", headers={"X-Bundle-SHA256": digest}
-        )
+        """The skops file of a version, with its SHA-256 and its bundle's in headers."""
+        file = registry.model_file(model, version)
+        headers = {"X-Model-SHA256": file.sha256, "X-Bundle-SHA256": file.bundle_sha256}
+        return FileResponse(file.path, filename=f"{model}-{version}.skops", headers=headers)
 
     @router.post("/versions/{version}/promote")
     def promote(model: str, version: int, body: Why | None = None) -> Document:

@@ -1,4 +1,4 @@
-"""Ways to reach people: the log, and any address Apprise knows."""
+"""Ways to reach people: the log, and any address Apprise knows; and machines: webhooks."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,9 @@ from monitor.errors import ConfigError, LeewayError
 from monitor.ports import Notifier
 
 _log = structlog.get_logger("leeway.alerts")
+
+WEBHOOK_SECONDS = 10.0
+"""How long a webhook may take to answer; while one is waited for nothing is judged."""
 
 
 class LogNotifier:
@@ -43,6 +46,45 @@ class AppriseNotifier:
         """Send the message; raises LeewayError when it was not taken."""
         if not self._apprise.notify(title=title, body=body):
             raise LeewayError(f"channel {self.channel} did not take the message")
+
+
+class Webhook:
+    """Posts JSON to one address, for a machine that acts on it.
+
+    Parameters
+    ----------
+    address : str
+        The URL; it may hold a name and a password, and is never shown.
+    number : int
+        Its place in ``notify.promoted``.
+    """
+
+    def __init__(self, address: str, number: int) -> None:
+        import httpx  # noqa: PLC0415 - unused without an address
+
+        self._client = httpx.Client(timeout=WEBHOOK_SECONDS)
+        self._address = address
+        self.channel = webhook_channel(number)
+
+    def notify(self, title: str, body: str) -> None:  # noqa: ARG002 - the body says everything
+        """Post the body; raises LeewayError when it was not taken."""
+        import httpx  # noqa: PLC0415 - as above
+
+        headers = {"Content-Type": "application/json"}
+        try:
+            answer = self._client.post(self._address, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            # Its text may hold the address.
+            raise LeewayError(
+                f"channel {self.channel} did not answer: {type(error).__name__}"
+            ) from error
+        if not answer.is_success:
+            raise LeewayError(f"channel {self.channel} answered {answer.status_code}")
+
+
+def webhook_channel(number: int) -> str:
+    """Return the name of the channel to the address at a place in ``notify.promoted``."""
+    return f"promoted-{number}"
 
 
 def notifiers(addresses: Sequence[str]) -> list[Notifier]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, exists, func, select, update
+from sqlalchemy import Connection, Engine, RowMapping, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from monitor.adapters import tables as t
@@ -112,11 +112,12 @@ class SqlStore:
     def undelivered(self, now: datetime) -> Sequence[Delivery]:
         """Return the messages whose next attempt is due.
 
-        What is told of an alert keeps its order: that it is over waits for that it began.
+        What is told of an alert keeps its order: that it is over waits for that it began. So does
+        the news of a model: who serves it elsewhere must end with the version that was last named.
         """
         o, before = t.outbox.c, t.outbox.alias("before")
         waits = exists().where(
-            before.c.alert_id == o.alert_id,
+            or_(before.c.alert_id == o.alert_id, before.c.model == o.model),
             before.c.channel == o.channel,
             before.c.id < o.id,
             before.c.delivered_at.is_(None),

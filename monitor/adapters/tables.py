@@ -113,7 +113,9 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("alert_id", ForeignKey("alerts.id"), nullable=False),
+    # An alert's message; without one it is news of a model.
+    Column("alert_id", ForeignKey("alerts.id")),
+    Column("model", String),
     Column("change", String, nullable=False),
     Column("channel", String, nullable=False),
     Column("title", Text, nullable=False),

@@ -75,6 +75,12 @@ def load_reference(folder: Path, digest: str) -> Reference:
     return open_reference(record["reference"], folder)
 
 
+def model_digest(folder: Path, digest: str) -> str | None:
+    """Return the SHA-256 of a bundle's model file; None for a model that is only watched."""
+    found: str | None = _checked_record(folder, digest)["files"].get(MODEL_FILE)
+    return found
+
+
 def load_model(path: Path) -> Any:
     """Read a model file; only types of `TRUSTED_TYPES` and skops' own are let in."""
     import skops.io  # noqa: PLC0415 - loads scikit-learn, which a watch alone never needs

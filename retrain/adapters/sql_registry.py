@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -10,16 +10,32 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, func, insert, select, update
 
-from monitor.adapters.database import exclusive, reading
+from monitor.adapters.database import exclusive, insert_row, reading
 from monitor.errors import NotFoundError, NotPossibleError
 from monitor.ports import Champion
 from monitor.reference import Reference
 from retrain.adapters import tables as t
-from retrain.adapters.bundle_files import MODEL_FILE, load_bundle, load_reference, save_bundle
+from retrain.adapters.bundle_files import (
+    MODEL_FILE,
+    load_bundle,
+    load_reference,
+    model_digest,
+    save_bundle,
+)
+from retrain.adapters.news import NOBODY, Move, News
 from retrain.bundle import Bundle
 from retrain.ports import Version
 
 CHAMPION, PREVIOUS = "champion", "previous"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file, its SHA-256, and that of its bundle's record."""
+
+    path: Path
+    sha256: str
+    bundle_sha256: str
 
 
 class SqlRegistry:
@@ -31,11 +47,14 @@ class SqlRegistry:
         A database whose migrations have been run.
     folder : Path
         Where bundles are kept.
+    news : News
+        Who is told of a move.
     """
 
-    def __init__(self, engine: Engine, folder: Path) -> None:
+    def __init__(self, engine: Engine, folder: Path, news: News = NOBODY) -> None:
         self._engine = engine
         self._folder = folder
+        self._news = news
         self._reference = lru_cache(maxsize=64)(self._load_reference)
 
     def register(self, bundle: Bundle, at: datetime) -> int:
@@ -72,7 +91,7 @@ class SqlRegistry:
             champion = _alias(connection, model, CHAMPION)
             if champion == version:
                 raise NotPossibleError(f"version {version} of {model!r} is the champion already")
-            _move(connection, model, version, kind="promote", why=why, at=at)
+            self._move(connection, model, version, Move("promote", why, at))
 
     def roll_back(self, model: str, at: datetime, why: str, version: int | None = None) -> int:
         """Make a former version (by default the predecessor) champion again; return it."""
@@ -85,7 +104,7 @@ class SqlRegistry:
             if target is None or target == champion:
                 raise NotPossibleError(f"{model!r} has no version to go back to")
             self._row(connection, model, target)
-            _move(connection, model, target, kind="roll_back", why=why, at=at)
+            self._move(connection, model, target, Move("roll_back", why, at))
             # The next one goes further back: never again to what has just been rolled back.
             _set_alias(connection, model, PREVIOUS, _replaced_by(connection, model, target))
         return target
@@ -110,13 +129,15 @@ class SqlRegistry:
             row = self._row(connection, model, version)
         return load_bundle(self._folder / row["folder"], row["sha256"])
 
-    def model_file(self, model: str, version: int) -> tuple[Path, str]:
-        """Return the model file of a version with the SHA-256 of its record."""
+    def model_file(self, model: str, version: int) -> ModelFile:
+        """Return the model file of a version; BundleRefusedError when its record was altered."""
         with reading(self._engine) as connection:
             row = self._row(connection, model, version)
-        if not row["has_model"]:
+        folder = self._folder / row["folder"]
+        digest = model_digest(folder, row["sha256"])
+        if digest is None:
             raise NotFoundError("model file of version", str(version))
-        return self._folder / row["folder"] / MODEL_FILE, row["sha256"]
+        return ModelFile(folder / MODEL_FILE, digest, row["sha256"])
 
     def versions(self, model: str) -> Sequence[Version]:
         """Return every version, oldest first."""
@@ -153,6 +174,19 @@ class SqlRegistry:
     def _load_reference(self, folder: str, digest: str) -> Reference:
         return load_reference(self._folder / folder, digest)
 
+    def _move(self, connection: Connection, model: str, version: int, move: Move) -> None:
+        """Move the aliases, record the move, and write what others are told of it."""
+        previous = _alias(connection, model, CHAMPION)
+        _set_alias(connection, model, CHAMPION, version)
+        if previous is not None:
+            _set_alias(connection, model, PREVIOUS, previous)
+        moved = {"model": model, "version": version, "previous": previous}
+        number = insert_row(connection, t.moves, **moved, **vars(move))
+        if self._news.channels:
+            row = self._row(connection, model, version)
+            sha256 = model_digest(self._folder / row["folder"], row["sha256"])
+            self._news.write(connection, {"id": number, **moved, "sha256": sha256}, move)
+
     def _row(self, connection: Connection, model: str, version: int) -> dict[str, Any]:
         c = t.versions.c
         query = select(t.versions).where(c.model == model, c.number == version)
@@ -166,16 +200,6 @@ def _alias(connection: Connection, model: str, alias: str) -> int | None:
     c = t.aliases.c
     query = select(c.version).where(c.model == model, c.alias == alias)
     return connection.execute(query).scalar()
-
-
-def _move(connection: Connection, model: str, version: int, **record: Any) -> None:
-    """Move the aliases, and record the move: its kind, why and when."""
-    champion = _alias(connection, model, CHAMPION)
-    _set_alias(connection, model, CHAMPION, version)
-    if champion is not None:
-        _set_alias(connection, model, PREVIOUS, champion)
-    values = {"model": model, "version": version, "previous": champion, **record}
-    connection.execute(insert(t.moves).values(values))
 
 
 def _replaced_by(connection: Connection, model: str, version: int) -> int | None:

@@ -95,6 +95,7 @@ def test_the_example_uses_every_setting():
 
 def test_the_example_is_accepted(tmp_path, monkeypatch):
     monkeypatch.setenv("LEEWAY_WEBHOOK", "json://127.0.0.1/hook")
+    monkeypatch.setenv("DEPLOY_WEBHOOK", "https://127.0.0.1/deploy")
     monkeypatch.setenv("LEEWAY_DATABASE_URL", "postgresql://leeway@db/leeway")
     monkeypatch.setenv("FLIGHTS_DB", "sqlite:///flights.db")
     monkeypatch.setenv("SHOP_TOKEN", "secret")

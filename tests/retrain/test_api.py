@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 
 import pyarrow as pa
 import pytest
@@ -173,14 +174,16 @@ def test_what_cannot_be_moved_is_a_conflict_and_what_is_not_there_a_404(http):
     assert (answer.status_code, answer.json()["field"]) == (422, "body.wy")
 
 
-def test_a_model_file_comes_with_the_digest_of_its_record(http, app):
+def test_a_model_file_comes_with_its_digest_and_that_of_its_record(http, app):
     answer = http.get(f"{PATH}/versions/1/model")
-    path, digest = app.deployment.registry.model_file("late", 1)
-    assert (answer.content, answer.headers["X-Bundle-SHA256"]) == (path.read_bytes(), digest)
+    file = app.deployment.registry.model_file("late", 1)
+    assert answer.content == file.path.read_bytes()
+    assert answer.headers["X-Model-SHA256"] == sha256(answer.content).hexdigest()
+    assert answer.headers["X-Bundle-SHA256"] == file.bundle_sha256
 
 
 def test_an_altered_champion_is_a_problem_of_the_server_and_not_an_answer(http, app, rows):
-    path, _ = app.deployment.registry.model_file("late", 1)
+    path = app.deployment.registry.model_file("late", 1).path
     path.write_bytes(b"altered")
     answer = http.post(f"{PATH}/predict", json=rows)
     assert answer.status_code == 500

@@ -70,7 +70,7 @@ def test_a_champion_is_loaded_once_and_kept(two):
 
 def test_a_champion_with_an_altered_file_is_refused_and_a_rollback_serves_again(two, app):
     two.promote("late", 2, app.clock.now(), "better")
-    path, _ = two.model_file("late", 2)
+    path = two.model_file("late", 2).path
     path.write_bytes(b"altered")
     serving = Serving(two)
     with pytest.raises(BundleRefusedError, match="not the file that was registered"):

@@ -140,7 +140,7 @@ def test_versions_registered_at_once_get_numbers_of_their_own(registry, bundle, 
 
 
 def test_an_altered_bundle_is_refused(registry):
-    path, _digest = registry.model_file("late", 1)
+    path = registry.model_file("late", 1).path
     path.write_bytes(path.read_bytes() + b"more")
     with pytest.raises(BundleRefusedError, match=r"model\.skops"):
         registry.load("late", 1)
