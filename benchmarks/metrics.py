@@ -20,14 +20,14 @@ import httpx
 import numpy as np
 import pandas as pd
 
-from leeway.app import Deployment, ensure_first_versions, opened
 from leeway.config import Environment
 from leeway.demo.run import free_port
+from leeway.deployment import Deployment, ensure_first_versions, opened
 from monitor.alert import Judged
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.decision import Action, Decision, Reason
 from monitor.diagnosis import Diagnosis, DiagnosisKind
-from monitor.ports import CycleRecord
+from monitor.record import CycleRecord
 from monitor.verdict import Verdict
 from monitor.window import Counts, Window
 

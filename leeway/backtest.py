@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from leeway.app import Deployment, ensure_first_versions, opened
 from leeway.config import Config, Environment
 from leeway.config_file import load_config
+from leeway.deployment import Deployment, ensure_first_versions, opened
 from leeway.past import Past, cut
 from leeway.policies import watched
 from leeway.replay import Replay
@@ -168,7 +168,7 @@ def _write_config(
     model["reference"] = str(config.models[asked.model].reference)
     model.pop("source", None)
     if when is not None:
-        model.setdefault("retrain", {})["when"] = list(when)
+        model.setdefault("retrain", {}).update({"when": list(when), "probation": {"rows": 0}})
     home.mkdir(exist_ok=True)
     document = {"models": {asked.model: model}, "data": "data"}
     (home / "leeway.yaml").write_text(yaml.safe_dump(document))
@@ -192,7 +192,7 @@ def outcome(name: str, deployment: Deployment, model: str, metric: str) -> Docum
         "alerts": len(history.alerts(model)),
         "fits": outcomes.count("promoted") + outcomes.count("refused"),
         "promotions": outcomes.count("promoted"),
-        "rollbacks": 0,  # nothing rolls back by itself
+        "rollbacks": deployment.registry.n_rollbacks(model),
     }
     bigger = METRICS[metric].bigger_is_better
     return policy_facts(name, windows, costs, bigger_is_better=bigger)

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from leeway.config_values import Duration, Stretch, Strict
 from leeway.source_config import LogSourceConfig, SourceConfig
 from monitor.decision import Trigger
+from monitor.probation import MAX_MARGIN
 from monitor.schema import Roles, Task
 from monitor.window import MONDAY
 
@@ -127,6 +128,17 @@ class LabelsConfig(Strict):
     """Share of labelled rows from which performance is final."""
 
 
+class ProbationConfig(Strict):
+    """How a promoted version is watched beside its predecessor."""
+
+    rows: int = Field(default=5_000, ge=0)
+    """Labelled rows after which it has passed; 0: no probation."""
+    windows: int = Field(default=8, ge=1)
+    """Labelled windows after which it has passed."""
+    margin: float = Field(default=0.0, ge=0, le=MAX_MARGIN)
+    """Harm that is put up with, in the unit of the loss."""
+
+
 class RetrainConfig(Strict):
     """When and how a new version is made."""
 
@@ -146,6 +158,8 @@ class RetrainConfig(Strict):
     """Gain a challenger must surely have, in the metric's unit."""
     seed: int = 0
     """Seed of every random choice."""
+    probation: ProbationConfig = ProbationConfig()
+    """How a promoted version is watched beside its predecessor."""
 
 
 class ModelConfig(Strict):

@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from leeway.app import Deployment, ensure_first_versions, opened
 from leeway.config import Environment
+from leeway.deployment import Deployment, ensure_first_versions, opened
 from monitor.adapters.history import Document, History
 from monitor.checks.score import Status
 from monitor.errors import NotFoundError

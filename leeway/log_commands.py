@@ -11,7 +11,7 @@ import typer
 from monitor.errors import NotFoundError
 
 if TYPE_CHECKING:  # opening a deployment imports all there is: only when a command runs
-    from leeway.app import Deployment
+    from leeway.deployment import Deployment
 
 log = typer.Typer(help="The prediction log.", no_args_is_help=True)
 
@@ -24,8 +24,8 @@ DEFAULT_CONFIG = Path("leeway.yaml")
 
 @contextmanager
 def _opened(config: Path) -> Iterator["Deployment"]:
-    from leeway.app import opened  # noqa: PLC0415
     from leeway.config import Environment  # noqa: PLC0415
+    from leeway.deployment import opened  # noqa: PLC0415
 
     with opened(config, Environment()) as deployment:
         yield deployment

@@ -7,6 +7,7 @@ from monitor.checks.quality import QualityPolicy
 from monitor.cycle import Watched
 from monitor.decision import RetrainPolicy
 from monitor.errors import ConfigError
+from monitor.probation import ProbationPolicy
 from monitor.schema import Kind, Schema
 from monitor.verdict import PerformancePolicy, VerdictPolicy
 from monitor.window import LabelPolicy, WindowPolicy
@@ -40,6 +41,7 @@ def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:
             cooldown=model.retrain.cooldown,
             min_labels=model.retrain.min_labels,
         ),
+        probation=ProbationPolicy(**model.retrain.probation.model_dump()),
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leeway.app import Deployment
+from leeway.deployment import Deployment
 from leeway.past import Past, Step
 from leeway.policies import retrained
 from monitor import intake
@@ -53,6 +53,7 @@ class Replay:
         self._world = deployment.retrain_world()
         self._runs = SqlRuns(deployment.engine)
         self._serving = Serving(deployment.registry)
+        self._shadowing = deployment.shadowing()
         self._schema = deployment.schema(model)
         self._retrained = retrained(model, deployment.config.models[model], self._schema)
 
@@ -91,6 +92,8 @@ class Replay:
         predict = self._serving.champion(self._model).predict if self._is_served() else None
         batches = intake.predictions(body, self._schema, request, predict=predict)
         self._deployment.log.append(batches).result()
+        for shadow in self._shadowing.shadow(batches[:1]):
+            shadow.result()
         ids = batches[0].rows.column(PREDICTION_ID)
         labels = pa.table({ID_FIELD: ids, intake.LABEL_FIELD: step.rows.column(target)})
         return labels.filter(pc.is_valid(labels.column(intake.LABEL_FIELD)))

@@ -10,8 +10,9 @@ import structlog
 import uvicorn
 from rich.console import Console
 
-from leeway.app import api, ensure_first_versions, opened
+from leeway.app import api
 from leeway.config import Environment
+from leeway.deployment import ensure_first_versions, opened
 from leeway.machine_doors import answering
 from leeway.worker_process import run_worker, worker_app
 from monitor.errors import ConfigError

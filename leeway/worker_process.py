@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
 from leeway import problems
-from leeway.app import Deployment
 from leeway.config import Environment
+from leeway.deployment import Deployment
 from leeway.guard import ApiKeyGuard
 from leeway.machine_doors import add_machine_doors
 from leeway.policies import retrained

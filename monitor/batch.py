@@ -30,6 +30,7 @@ class RowKind(StrEnum):
 
     PREDICTION = "prediction"
     LABEL = "label"
+    SHADOW = "shadow"  # what a version that does not serve predicts for the same rows
 
 
 class ChangeKind(StrEnum):

@@ -65,6 +65,8 @@ class World:
     predictor : callable
         Returns what predicts a model's rows that come without a prediction; None where the model
         is served elsewhere.
+    predicted : callable
+        Told what the predictor has predicted, once it is on disk.
     """
 
     log: Log
@@ -73,6 +75,7 @@ class World:
     cursors: Cursors
     clock: Clock
     predictor: Callable[[str], tuple[int, Predict] | None]
+    predicted: Callable[[Batch], object] = lambda _batch: None
 
 
 def collect(collected: Collected, world: World) -> Iterator[Sequence[Refusal]]:
@@ -138,6 +141,8 @@ def _take_in(
             begun = Position(position.n_requests, position.cursor, piece.cursor)
             world.cursors.intend(stream, piece.place, begun)
             world.log.append(batches).result()
+            if batches[0].kind is RowKind.PREDICTION:
+                world.predicted(batches[0])
     n_refused: Counter[str] = Counter()
     for refusal in refusals:
         n_refused[refusal.error.reason] += refusal.n_rows

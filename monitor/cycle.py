@@ -16,22 +16,16 @@ from monitor.checks.score import BreachWhen, Check, Score
 from monitor.checks.segments import segment_performance
 from monitor.columns import Columns, TableColumns
 from monitor.decision import ModelState, RetrainPolicy, decide
-from monitor.diagnosis import diagnose
+from monitor.diagnosis import DiagnosisKind, diagnose
 from monitor.duplicates import repeated_ratio
 from monitor.errors import LeewayError
 from monitor.message import Telling, messages
-from monitor.ports import (
-    Champion,
-    Clock,
-    CycleRecord,
-    Log,
-    Notifier,
-    References,
-    Standing,
-    Store,
-)
+from monitor.ports import Champion, Clock, Log, Notifier, References, Store
+from monitor.probation import ProbationPolicy
+from monitor.record import CycleRecord, Standing
 from monitor.reference import Reference
 from monitor.schema import Schema
+from monitor.trial import Tested, Tried, try_champion
 from monitor.verdict import (
     VerdictPolicy,
     judge,
@@ -56,12 +50,15 @@ class Watched:
         When a column counts as broken.
     retrain : RetrainPolicy
         When a breach opens a run.
+    probation : ProbationPolicy
+        How a new champion is watched.
     """
 
     name: str
     verdict: VerdictPolicy
     quality: QualityPolicy
     retrain: RetrainPolicy
+    probation: ProbationPolicy
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     verdict = judge(scores, counts, policy, target=schema.target, enough_rows=enough)
     diagnosis = diagnose(verdict)
     judged = Judged(window, revision, champion.version, verdict, diagnosis)
-    state = _state(watched, world, now)
+    state = _state(watched, world, Tested(window, diagnosis.kind is DiagnosisKind.INCIDENT, now))
     decision = decide(judged, state, watched.retrain, now)
     record = CycleRecord(
         model=watched.name,
@@ -133,6 +130,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
         at=now,
         duration_seconds=world.monotonic() - began,
         seen=seen,
+        judgement=state.judgement,
     )
     first = world.store.record(record, [notifier.channel for notifier in world.notifiers])
     return judged if first else None
@@ -193,13 +191,15 @@ def _performance(rows: pa.Table, champion: Champion, policy: VerdictPolicy) -> l
         ]
 
 
-def _state(watched: Watched, world: World, now: datetime) -> ModelState:
+def _state(watched: Watched, world: World, tested: Tested) -> ModelState:
     """Put together what the decision rests on besides the window."""
-    champion = world.references.at(watched.name, now)
-    since = champion.trained_until or datetime.min.replace(tzinfo=now.tzinfo)
+    champion = world.references.at(watched.name, tested.at)
+    since = champion.trained_until or datetime.min.replace(tzinfo=tested.at.tzinfo)
     mature = watched.verdict.labels.mature
     standing: Standing = world.store.standing(watched.name, since=since, mature=mature)
-    return ModelState(champion=champion.version, **vars(standing))
+    tried = Tried(watched.name, watched.probation, watched.verdict)
+    judgement = try_champion(tried, tested, champion, log=world.log, store=world.store)
+    return ModelState(champion=champion.version, judgement=judgement, **vars(standing))
 
 
 def _telling(world: World, state: ModelState, now: datetime) -> Telling:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from monitor.alert import Alert, Judged, Opening, alerts, describe, failure
 from monitor.checks.score import Check, Status
 from monitor.diagnosis import DiagnosisKind
+from monitor.probation import Judgement, TrialStatus
 
 DEFAULT_NEW_WINDOWS = 3
 """Labelled windows a run needs since the champion's: two decide, so at least one is new to learn
@@ -20,6 +21,7 @@ class Action(StrEnum):
     NONE = "none"
     HOLD = "hold"
     RETRAIN = "retrain"
+    ROLL_BACK = "roll_back"
 
 
 class Trigger(StrEnum):
@@ -39,6 +41,7 @@ class Reason(StrEnum):
     PERFORMANCE = "performance breach"
     DRIFT = "drift breach"
     SCHEDULE = "schedule"
+    PROBATION = "probation breach"
     CHECK_FAILED = "a check failed"
     DECIDED_BEFORE = "decided before"
     NOT_ASKED = "not a trigger"
@@ -88,6 +91,8 @@ class ModelState:
         Alerts that are open.
     incident_open, run_pending, paused : bool
         The feed is broken; a run is asked for or going on; a person has paused retraining.
+    judgement : Judgement or None
+        What is thought of a champion on probation.
     """
 
     champion: int
@@ -98,6 +103,7 @@ class ModelState:
     incident_open: bool = False
     run_pending: bool = False
     paused: bool = False
+    judgement: Judgement | None = None
 
 
 @dataclass(frozen=True)
@@ -125,8 +131,9 @@ class Decision:
 def decide(judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime) -> Decision:
     """Decide what a verdict leads to.
 
-    A broken feed is never trained on: it holds everything. A breach opens a run unless something
-    stands against it, and what stands against it is the reason.
+    A champion that does harm is taken back before anything else. A broken feed is never trained
+    on: it holds everything. A breach opens a run unless something stands against it, and what
+    stands against it is the reason.
     """
     action, reason, sentence = _act(judged, state, policy, now)
     return Decision(action, reason, sentence, alerts(judged, state.open_alerts))
@@ -135,6 +142,8 @@ def decide(judged: Judged, state: ModelState, policy: RetrainPolicy, now: dateti
 def _act(
     judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime
 ) -> tuple[Action, Reason, str]:
+    if state.judgement is not None and state.judgement.status is TrialStatus.BREACHED:
+        return _take_back(state.judgement, paused=state.paused)
     if judged.verdict.status is Status.NO_DATA:
         return Action.NONE, Reason.NOT_ENOUGH_ROWS, "the window has too few rows to judge"
     if judged.diagnosis.kind is DiagnosisKind.INCIDENT:
@@ -147,6 +156,13 @@ def _act(
     if against is not None:
         return Action.HOLD, against[0], f"{sentence}; not retrained: {against[1]}"
     return Action.RETRAIN, reason, sentence
+
+
+def _take_back(judgement: Judgement, *, paused: bool) -> tuple[Action, Reason, str]:
+    if paused:
+        sentence = f"{judgement.sentence}; not rolled back: a person has paused it"
+        return Action.HOLD, Reason.PAUSED, sentence
+    return Action.ROLL_BACK, Reason.PROBATION, judgement.sentence
 
 
 _NOTHING_TO_DO = frozenset(

@@ -11,17 +11,17 @@ from monitor.decision import Action, Decision
 
 @dataclass(frozen=True)
 class Message:
-    """One message about one alert.
+    """One message about one alert, or about what was done to the model.
 
     Parameters
     ----------
-    alert : Alert
-        The alert.
+    alert : Alert or None
+        The alert; None where there is none.
     title, body : str
         Plain text.
     """
 
-    alert: Alert
+    alert: Alert | None
     title: str
     body: str
 
@@ -70,7 +70,7 @@ Z95 = 1.96
 def messages(
     model: str, judged: Judged, decision: Decision, telling: Telling
 ) -> tuple[Message, ...]:
-    """Render the alerts of a decision that people should hear of.
+    """Render what people should hear of a decision: that it rolls back, and its alerts.
 
     An alert that goes on is told again with a newer window, once the interval has passed.
 
@@ -86,7 +86,20 @@ def messages(
         Where the pages are, and what people have heard.
     """
     told = [one for one in decision.alerts if _is_told(one, judged, telling)]
-    return tuple(_message(model, judged, decision, one, telling.url) for one in told)
+    about = tuple(_message(model, judged, decision, one, telling.url) for one in told)
+    if decision.action is not Action.ROLL_BACK:
+        return about
+    return (_rollback(model, judged, decision, telling.url), *about)
+
+
+def _rollback(model: str, judged: Judged, decision: Decision, url: str) -> Message:
+    lines = [
+        f"{decision.sentence[:1].upper()}{decision.sentence[1:]}.",
+        "What Leeway does: the version before serves again, with its reference and thresholds.",
+        f"The window: {url}/models/{model}/windows/{judged.window.key}",
+        f"The model: {url}/models/{model}",
+    ]
+    return Message(None, f"[{model}] the new version does harm: rolled back", "\n".join(lines))
 
 
 def _is_told(alert: Alert, judged: Judged, telling: Telling) -> bool:
@@ -150,6 +163,8 @@ def _done(decision: Decision, alert: Alert) -> str:
     why = decision.sentence.removeprefix(alert.sentence).lstrip("; ")
     if decision.action is Action.RETRAIN:
         return f"What Leeway does: it retrains{f', because {why}' if why else ''}."
+    if decision.action is Action.ROLL_BACK:
+        return f"What Leeway does: it goes back to the version before; {why}."
     if decision.action is Action.HOLD:
         return f"What Leeway does: it holds; {why}."
     return f"What Leeway does: nothing; {why}."

@@ -8,14 +8,15 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from monitor.alert import Judged, Opening
 from monitor.batch import Batch, Receipt, RowKind, SchemaChange
-from monitor.checks.score import Check
-from monitor.decision import Decision
-from monitor.message import Message
 from monitor.piece import Piece, Position
+from monitor.probation import Probation, Trial
+from monitor.record import CycleRecord, Delivery, Standing
 from monitor.reference import Reference
-from monitor.window import NOTHING_SEEN, Counts, Extent, JudgedWindow, Seen, Window
+from monitor.window import Counts, Extent, JudgedWindow, Seen, Window
+
+SHADOW, SHADOW_VERSION = "_shadow", "_shadow_version"
+"""Columns of `Log.pairs`: what the version that did not serve predicted, and its number."""
 
 
 class Clock(Protocol):
@@ -70,6 +71,14 @@ class Log(Protocol):
         """
         ...
 
+    def pairs(self, model: str, window: Window, prediction: str, *, horizon: timedelta) -> pa.Table:
+        """Read a window's labelled rows that have a shadow row, in the order of their labels.
+
+        The columns are ``_label``, the prediction and its ``_model_version``, and `SHADOW` and
+        `SHADOW_VERSION`.
+        """
+        ...
+
     def changes(self, model: str, window: Window) -> Sequence[SchemaChange]:
         """Return the schema changes of a window's batches, added up by column and kind."""
         ...
@@ -90,12 +99,16 @@ class Champion:
     reference : Reference
         What its windows are compared with.
     trained_until : datetime or None
-        Event time of the newest row it was fitted on; None without a clock.
+        Event time of the newest row that it was fitted on, or that spoke for a version which was
+        rolled back; None without a clock.
+    probation : Probation or None
+        Set after a promotion over a version that can still predict.
     """
 
     version: int
     reference: Reference
     trained_until: datetime | None
+    probation: Probation | None = None
 
 
 class References(Protocol):
@@ -104,77 +117,6 @@ class References(Protocol):
     def at(self, model: str, instant: datetime) -> Champion:
         """Return who was champion just before an instant; NotFoundError without any version."""
         ...
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What the store knows of a model besides its windows.
-
-    Parameters
-    ----------
-    open_alerts : mapping of Check to Opening
-        Alerts that are open.
-    last_run_at : datetime
-        When a run was last asked for, or the model registered.
-    n_new_windows, n_new_labels : int
-        Labelled windows outside incidents since a time, and their labelled rows.
-    incident_open, run_pending, paused : bool
-        The newest judged window is an incident; a run is asked for or going on; a person has
-        paused retraining.
-    """
-
-    open_alerts: Mapping[Check, Opening]
-    last_run_at: datetime
-    n_new_windows: int
-    n_new_labels: int
-    incident_open: bool
-    run_pending: bool
-    paused: bool
-
-
-@dataclass(frozen=True)
-class CycleRecord:
-    """All that one cycle leaves behind.
-
-    Parameters
-    ----------
-    model : str
-        The model.
-    judged : Judged
-        The window with its verdict and diagnosis.
-    counts : Counts
-        Rows and labels the verdict rests on.
-    decision : Decision
-        What is done.
-    messages : sequence of Message
-        What people are told.
-    at : datetime
-        When it was judged.
-    duration_seconds : float
-        How long the cycle took.
-    seen : Seen
-        The log before its rows were read.
-    """
-
-    model: str
-    judged: Judged
-    counts: Counts
-    decision: Decision
-    messages: Sequence[Message]
-    at: datetime
-    duration_seconds: float
-    seen: Seen = NOTHING_SEEN
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """One message on its way to one channel."""
-
-    id: int
-    channel: str
-    title: str
-    body: str
-    attempts: int
 
 
 class Store(Protocol):
@@ -186,6 +128,10 @@ class Store(Protocol):
 
     def standing(self, model: str, *, since: datetime, mature: float) -> Standing:
         """Return what the next decision rests on; new labels are counted since a time."""
+        ...
+
+    def trial(self, probation: Probation) -> Trial | None:
+        """Return a probation with its evidence so far; None when it has ended."""
         ...
 
     def refused(self, model: str, window: Window) -> int:

@@ -26,11 +26,19 @@ class Watcher:
         The models by name.
     world : World
         Everything outside.
+    carry_out : callable
+        Carries out at once what the decisions ask for and no worker is needed for: rollbacks.
     """
 
-    def __init__(self, watched: Mapping[str, Watched], world: World) -> None:
+    def __init__(
+        self,
+        watched: Mapping[str, Watched],
+        world: World,
+        carry_out: Callable[[], object] = lambda: None,
+    ) -> None:
         self.watched = watched
         self.world = world
+        self._carry_out = carry_out
         self._lock = threading.Lock()
 
     def check(self, model: str) -> list[Judged]:
@@ -38,7 +46,9 @@ class Watcher:
         if model not in self.watched:
             raise NotFoundError("model", model)
         with self._lock:
-            return watch(self.watched[model], self.world)
+            judged = watch(self.watched[model], self.world)
+            self._carry_out()
+            return judged
 
     def check_all(self, held: Collection[str] = ()) -> None:
         """Judge what is due for every model but those held back, whose rows are coming in yet.
@@ -53,6 +63,7 @@ class Watcher:
                     watch(watched, self.world)
                 except Exception:  # noqa: BLE001 - noted on the model; the others go on
                     _log.exception("the cycle could not be run", model=watched.name)
+            self._carry_out()
 
     def deliver(self) -> None:
         """Send what is in the outbox."""

@@ -25,6 +25,7 @@ from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.ports import RequestKind
 from retrain.serving import Served, Serving
+from retrain.shadow import Shadowing
 
 _log = structlog.get_logger("leeway.predict")
 
@@ -45,6 +46,8 @@ class RetrainServices:
         Requests and runs.
     serving : Serving
         Champions in memory.
+    shadowing : Shadowing
+        Predicts with a predecessor, too.
     predict_seconds : Histogram
         Time of a predict request, by model.
     """
@@ -53,6 +56,7 @@ class RetrainServices:
     registry: SqlRegistry
     runs: SqlRuns
     serving: Serving
+    shadowing: Shadowing
     predict_seconds: Histogram
 
     @property
@@ -99,6 +103,7 @@ def _add_predict(router: APIRouter, services: RetrainServices) -> None:
         with services.predict_seconds.labels(model).time():
             served, batches = await run_in_threadpool(_predict, services, arrival)
             written = log.append(batches)
+        services.shadowing.offer(batches[0])
         if durable:
             await asyncio.wrap_future(written)
         else:
@@ -152,6 +157,11 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
             {**asdict(version), "champion": version.number == champion}
             for version in registry.versions(model)
         ]
+
+    @router.get("/probations")
+    def list_probations(model: str) -> list[Document]:
+        """Every probation of a promoted version, oldest first, with its evidence."""
+        return [dict(one) for one in services.monitor.history.probations(model)]
 
     @router.get("/versions/{version}/model")
     def model_file(model: str, version: int) -> FileResponse:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from monitor.probation import Probation
 from retrain.bundle import Bundle
 
 
@@ -24,6 +25,7 @@ class RequestKind(StrEnum):
     """What is asked for."""
 
     RETRAIN = "retrain"
+    ROLL_BACK = "roll_back"
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,18 @@ class Registry(Protocol):
 
     def roll_back(self, model: str, at: datetime, why: str, version: int | None = None) -> int:
         """Make a former version (by default the predecessor) champion again; return it."""
+        ...
+
+    def probation(self, model: str) -> Probation | None:
+        """Return the champion's probation; None when it is on none, or it has ended."""
+        ...
+
+    def used_until(self, model: str) -> datetime | None:
+        """Return the event time up to which rows may not speak for a promotion any more.
+
+        They have trained the champion, or a version that was rolled back since: the same evidence
+        does not promote twice.
+        """
         ...
 
     def champion(self, model: str) -> int:

@@ -87,7 +87,8 @@ def _challenge(
 
     table = world.rows.labelled(model.name, now)
     rows = from_table(table, with_logged(model.schema), LABEL)
-    training, holdout = split_off(rows, bundle.lineage.trained_until, model.search.window)
+    used_until = world.registry.used_until(model.name)
+    training, holdout = split_off(rows, used_until, model.search.window)
 
     found = _search(training, bundle.recipe, model, world, tell)
     tell(0.7, f"fitting {found.winner.recipe.name}")
@@ -139,7 +140,7 @@ def _replace(
 
 
 def split_off(
-    rows: Dataset, trained_until: datetime | None, window: timedelta | int
+    rows: Dataset, used_until: datetime | None, window: timedelta | int
 ) -> tuple[Dataset, Dataset]:
     """Split labelled rows into those to learn from and those that decide.
 
@@ -147,8 +148,9 @@ def split_off(
     ----------
     rows : Dataset
         All labelled rows.
-    trained_until : datetime or None
-        The champion was fitted on rows up to here: none of them may decide.
+    used_until : datetime or None
+        The champion, or a version that was rolled back, was fitted on rows up to here: none of
+        them may decide.
     window : timedelta or int
         Length of a window.
 
@@ -158,8 +160,8 @@ def split_off(
         If no row is newer than the champion's.
     """
     fresh = newest(rows, HOLDOUT_WINDOWS, window)
-    if trained_until is not None:
-        edge = np.datetime64(trained_until.astimezone(UTC).replace(tzinfo=None), "us")
+    if used_until is not None:
+        edge = np.datetime64(used_until.astimezone(UTC).replace(tzinfo=None), "us")
         fresh = take(fresh, fresh.event_at > edge)
     if not len(fresh):
         raise NotPossibleError("no labelled row is newer than what the champion was trained on")

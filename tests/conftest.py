@@ -22,11 +22,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from leeway.app import Deployment, api, ensure_first_versions, opened
+from leeway.app import api
 from leeway.client import Client, ClientError
 from leeway.config import Environment
 from leeway.database import upgrade
 from leeway.demo.run import free_port
+from leeway.deployment import Deployment, ensure_first_versions, opened
 from monitor import intake
 from monitor.adapters.clocks import FileClock
 from monitor.adapters.database import open_database
@@ -159,7 +160,10 @@ class Opened:
             MODEL, request_id, "digest", self.clock.now(), served.version, **fixed
         )
         batches = intake.predictions(body, served.schema, request, predict=served.predict)
-        return self.deployment.log.append(batches).result(PATIENCE_SECONDS)
+        receipt = self.deployment.log.append(batches).result(PATIENCE_SECONDS)
+        for shadow in self.deployment.shadowing().shadow(batches[:1]):
+            shadow.result(PATIENCE_SECONDS)
+        return receipt
 
     def label(self, frame: pd.DataFrame, request_id: str) -> Receipt:
         """Log the labels of rows."""

@@ -16,7 +16,7 @@ from dashboards.grafana.board import Board, Section, assemble
 from dashboards.grafana.link import IN_ROW, IN_SERIES, Uid, data_links, of_model
 from dashboards.grafana.panel import bars, columns, lines, number, ranked, rows, setting, timeline
 from dashboards.grafana.performance import deciding
-from dashboards.grafana.query import MODELS, Query, ask, ask_now, ask_rows, newest, series
+from dashboards.grafana.query import JOB, MODELS, Query, ask, ask_now, ask_rows, newest, series
 from retrain.ports import Outcome
 
 BOARD = Board(
@@ -47,6 +47,7 @@ def retraining() -> Dashboard:
         Section("What came of it, within the range?", _counts()),
         Section("When?", [_runs_over_time(), _age_over_time()]),
         Section("What did the last run bring, and cost?", [_gains(), _durations()]),
+        Section("Does the new version do harm? Probation", [_evidence(), _probation_gain()]),
         Section("Who served when, and how well?", [_champions_over_time(), _versions_compared()]),
         Section("All models", [_table()]),
     ]
@@ -135,6 +136,31 @@ def _durations() -> timeseries.Panel:
         ask(took, "{{model}}"),
     )
     return ranked(panel.unit("s").min(0).data_links(of_model(IN_SERIES)))
+
+
+def _evidence() -> timeseries.Panel:
+    found = newest("model", series("leeway_probation_e_value", *MODELS))
+    limit = f"max({series('leeway_probation_e_value_limit', JOB)})"
+    panel = lines(
+        "Evidence of harm",
+        "After a promotion the version before predicts the same rows. The line says how strongly "
+        "the labels speak against the new one: about 1 or less is expected of a harmless version, "
+        "and from the limit on it is rolled back by itself.",
+        ask(found, "{{model}}"),
+        ask(limit, "limit"),
+    )
+    panel = panel.unit("none").min(0).data_links(of_model(IN_SERIES))
+    return panel.override_by_name("limit", [setting("custom.lineStyle", DASHED)])
+
+
+def _probation_gain() -> timeseries.Panel:
+    panel = lines(
+        "Gain over the predecessor on the same rows",
+        "How much better the new version's metric is than that of the version before, on the rows "
+        "of its probation that have labels. Below nothing it is worse.",
+        ask(newest("model", series("leeway_probation_gain", *MODELS)), "{{model}}"),
+    )
+    return ranked(panel.unit("none").decimals(4).data_links(of_model(IN_SERIES)))
 
 
 def _champions_over_time() -> statetimeline.Panel:

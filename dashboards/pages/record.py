@@ -26,6 +26,8 @@ class Record:
         The version that serves; None before the first.
     metric : str or None
         The metric that decides; None for a model that leeway.yaml does not name any more.
+    probations : sequence of mapping
+        Its probations, oldest first.
     details : mapping of str to mapping
         Windows by id with their scores and revisions, of those that are spoken of.
     """
@@ -36,12 +38,21 @@ class Record:
     requests: Sequence[Document] = ()
     champion: int | None = None
     metric: str | None = None
+    probations: Sequence[Document] = ()
     details: Mapping[str, Document] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The model."""
         return str(self.model["model"])
+
+    @property
+    def probation(self) -> Document | None:
+        """The champion's probation, while it is open."""
+        newest = self.probations[-1] if self.probations else None
+        if newest is None or newest["ended_at"] is not None:
+            return None
+        return newest if newest["version"] == self.champion else None
 
     @property
     def measured(self) -> Document | None:

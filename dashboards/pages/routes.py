@@ -111,6 +111,7 @@ def _record(services: PageServices, model: Document) -> Record:
         requests=services.runs.open_requests(name),
         champion=_champion(services.registry, name),
         metric=policy.metric if policy else None,
+        probations=history.probations(name),
     )
     details = {key: history.window(name, key) for key in spoken_of(record)}
     return replace(record, details=details)

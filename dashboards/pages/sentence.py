@@ -41,6 +41,8 @@ def sentence(record: Record, condition: Condition) -> str:
     line = "; ".join([parts[0], *(part[0].lower() + part[1:] for part in parts[1:])]) + "."
     if record.model["error"]:
         line = f"The last check could not be run: {record.model['error'].rstrip('.')}. {line}"
+    if record.probation is not None:
+        line += f" Version {record.champion} is on probation."
     if record.model["paused"]:
         line += " Retraining is paused."
     return line
@@ -171,5 +173,6 @@ _AGAINST = {
     Reason.INCIDENT: "not retrained, the feed was broken",
     Reason.RUN_PENDING: "not retrained, a run was asked for already",
     Reason.COOLING_DOWN: "not retrained yet, cooling down after the last run",
+    Reason.PROBATION: "the new version did harm, and the one before serves again",
     Reason.TOO_FEW_LABELS: "not retrained yet, too few new labels",
 }

@@ -19,7 +19,6 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from leeway.app import opened
 from leeway.client import Client, ClientError
 from leeway.config import Environment
 from leeway.demo.flights import (
@@ -35,6 +34,7 @@ from leeway.demo.flights import (
     load_flights,
 )
 from leeway.demo.story import Story, show_story, story_document
+from leeway.deployment import opened
 from monitor.adapters.clocks import FileClock
 from monitor.checks.performance import performance
 from monitor.errors import ConfigError, StorageError

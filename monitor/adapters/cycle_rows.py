@@ -1,15 +1,18 @@
 """The rows that one cycle leaves behind, written in one transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, insert, update
 
 from monitor.adapters import tables as t
 from monitor.adapters.database import insert_row, put_rows
+from monitor.adapters.probation_rows import end_trial, write_trial
 from monitor.alert import Alert, AlertChange
 from monitor.decision import Action
 from monitor.diagnosis import DiagnosisKind
-from monitor.ports import CycleRecord
+from monitor.probation import TrialStatus
+from monitor.record import CycleRecord
 
 CYCLE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, float("inf"))
 """Upper bounds of ``leeway_cycle_duration_seconds``, in seconds."""
@@ -25,8 +28,9 @@ def write_cycle(connection: Connection, record: CycleRecord, channels: Sequence[
     _insert_scores(connection, revision_id, record)
     _put_window(connection, record)
     _record_alerts(connection, record, channels)
-    if record.decision.action is Action.RETRAIN:
-        _ask_for_run(connection, record)
+    _record_trial(connection, record)
+    if record.decision.action in _REQUESTS:
+        _ask(connection, record)
     _observe_seconds(connection, record.duration_seconds)
     connection.execute(
         update(t.models)
@@ -104,8 +108,7 @@ def _record_alerts(connection: Connection, record: CycleRecord, channels: Sequen
     ids = {alert: _put_alert(connection, record, alert) for alert in record.decision.alerts}
     rows = [
         {
-            "alert_id": ids[message.alert],
-            "change": message.alert.change,
+            **_about(record, ids, message.alert),
             "channel": channel,
             "title": message.title,
             "body": message.body,
@@ -118,6 +121,12 @@ def _record_alerts(connection: Connection, record: CycleRecord, channels: Sequen
     ]
     if rows:
         connection.execute(insert(t.outbox), rows)
+
+
+def _about(record: CycleRecord, ids: Mapping[Alert, int], alert: Alert | None) -> dict[str, Any]:
+    if alert is None:
+        return {"alert_id": None, "model": record.model, "change": "rolled_back"}
+    return {"alert_id": ids[alert], "model": None, "change": alert.change}
 
 
 def _put_alert(connection: Connection, record: CycleRecord, alert: Alert) -> int:
@@ -142,11 +151,26 @@ def _put_alert(connection: Connection, record: CycleRecord, alert: Alert) -> int
     return alert.opening
 
 
-def _ask_for_run(connection: Connection, record: CycleRecord) -> None:
+def _record_trial(connection: Connection, record: CycleRecord) -> None:
+    judgement = record.judgement
+    if judgement is None:
+        return
+    write_trial(connection, record.model, record.judged.window.key, judgement, record.at)
+    held = judgement.status is TrialStatus.BREACHED and record.decision.action is Action.HOLD
+    if judgement.status is not TrialStatus.OPEN and not held:
+        end_trial(connection, judgement.trial.probation, judgement.status, record.at)
+
+
+_REQUESTS = {Action.RETRAIN: "retrain", Action.ROLL_BACK: "roll_back"}
+
+
+def _ask(connection: Connection, record: CycleRecord) -> None:
+    judgement = record.judgement
     connection.execute(
         insert(t.requests).values(
             model=record.model,
-            kind="retrain",
+            kind=_REQUESTS[record.decision.action],
+            version=judgement.trial.probation.version if judgement else None,
             trigger=record.decision.reason,
             why=record.decision.sentence,
             window_key=record.judged.window.key,

@@ -76,6 +76,14 @@ class History:
             _model_row(connection, model)
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def probations(self, model: str) -> Sequence[Document]:
+        """Return every probation of a model that a window was judged in, oldest first."""
+        c = t.probations.c
+        query = select(t.probations).where(c.model == model).order_by(c.id)
+        with reading(self._engine) as connection:
+            _model_row(connection, model)
+            return [dict(row) for row in connection.execute(query).mappings()]
+
     def refusals_by_model(self) -> Mapping[str, Mapping[str, int]]:
         """Return rows refused, by model and reason."""
         c = t.refusals.c

@@ -133,7 +133,7 @@ def _store(
 
 def _is_large(stream: Stream, batch: Batch) -> bool:
     """Say whether a batch goes past the inbox; labels wait there for their predictions."""
-    return stream[1] is RowKind.PREDICTION and n_bytes(batch.rows) >= LARGE_BYTES
+    return stream[1] is not RowKind.LABEL and n_bytes(batch.rows) >= LARGE_BYTES
 
 
 def _pieces(stream: Stream, batches: Sequence[Batch]) -> list[list[Batch]]:

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.adapters.log_rows import Stretch
-from monitor.batch import LABEL, PREDICTION_ID
+from monitor.batch import LABEL, MODEL_VERSION, PREDICTION_ID
+from monitor.ports import SHADOW, SHADOW_VERSION
 from monitor.window import Counts
 
 
@@ -23,6 +24,25 @@ def labelled(rows: pa.Table, labels: pa.Table, column: str) -> pa.Table:
     known = labels.filter(pc.field(LABEL).is_valid())
     places = pc.index_in(rows.column(PREDICTION_ID), value_set=known.column(PREDICTION_ID))
     return rows.append_column(column, known.column(column).take(places))
+
+
+def paired(rows: pa.Table, shadows: pa.Table, labels: pa.Table, prediction: str) -> pa.Table:
+    """Join each label, in order of acknowledgement, with the two predictions of its row."""
+    known = first_of_each(labels.filter(pc.field(LABEL).is_valid()))
+    ids = known.column(PREDICTION_ID)
+    made = pc.index_in(ids, value_set=rows.column(PREDICTION_ID))
+    shadow = pc.index_in(ids, value_set=shadows.column(PREDICTION_ID))
+    pairs = pa.table(
+        {
+            LABEL: known.column(LABEL),
+            prediction: rows.column(prediction).take(made),
+            MODEL_VERSION: rows.column(MODEL_VERSION).take(made),
+            SHADOW: shadows.column(prediction).take(shadow),
+            SHADOW_VERSION: shadows.column(MODEL_VERSION).take(shadow),
+        }
+    )
+    both = pc.field(prediction).is_valid() & pc.field(SHADOW).is_valid()
+    return pairs.filter(both)
 
 
 def counts(rows: pa.Table, came: Stretch) -> Counts:

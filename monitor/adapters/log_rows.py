@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -11,8 +11,16 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from monitor.adapters.log_tables import micros
-from monitor.batch import EVENT_AT, PREDICTION_ID, RECEIVED_AT, ROW, TIMESTAMP
+from monitor.batch import (
+    EVENT_AT,
+    FUTURE_TOLERANCE,
+    PREDICTION_ID,
+    RECEIVED_AT,
+    ROW,
+    TIMESTAMP,
+)
 from monitor.errors import BatchRefusedError
+from monitor.window import Window
 
 OWN = pa.schema(
     [
@@ -62,6 +70,20 @@ class Stretch:
         dtype = pa.int64() if self.column == ROW else TIMESTAMP
         start, end = (pa.scalar(value, pa.int64()).cast(dtype) for value in (self.start, self.end))
         return (pc.field(self.column) >= start) & (pc.field(self.column) < end)
+
+
+def window_stretch(window: Window) -> Stretch:
+    """Return the stretch of a window's rows."""
+    if window.rows is not None:
+        return Stretch(ROW, *window.rows)
+    return Stretch(EVENT_AT, micros(window.start), micros(window.end))
+
+
+def label_stretch(window: Window, horizon: timedelta) -> Stretch:
+    """Return the times at which the labels of a window's rows may come."""
+    # Nobody knows a label before the event; clocks may differ as much as event times may.
+    start = micros(window.start - FUTURE_TOLERANCE)
+    return Stretch(RECEIVED_AT, start, micros(window.end + horizon))
 
 
 def fitted(rows: pa.Table) -> pa.Table:

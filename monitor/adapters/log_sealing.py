@@ -19,7 +19,11 @@ from monitor.errors import StorageError
 SEAL_ROWS = 500_000
 """Rows sealed at a time, so that a long inbox does not have to fit in memory."""
 
-_SEALABLE = {RowKind.PREDICTION: Place.NEW, RowKind.LABEL: Place.FOUND}
+_SEALABLE = {
+    RowKind.PREDICTION: Place.NEW,
+    RowKind.SHADOW: Place.NEW,
+    RowKind.LABEL: Place.FOUND,
+}
 
 
 def seal_inbox(connection: sa.Connection, folder: LogFolder, closed: Mapping[str, datetime]) -> int:

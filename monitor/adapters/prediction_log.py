@@ -16,16 +16,15 @@ from monitor.adapters.log_catalog import LogStats
 from monitor.adapters.log_export import export_rows
 from monitor.adapters.log_files import Source, find
 from monitor.adapters.log_folder import log_folder
-from monitor.adapters.log_join import counts, first_of_each, labelled
+from monitor.adapters.log_join import counts, first_of_each, labelled, paired
 from monitor.adapters.log_labels import find_predictions
 from monitor.adapters.log_retention import Keeping, forget_requests, retire
-from monitor.adapters.log_rows import Stretch, bounds
+from monitor.adapters.log_rows import Stretch, bounds, label_stretch, window_stretch
 from monitor.adapters.log_sealing import remove_orphans, seal_inbox
 from monitor.adapters.log_tables import (
     Stream,
     counters,
     instant,
-    micros,
     of_stream,
     open_log_database,
     schema_changes,
@@ -35,7 +34,6 @@ from monitor.adapters.log_touched import since_judged
 from monitor.adapters.log_writer import LogWriter
 from monitor.batch import (
     EVENT_AT,
-    FUTURE_TOLERANCE,
     LABEL,
     MODEL_VERSION,
     PREDICTION_ID,
@@ -146,10 +144,10 @@ class PredictionLog:
         """Count each window's rows, and those with a label within the horizon."""
         found = []
         for window in windows:
-            rows = self._find((model, RowKind.PREDICTION), _stretch(window)).read(
+            rows = self._find((model, RowKind.PREDICTION), window_stretch(window)).read(
                 [PREDICTION_ID, EVENT_AT]
             )
-            came = _label_stretch(window, horizon)
+            came = label_stretch(window, horizon)
             labels = self._labels(model, rows, came).read([PREDICTION_ID, RECEIVED_AT, LABEL])
             found.append(counts(labelled(rows, labels, RECEIVED_AT), came))
         return found
@@ -174,12 +172,25 @@ class PredictionLog:
         wanted = list(dict.fromkeys([*columns, *_ALWAYS_READ]))
         if horizon is not None and LABEL in wanted:
             wanted.remove(LABEL)
-        rows = self._find((model, RowKind.PREDICTION), _stretch(window)).read(wanted)
+        rows = self._find((model, RowKind.PREDICTION), window_stretch(window)).read(wanted)
         kept = first_of_each(rows)
         if horizon is None:
             return kept
-        labels = self._labels(model, rows, _label_stretch(window, horizon))
+        labels = self._labels(model, rows, label_stretch(window, horizon))
         return labelled(kept, labels.read([PREDICTION_ID, LABEL]), LABEL)
+
+    @storage("pair rows")
+    def pairs(self, model: str, window: Window, prediction: str, *, horizon: timedelta) -> pa.Table:
+        """Read a window's labelled rows that have a shadow row, in the order of their labels."""
+        names = [PREDICTION_ID, MODEL_VERSION, prediction]
+        source = self._find((model, RowKind.PREDICTION), window_stretch(window))
+        rows = source.read([*names, EVENT_AT])
+        first, last = bounds(rows.column(EVENT_AT)) if rows.num_rows else (0, -1)
+        # Of their own they have numbers, not those of the rows that they shadow.
+        same = Stretch(EVENT_AT, first, last + 1)
+        shadows = self._find((model, RowKind.SHADOW), same).read(names)
+        labels = self._labels(model, rows, label_stretch(window, horizon))
+        return paired(rows, shadows, labels.read([PREDICTION_ID, LABEL]), prediction)
 
     @storage("read schema changes")
     def changes(self, model: str, window: Window) -> Sequence[SchemaChange]:
@@ -189,7 +200,7 @@ class PredictionLog:
             sa.select(name, change, sa.func.sum(schema_changes.c.n_rows))
             .where(
                 of_stream(schema_changes, (model, RowKind.PREDICTION)),
-                _stretch(window).overlaps(schema_changes),
+                window_stretch(window).overlaps(schema_changes),
             )
             .group_by(name, change)
             .order_by(name, change)
@@ -286,15 +297,3 @@ class PredictionLog:
         """Return, by model, when the oldest window that is still open has ended."""
         now = self._keeping.now()
         return {model: now - self._keeping.horizon(model) for model, _kind in self.totals()}
-
-
-def _stretch(window: Window) -> Stretch:
-    if window.rows is not None:
-        return Stretch(ROW, *window.rows)
-    return Stretch(EVENT_AT, micros(window.start), micros(window.end))
-
-
-def _label_stretch(window: Window, horizon: timedelta) -> Stretch:
-    # Nobody knows a label before the event; clocks may differ as much as event times may.
-    start = micros(window.start - FUTURE_TOLERANCE)
-    return Stretch(RECEIVED_AT, start, micros(window.end + horizon))

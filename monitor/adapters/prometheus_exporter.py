@@ -27,7 +27,7 @@ from monitor.ports import Champion, Clock
 from monitor.verdict import VerdictPolicy
 from monitor.window import count_due
 
-FIXED_SERIES = 43
+FIXED_SERIES = 49
 """Series of a model besides those of its columns and its performance."""
 
 CHECKS = tuple(dict.fromkeys((*Check, "estimate", "multivariate", "cycle")))
@@ -225,6 +225,7 @@ def _add_traffic(
 ) -> None:
     families.add("predictions_logged", [model], rows[RowKind.PREDICTION].n_rows)
     families.add("labels_logged", [model], rows[RowKind.LABEL].n_rows)
+    families.add("shadow_rows_logged", [model], rows[RowKind.SHADOW].n_rows)
     families.add("labels_waiting", [model], rows[RowKind.LABEL].n_waiting)
     families.add("log_bytes", [model], sum(one.n_bytes for one in rows.values()))
     families.add("log_inbox_rows", [model], sum(one.n_inbox_rows for one in rows.values()))

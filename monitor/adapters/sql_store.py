@@ -10,10 +10,12 @@ from sqlalchemy.exc import IntegrityError
 from monitor.adapters import tables as t
 from monitor.adapters.cycle_rows import write_cycle
 from monitor.adapters.database import excluded, put_rows, reading
+from monitor.adapters.probation_rows import read_trial
 from monitor.alert import Opening
 from monitor.checks.score import Check
 from monitor.errors import NotFoundError
-from monitor.ports import CycleRecord, Delivery, Standing
+from monitor.probation import Probation, Trial
+from monitor.record import CycleRecord, Delivery, Standing
 from monitor.window import Counts, JudgedWindow, Seen, Window
 
 FIRST_RETRY = timedelta(seconds=15)
@@ -56,7 +58,9 @@ class SqlStore:
         """Return what the next decision rests on."""
         with reading(self._engine) as connection:
             row = _one(connection, select(t.models).where(t.models.c.name == model), "model", model)
-            asked = select(func.max(t.requests.c.asked_at)).where(t.requests.c.model == model)
+            asked = select(func.max(t.requests.c.asked_at)).where(
+                t.requests.c.model == model, t.requests.c.kind == "retrain"
+            )
             pending = select(t.requests.c.id).where(
                 t.requests.c.model == model, t.requests.c.finished_at.is_(None)
             )
@@ -71,6 +75,11 @@ class SqlStore:
                 run_pending=connection.execute(pending).first() is not None,
                 paused=row["paused"],
             )
+
+    def trial(self, probation: Probation) -> Trial | None:
+        """Return a probation with its evidence so far; None when it has ended."""
+        with reading(self._engine) as connection:
+            return read_trial(connection, probation)
 
     def record(self, record: CycleRecord, channels: Sequence[str]) -> bool:
         """Record everything of a cycle at once; False when another process was first."""

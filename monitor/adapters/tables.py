@@ -137,11 +137,44 @@ requests = Table(
     Column("trigger", String, nullable=False),
     Column("why", Text, nullable=False),
     Column("window_key", String),
+    # The version that a rollback is about.
+    Column("version", Integer),
     Column("asked_at", UtcTime, nullable=False),
     Column("claimed_at", UtcTime),
     Column("claimed_by", String),
     Column("finished_at", UtcTime),
     Index("requests_open", "finished_at"),
+)
+
+probations = Table(
+    "probations",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("predecessor", Integer, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("n_rows", BigInteger, nullable=False),
+    Column("n_windows", Integer, nullable=False),
+    Column("harm", Float),
+    Column("gain", Float),
+    Column("e_value", Float, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("judged_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("ended_how", String),
+    Index("probations_by_model", "model", "id"),
+)
+
+probation_windows = Table(
+    "probation_windows",
+    metadata,
+    Column("probation_id", ForeignKey("probations.id"), primary_key=True),
+    Column("window_key", String, primary_key=True),
+    Column("n_rows", BigInteger, nullable=False),
+    Column("harm", Float, nullable=False),
+    Column("gain", Float, nullable=False),
+    Column("log_wealth", JSON, nullable=False),
 )
 
 refusals = Table(

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, and_, func, select
 
 from monitor.adapters.database import reading
 from monitor.adapters.families import MODEL, Described, Families
-from monitor.adapters.tables import models, requests
+from monitor.adapters.tables import models, probations, requests
+from monitor.probation import CAPITAL_TO_ROLL_BACK
 from retrain.adapters import tables as t
-from retrain.adapters.sql_registry import CHAMPION
+from retrain.adapters.move_rows import CHAMPION
 from retrain.ports import Outcome
 
 _GAUGES: Described = {
@@ -24,6 +25,14 @@ _GAUGES: Described = {
     ),
     "retrain_last_gain_lower": ("Lower bound of the last challenger's gain.", MODEL),
     "retrain_last_duration_seconds": ("Time that the last retrain run took.", MODEL),
+    "probation_open": ("1 while a champion is on probation.", MODEL),
+    "probation_e_value": (
+        "Evidence that the last version on probation does harm; at most 1 is expected of none.",
+        MODEL,
+    ),
+    "probation_labelled_rows": ("Labelled rows that both versions predicted.", MODEL),
+    "probation_gain": ("How much better the metric was than the predecessor's there.", MODEL),
+    "probation_e_value_limit": ("Evidence from which a version is rolled back.", ()),
 }
 
 _COUNTERS: Described = {
@@ -58,6 +67,8 @@ class RetrainCollector(Collector):
             _add_champions(families, connection, names)
             _add_runs(families, connection, names)
             _add_last_runs(families, connection, names)
+            _add_probations(families, connection, names)
+        families.add("probation_e_value_limit", [], CAPITAL_TO_ROLL_BACK)
         yield from families
 
 
@@ -105,3 +116,18 @@ def _add_last_runs(families: Families, connection: Connection, names: list[str])
         families.add("retrain_last_gain", [name], run.gain if run else None)
         families.add("retrain_last_gain_lower", [name], run.lower_bound if run else None)
         families.add("retrain_last_duration_seconds", [name], seconds)
+
+
+def _add_probations(families: Families, connection: Connection, names: list[str]) -> None:
+    p, a = probations.c, t.aliases.c
+    last = select(func.max(p.id)).group_by(p.model)
+    serves = and_(a.model == p.model, a.alias == CHAMPION)
+    query = select(probations, a.version.label("champion")).join_from(probations, t.aliases, serves)
+    found = {row.model: row for row in connection.execute(query.where(p.id.in_(last)))}
+    for name in names:
+        one = found.get(name)
+        is_open = bool(one and one.ended_at is None and one.champion == one.version)
+        families.add("probation_open", [name], float(is_open))
+        families.add("probation_e_value", [name], one.e_value if one else None)
+        families.add("probation_labelled_rows", [name], one.n_rows if one else None)
+        families.add("probation_gain", [name], one.gain if one else None)

@@ -8,11 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from monitor.adapters.database import exclusive, insert_row, reading
+from monitor.adapters.probation_rows import read_trial
+from monitor.adapters.tables import requests
 from monitor.errors import NotFoundError, NotPossibleError
 from monitor.ports import Champion
+from monitor.probation import Probation
 from monitor.reference import Reference
 from retrain.adapters import tables as t
 from retrain.adapters.bundle_files import (
@@ -22,11 +25,29 @@ from retrain.adapters.bundle_files import (
     model_digest,
     save_bundle,
 )
+from retrain.adapters.move_rows import (
+    CHAMPION,
+    PREVIOUS,
+    alias,
+    last_move,
+    probation_of,
+    replaced_by,
+    set_alias,
+    used_until,
+)
 from retrain.adapters.news import NOBODY, Move, News
 from retrain.bundle import Bundle
-from retrain.ports import Version
+from retrain.ports import RequestKind, Version
 
-CHAMPION, PREVIOUS = "champion", "previous"
+
+@dataclass(frozen=True)
+class Undone:
+    """A rollback that was carried out: of which version, to which, and why."""
+
+    model: str
+    version: int
+    target: int
+    why: str
 
 
 @dataclass(frozen=True)
@@ -88,7 +109,7 @@ class SqlRegistry:
         with self._engine.begin() as connection:
             exclusive(connection, "aliases", model)
             self._row(connection, model, version)
-            champion = _alias(connection, model, CHAMPION)
+            champion = alias(connection, model, CHAMPION)
             if champion == version:
                 raise NotPossibleError(f"version {version} of {model!r} is the champion already")
             self._move(connection, model, version, Move("promote", why, at))
@@ -97,22 +118,52 @@ class SqlRegistry:
         """Make a former version (by default the predecessor) champion again; return it."""
         with self._engine.begin() as connection:
             exclusive(connection, "aliases", model)
-            champion = _alias(connection, model, CHAMPION)
-            if champion is None:
-                raise NotFoundError("model", model)
-            target = version if version is not None else _alias(connection, model, PREVIOUS)
-            if target is None or target == champion:
-                raise NotPossibleError(f"{model!r} has no version to go back to")
-            self._row(connection, model, target)
-            self._move(connection, model, target, Move("roll_back", why, at))
-            # The next one goes further back: never again to what has just been rolled back.
-            _set_alias(connection, model, PREVIOUS, _replaced_by(connection, model, target))
-        return target
+            return self._roll_back(connection, model, version, Move("roll_back", why, at))
+
+    def roll_back_as_decided(self, at: datetime) -> list[Undone]:
+        """Carry out the rollbacks that are asked for; each is done and off the list at once.
+
+        One whose version does not serve any more is done already.
+        """
+        c, done = requests.c, list[Undone]()
+        asked = select(requests).where(c.kind == RequestKind.ROLL_BACK, c.finished_at.is_(None))
+        with reading(self._engine) as connection:
+            waiting = connection.execute(asked.order_by(c.id)).mappings().all()
+        for one in waiting:
+            with self._engine.begin() as connection:
+                exclusive(connection, "aliases", one["model"])
+                finish = update(requests).where(c.id == one["id"], c.finished_at.is_(None))
+                mine = connection.execute(finish.values(finished_at=at)).rowcount
+                if mine and alias(connection, one["model"], CHAMPION) == one["version"]:
+                    move = Move("roll_back", one["why"], at)
+                    target = self._roll_back(connection, one["model"], None, move)
+                    done.append(Undone(one["model"], one["version"], target, one["why"]))
+        return done
+
+    def probation(self, model: str) -> Probation | None:
+        """Return the champion's probation; None when it is on none, or it has ended."""
+        with reading(self._engine) as connection:
+            found = probation_of(connection, last_move(connection, model))
+            trial = read_trial(connection, found) if found else None
+        return found if trial else None
+
+    def used_until(self, model: str) -> datetime | None:
+        """Return the event time up to which rows may not speak for a promotion any more."""
+        champion = self.champion(model)
+        with reading(self._engine) as connection:
+            return used_until(connection, model, champion)
+
+    def n_rollbacks(self, model: str) -> int:
+        """Count the times that the champion was taken back."""
+        c = t.moves.c
+        counted = select(func.count()).where(c.model == model, c.kind == "roll_back")
+        with reading(self._engine) as connection:
+            return connection.execute(counted).scalar_one()
 
     def champion(self, model: str) -> int:
         """Return the champion's number; NotFoundError before the first version."""
         with reading(self._engine) as connection:
-            champion = _alias(connection, model, CHAMPION)
+            champion = alias(connection, model, CHAMPION)
         if champion is None:
             raise NotFoundError("model", model)
         return champion
@@ -159,27 +210,38 @@ class SqlRegistry:
 
     def at(self, model: str, instant: datetime) -> Champion:
         """Return who was champion just before an instant, the first version before any other."""
-        c = t.moves.c
-        before = select(c.version).where(c.model == model, c.at < instant)
-        first = select(c.version).where(c.model == model).order_by(c.id).limit(1)
         with reading(self._engine) as connection:
-            version = connection.execute(before.order_by(c.id.desc()).limit(1)).scalar()
-            version = version or connection.execute(first).scalar()
-            if version is None:
-                raise NotFoundError("model", model)
-            row = self._row(connection, model, version)
+            move = last_move(connection, model, instant)
+            row = self._row(connection, model, move["version"])
+            probation = probation_of(connection, move)
+            spent_until = used_until(connection, model, move["version"], instant)
         reference = self._reference(row["folder"], row["sha256"])
-        return Champion(version, reference, row["trained_until"])
+        return Champion(move["version"], reference, spent_until, probation)
 
     def _load_reference(self, folder: str, digest: str) -> Reference:
         return load_reference(self._folder / folder, digest)
 
+    def _roll_back(
+        self, connection: Connection, model: str, version: int | None, move: Move
+    ) -> int:
+        champion = alias(connection, model, CHAMPION)
+        if champion is None:
+            raise NotFoundError("model", model)
+        target = version if version is not None else alias(connection, model, PREVIOUS)
+        if target is None or target == champion:
+            raise NotPossibleError(f"{model!r} has no version to go back to")
+        self._row(connection, model, target)
+        self._move(connection, model, target, move)
+        # The next one goes further back: never again to what has just been rolled back.
+        set_alias(connection, model, PREVIOUS, replaced_by(connection, model, target))
+        return target
+
     def _move(self, connection: Connection, model: str, version: int, move: Move) -> None:
         """Move the aliases, record the move, and write what others are told of it."""
-        previous = _alias(connection, model, CHAMPION)
-        _set_alias(connection, model, CHAMPION, version)
+        previous = alias(connection, model, CHAMPION)
+        set_alias(connection, model, CHAMPION, version)
         if previous is not None:
-            _set_alias(connection, model, PREVIOUS, previous)
+            set_alias(connection, model, PREVIOUS, previous)
         moved = {"model": model, "version": version, "previous": previous}
         number = insert_row(connection, t.moves, **moved, **vars(move))
         if self._news.channels:
@@ -194,30 +256,6 @@ class SqlRegistry:
         if row is None:
             raise NotFoundError("version", f"{version} of {model}")
         return dict(row)
-
-
-def _alias(connection: Connection, model: str, alias: str) -> int | None:
-    c = t.aliases.c
-    query = select(c.version).where(c.model == model, c.alias == alias)
-    return connection.execute(query).scalar()
-
-
-def _replaced_by(connection: Connection, model: str, version: int) -> int | None:
-    """Return the version that was champion when another one was first promoted."""
-    c = t.moves.c
-    query = select(c.previous).where(c.model == model, c.version == version, c.kind == "promote")
-    return connection.execute(query.order_by(c.id).limit(1)).scalar()
-
-
-def _set_alias(connection: Connection, model: str, alias: str, version: int | None) -> None:
-    c = t.aliases.c
-    mine = (c.model == model, c.alias == alias)
-    if version is None:
-        connection.execute(delete(t.aliases).where(*mine))
-        return
-    known = update(t.aliases).where(*mine)
-    if not connection.execute(known.values(version=version)).rowcount:
-        connection.execute(insert(t.aliases).values(model=model, alias=alias, version=version))
 
 
 def _json(document: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import TableColumns
 from monitor.decision import ModelState, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
-from monitor.ports import CycleRecord
+from monitor.record import CycleRecord
 from monitor.reference import Estimate, prepare
 from monitor.schema import Kind, Schema, Task
 from monitor.verdict import PerformancePolicy, VerdictPolicy, judge, performance_scores

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from fastapi.routing import iter_route_contexts
 
-from leeway.app import api, ensure_first_versions, opened
+from leeway.app import api
 from leeway.config import Environment
+from leeway.deployment import ensure_first_versions, opened
 from leeway.problems import STATUSES
 from monitor.body import read_body
 from monitor.errors import BatchRefusedError

@@ -14,8 +14,9 @@ import yaml
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from leeway.app import api, ensure_first_versions, opened
+from leeway.app import api
 from leeway.config import Config, Environment
+from leeway.deployment import ensure_first_versions, opened
 from monitor.checks.score import Status
 
 with warnings.catch_warnings():

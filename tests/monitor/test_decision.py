@@ -19,6 +19,7 @@ from monitor.decision import (
     decide,
 )
 from monitor.diagnosis import diagnose
+from monitor.probation import Judgement, Probation, Trial, TrialStatus
 from monitor.verdict import Verdict
 from monitor.window import MONDAY, Window
 
@@ -65,6 +66,10 @@ def act(one, *, policy=POLICY, **state: object):
     return found.action, found.reason
 
 
+HARMFUL = Judgement(
+    Trial(Probation(7, 2, 1, MONDAY)), TrialStatus.BREACHED, "version 2 has a ROC AUC worse by 0.05"
+)
+
 # every reason
 
 CASES = {
@@ -74,6 +79,7 @@ CASES = {
     Reason.PERFORMANCE: (Action.RETRAIN, FALLEN, {}, POLICY),
     Reason.DRIFT: (Action.RETRAIN, DRIFTED, {}, POLICY),
     Reason.SCHEDULE: (Action.RETRAIN, judged(), {"last_run_at": NOW - 28 * DAY}, POLICY),
+    Reason.PROBATION: (Action.ROLL_BACK, judged(), {"judgement": HARMFUL}, POLICY),
     Reason.CHECK_FAILED: (Action.NONE, judged(drift=ERROR), {}, POLICY),
     Reason.DECIDED_BEFORE: (Action.NONE, judged(revision=2, drift=BREACH), {}, POLICY),
     Reason.NOT_ASKED: (Action.NONE, DRIFTED, {}, RetrainPolicy(when=frozenset())),
@@ -108,6 +114,7 @@ def test_each_reason_can_be_reached_and_goes_with_its_action(reason):
         (Reason.DRIFT, "50% of the columns drifted, most of all x (psi 0.5 > 0.1)"),
         (Reason.CHECK_FAILED, "not everything could be checked: x: ValueError: no"),
         (Reason.DECIDED_BEFORE, "the inputs have moved; decided when the window was first judged"),
+        (Reason.PROBATION, "version 2 has a ROC AUC worse by 0.05"),
         (Reason.SCHEDULE, "28 days have passed since the last run"),
         (
             Reason.NOT_ASKED,
@@ -328,3 +335,20 @@ def test_an_alert_that_is_open_already_is_not_opened_twice():
 def test_during_an_incident_the_only_alert_is_the_incident():
     found = decided(judged(quality=BREACH, drift=BREACH, performance=BREACH))
     assert [alert.check for alert in found.alerts] == [Check.QUALITY]
+
+
+@pytest.mark.parametrize("one", [FALLEN, DRIFTED, BROKEN, judged(NO_DATA), judged(revision=2)])
+def test_a_champion_that_does_harm_is_taken_back_before_anything_else(one):
+    assert act(one, judgement=HARMFUL) == (Action.ROLL_BACK, Reason.PROBATION)
+
+
+def test_a_champion_that_does_harm_is_held_while_a_person_has_paused_the_model():
+    found = decided(judged(), judgement=HARMFUL, paused=True)
+    assert (found.action, found.reason) == (Action.HOLD, Reason.PAUSED)
+    assert found.sentence.endswith("not rolled back: a person has paused it")
+
+
+@pytest.mark.parametrize("status", [s for s in TrialStatus if s is not TrialStatus.BREACHED])
+def test_a_probation_without_a_breach_changes_no_decision(status):
+    harmless = replace(HARMFUL, status=status)
+    assert act(FALLEN, judgement=harmless) == act(FALLEN)

@@ -17,7 +17,7 @@ from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.decision import Action, Decision, Reason
 from monitor.diagnosis import Diagnosis, DiagnosisKind
 from monitor.message import Message
-from monitor.ports import CycleRecord
+from monitor.record import CycleRecord
 from monitor.verdict import Verdict
 from monitor.window import Counts, Window
 from tests.logs import Place

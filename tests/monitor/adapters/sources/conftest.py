@@ -18,8 +18,8 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from leeway.app import Deployment, ensure_first_versions, opened
 from leeway.config import Environment
+from leeway.deployment import Deployment, ensure_first_versions, opened
 from leeway.sources import Builder, predictor_of
 from monitor.adapters.clocks import FileClock
 from monitor.adapters.cursors import SqlCursors

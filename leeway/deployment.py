@@ -1,0 +1,211 @@
+"""Deployment: where implementations are chosen and put together, storage first."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import structlog
+from sqlalchemy import Engine
+
+from leeway.config import Config, Environment, ModelConfig
+from leeway.config_file import load_config
+from leeway.policies import retrained, watched
+from leeway.sources import collector_of, predictor_of
+from leeway.storage import open_log, open_state
+from monitor.adapters.clocks import FileClock, SystemClock
+from monitor.adapters.cursors import SqlCursors
+from monitor.adapters.notifiers import Webhook, notifiers, webhook_channel
+from monitor.adapters.prediction_log import PredictionLog
+from monitor.adapters.prometheus_exporter import Exported
+from monitor.adapters.sql_store import SqlStore
+from monitor.collection import World as CollectionWorld
+from monitor.collector import Collector
+from monitor.cycle import World as MonitorWorld
+from monitor.errors import NotFoundError
+from monitor.inferred import infer
+from monitor.ports import Champion, Clock
+from monitor.probation import Probation
+from monitor.scheduler import Watcher
+from monitor.schema import Schema
+from retrain.adapters.labelled_rows import LabelledRows, labelled_reference, read_table
+from retrain.adapters.news import News
+from retrain.adapters.sql_registry import SqlRegistry
+from retrain.adapters.sql_runs import SqlRuns
+from retrain.run import World as RetrainWorld
+from retrain.serving import Serving
+from retrain.shadow import Shadowing
+from retrain.version import Retrained, first_version, watched_only
+
+_log = structlog.get_logger("leeway")
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One opened deployment: configuration, storage and clock.
+
+    Parameters
+    ----------
+    file : Path
+        leeway.yaml.
+    config : Config
+        What it says.
+    engine : sqlalchemy.Engine
+        The state database.
+    log : PredictionLog
+        The prediction log.
+    registry : SqlRegistry
+        Versions and champions.
+    clock : Clock
+        The present.
+    """
+
+    file: Path
+    config: Config
+    engine: Engine
+    log: PredictionLog
+    registry: SqlRegistry
+    clock: Clock
+
+    @property
+    def store(self) -> SqlStore:
+        """Verdicts and decisions."""
+        return SqlStore(self.engine)
+
+    def champion(self, model: str) -> Champion:
+        """Return a model's champion as the watch sees it."""
+        return self.registry.at(model, self.clock.now())
+
+    def schema(self, model: str) -> Schema:
+        """Return a model's schema."""
+        return self.champion(model).reference.schema
+
+    def watcher(self) -> Watcher:
+        """Return what judges the windows of all models."""
+        notify = self.config.notify
+        world = MonitorWorld(
+            log=self.log,
+            store=self.store,
+            references=self.registry,
+            clock=self.clock,
+            notifiers=notifiers(notify.to if notify.via == "direct" else ()),
+            url=self.config.url.rstrip("/"),
+            monotonic=time.monotonic,
+            repeat=notify.repeat,
+            hooks=[Webhook(one, number) for number, one in enumerate(notify.promoted)],
+        )
+        models = self.config.models.items()
+        policies = {n: watched(n, one, self.schema(n)) for n, one in models}
+        return Watcher(policies, world, self._roll_back_as_decided)
+
+    def _roll_back_as_decided(self) -> None:
+        for one in self.registry.roll_back_as_decided(self.clock.now()):
+            _log.warning("rolled back", **vars(one))
+
+    def shadowing(self, dropped: Callable[[str, int], object] = lambda *_: None) -> Shadowing:
+        """Return what predicts with the predecessors of champions on probation."""
+        return Shadowing(self.registry, self._probation, self.log, dropped)
+
+    def _probation(self, model: str) -> Probation | None:
+        watched_for = self.config.models[model].retrain.probation.rows
+        return self.registry.probation(model) if watched_for else None
+
+    def collector(self, shadowing: Shadowing) -> Collector:
+        """Return what collects from the sources of all models."""
+        predictor = predictor_of(self.config, Serving(self.registry))
+        cursors = SqlCursors(self.engine)
+        world = CollectionWorld(
+            *(self.log, self.store, self.registry, cursors, self.clock),
+            predictor=predictor,
+            predicted=shadowing.offer,
+        )
+        return collector_of(self.file, self.config, world)
+
+    def exported(self, watcher: Watcher) -> Exported:
+        """Return what the metrics are rendered from."""
+        return Exported(
+            engine=self.engine,
+            log=self.log,
+            folder=self.config.data,
+            clock=self.clock,
+            policies={name: one.verdict for name, one in watcher.watched.items()},
+            versions=self.registry.champions,
+            champion=self.champion,
+            channels=[o.channel for o in (*watcher.world.notifiers, *watcher.world.hooks)],
+            url=watcher.world.url,
+            series_budget=self.config.series_per_model,
+        )
+
+    def retrain_world(self) -> RetrainWorld:
+        """Return what a retrain run touches."""
+        models = self.config.models
+        rows = LabelledRows(
+            self.log,
+            self.store,
+            {name: one.reference for name, one in models.items()},
+            self.schema,
+            {name: one.labels.horizon for name, one in models.items()},
+        )
+        runs = SqlRuns(self.engine)
+        return RetrainWorld(rows, self.registry, runs, self.clock, time.monotonic)
+
+
+@contextmanager
+def opened(config_file: Path, environment: Environment) -> Iterator[Deployment]:
+    """Open a deployment's storage, brought up to date, and close it in the end.
+
+    Raises
+    ------
+    ConfigError
+        If leeway.yaml cannot be used.
+    """
+    config = load_config(config_file)
+    clock: Clock = FileClock(environment.clock_file) if environment.clock_file else SystemClock()
+    with ExitStack() as stack:
+        engine = stack.enter_context(open_state(config))
+        log = open_log(config, engine, clock)
+        stack.callback(log.close)
+        hooks = [webhook_channel(number) for number in range(len(config.notify.promoted))]
+        registry = SqlRegistry(engine, config.data / "models", News(hooks, config.url))
+        yield Deployment(config_file.resolve(), config, engine, log, registry, clock)
+
+
+def ensure_first_versions(deployment: Deployment, progress: Progress) -> None:
+    """Register every model of the configuration, with a version 1 where it has none.
+
+    Raises
+    ------
+    SchemaError
+        If a reference cannot be used.
+    """
+    for name, model in deployment.config.models.items():
+        try:
+            deployment.registry.champion(name)
+        except NotFoundError:
+            table = read_table(model.reference)
+            schema = infer(table, model.roles()).schema
+            _make_first_version(deployment, retrained(name, model, schema), model, table, progress)
+        deployment.store.register(name, deployment.clock.now())
+
+
+def _make_first_version(
+    deployment: Deployment,
+    model: Retrained,
+    config: ModelConfig,
+    table: pa.Table,
+    progress: Progress,
+) -> None:
+    rows = labelled_reference(table, model.schema)
+    if config.columns.prediction is not None:
+        bundle = watched_only(rows, model)
+    else:
+        progress(0.0, f"training version 1 of {model.name} on {table.num_rows} reference rows")
+        bundle = first_version(rows, model, time.monotonic, progress)
+    now = deployment.clock.now()
+    version = deployment.registry.register(bundle, now)
+    deployment.registry.promote(model.name, version, now, "first version")
+    progress(1.0, f"version 1 of {model.name} is ready")

@@ -1,0 +1,97 @@
+"""Trial: the evidence of a window for or against a champion on probation."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from monitor.batch import LABEL, MODEL_VERSION
+from monitor.losses import Pairs
+from monitor.ports import SHADOW, SHADOW_VERSION, Champion, Log, Store
+from monitor.probation import Evidence, Judgement, ProbationPolicy, weigh
+from monitor.verdict import VerdictPolicy
+from monitor.window import Window
+
+_REGRESSION_UNIT = "mae"
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a trial rests on, by the model's name and policies.
+
+    Parameters
+    ----------
+    model : str
+        The model.
+    probation : ProbationPolicy
+        How long it is watched.
+    verdict : VerdictPolicy
+        The metric that decides, and how long labels are waited for.
+    """
+
+    model: str
+    probation: ProbationPolicy
+    verdict: VerdictPolicy
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A window as a trial sees it.
+
+    Parameters
+    ----------
+    window : Window
+        The window.
+    incident : bool
+        A broken feed says nothing of the champion: it has no part in the evidence.
+    at : datetime
+        The present.
+    """
+
+    window: Window
+    incident: bool
+    at: datetime
+
+
+def try_champion(
+    tried: Tried, tested: Tested, champion: Champion, *, log: Log, store: Store
+) -> Judgement | None:
+    """Judge a champion on probation with what a window adds; None when it is on none."""
+    if champion.probation is None or not tried.probation.rows:
+        return None
+    trial, window = store.trial(champion.probation), tested.window
+    if trial is None:
+        return None
+    if window.end > champion.probation.since:
+        found = None if tested.incident else _evidence(tried, window, champion, log)
+        trial = trial.with_window(window.key, found)
+    horizon = tried.verdict.labels.horizon
+    status = trial.status(tried.probation, now=tested.at, horizon=horizon)
+    task = champion.reference.schema.task
+    return Judgement(trial, status, trial.sentence(task, tried.verdict.performance.metric))
+
+
+def _evidence(tried: Tried, window: Window, champion: Champion, log: Log) -> Evidence:
+    assert champion.probation is not None
+    reference, horizon = champion.reference, tried.verdict.labels.horizon
+    prediction = reference.schema.prediction
+    rows = log.pairs(tried.model, window, prediction, horizon=horizon)
+    mine = _made_by(rows, champion.version, champion.probation.predecessor)
+    mine = mine.slice(0, tried.probation.rows)  # enough, and each costs time
+    unit = reference.performance.get(_REGRESSION_UNIT)
+    labels, made, shadow = (mine.column(name).to_numpy() for name in (LABEL, prediction, SHADOW))
+    return weigh(
+        Pairs(labels, made, shadow),
+        reference.schema,
+        tried.verdict.performance.metric,
+        unit=unit.value if unit else 0.0,
+        margin=tried.probation.margin,
+    )
+
+
+def _made_by(rows: pa.Table, champion: int, predecessor: int) -> pa.Table:
+    versions = zip(
+        rows.column(MODEL_VERSION).to_pylist(), rows.column(SHADOW_VERSION).to_pylist(), strict=True
+    )
+    kept = [pair == (champion, predecessor) for pair in versions]
+    return rows.filter(pa.array(kept, pa.bool_()))
