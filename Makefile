@@ -38,6 +38,7 @@ bench: install ## print the benchmark tables
 	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/checks.py $(ARGS)
 	$(BIN)/python benchmarks/metrics.py
+	$(BIN)/python benchmarks/trust.py
 	$(BIN)/python benchmarks/demo.py
 
 lock: install ## resolve the requirements anew from pyproject.toml

@@ -2,6 +2,7 @@
 
 from leeway.config import ModelConfig
 from monitor.checks.drift import DriftPolicy
+from monitor.checks.fall import PerformancePolicy
 from monitor.checks.performance import default_metric
 from monitor.checks.quality import QualityPolicy
 from monitor.cycle import Watched
@@ -9,7 +10,7 @@ from monitor.decision import RetrainPolicy
 from monitor.errors import ConfigError
 from monitor.probation import ProbationPolicy
 from monitor.schema import Kind, Schema
-from monitor.verdict import PerformancePolicy, VerdictPolicy
+from monitor.verdict import VerdictPolicy
 from monitor.window import LabelPolicy, WindowPolicy
 from retrain.search import SearchPolicy
 from retrain.version import Retrained

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from monitor.alert import Judged
 from monitor.batch import LABEL, MODEL_VERSION, RowKind
 from monitor.checks.columns import column_scores
+from monitor.checks.fall import performance_scores, segment_scores
 from monitor.checks.performance import performance
 from monitor.checks.quality import QualityPolicy, change_scores, refusal_scores, repeated_score
 from monitor.checks.score import BreachWhen, Check, Score
@@ -26,13 +27,7 @@ from monitor.record import CycleRecord, Standing
 from monitor.reference import Reference
 from monitor.schema import Schema
 from monitor.trial import Tested, Tried, try_champion
-from monitor.verdict import (
-    VerdictPolicy,
-    judge,
-    min_rows,
-    performance_scores,
-    segment_scores,
-)
+from monitor.verdict import VerdictPolicy, judge, min_rows
 from monitor.window import Counts, Seen, Window, due_row_ranges, due_time_windows, to_revise
 
 

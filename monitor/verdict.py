@@ -1,43 +1,19 @@
 """Verdict: all scores of one window, judged. The only place a breach is decided."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
+from monitor.checks.calibrated import METHOD, Limits, limits
 from monitor.checks.drift import DriftPolicy
+from monitor.checks.fall import PerformancePolicy
 from monitor.checks.methods import OTHERWISE_AT_THRESHOLD
-from monitor.checks.performance import METRICS
 from monitor.checks.quality import REFUSED
 from monitor.checks.score import BreachWhen, Check, Score, Status, worst
-from monitor.checks.segments import Segments
-from monitor.reference import Estimate, Reference
+from monitor.reference import Reference
 from monitor.window import Counts, LabelPolicy, WindowPolicy
-
-SAMPLING_ERRORS = 3.0
-"""A drop within this many standard errors is not told apart from chance."""
 
 MAX_MIN_ROWS = 500
 """Windows with at least this many rows are judged, however large a typical one is."""
-
-
-@dataclass(frozen=True)
-class PerformancePolicy:
-    """When a metric has fallen too far.
-
-    Parameters
-    ----------
-    metric : str
-        A name of `monitor.checks.performance.METRICS`.
-    max_drop : float
-        Allowed fall below the reference: absolute for metrics within 0-1, relative for losses.
-    segments : tuple of str
-        Features whose levels are also looked at one by one.
-    """
-
-    metric: str
-    max_drop: float = 0.03
-    segments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,85 +68,6 @@ def excess(score: Score) -> float:
     return score.threshold / max(score.value, 1e-300)
 
 
-def performance_scores(
-    estimates: Mapping[str, Estimate],
-    reference: Mapping[str, Estimate],
-    policy: PerformancePolicy,
-) -> list[Score]:
-    """Hold a window's metrics against the reference's.
-
-    Only the policy's metric has a threshold: the reference value less the allowed drop, or less
-    three sampling errors of the difference where that is more.
-
-    Parameters
-    ----------
-    estimates : mapping of str to Estimate
-        The window's metrics; empty while no label has come.
-    reference : mapping of str to Estimate
-        The same metrics on the reference.
-    policy : PerformancePolicy
-        The metric that decides, and its allowed drop.
-    """
-    return [
-        _performance_score(name, estimate, reference.get(name), policy)
-        for name, estimate in estimates.items()
-    ]
-
-
-def segment_scores(
-    estimates: Segments, reference: Segments, policy: PerformancePolicy
-) -> list[Score]:
-    """Show a window's metric on each segment beside the reference's.
-
-    Without a threshold: among many segments one looks bad by chance in every window.
-
-    Parameters
-    ----------
-    estimates : mapping of str to mapping of str to Estimate
-        The deciding metric on the window, by segment column and level.
-    reference : mapping of str to mapping of str to Estimate
-        The same on the reference.
-    policy : PerformancePolicy
-        The metric that decides.
-    """
-    return [
-        replace(
-            _performance_score(
-                policy.metric, estimate, reference.get(column, {}).get(level), policy
-            ),
-            column=column,
-            level=level,
-            threshold=None,
-        )
-        for column, levels in estimates.items()
-        for level, estimate in levels.items()
-    ]
-
-
-def _performance_score(
-    name: str, now: Estimate, before: Estimate | None, policy: PerformancePolicy
-) -> Score:
-    metric = METRICS[name]
-    threshold = None
-    if before is not None and name == policy.metric:
-        scale = 1.0 if metric.bounded else abs(before.value)
-        error = float(np.hypot(now.standard_error, before.standard_error))
-        drop = max(policy.max_drop * scale, SAMPLING_ERRORS * error)
-        threshold = before.value - drop if metric.bigger_is_better else before.value + drop
-    return Score(
-        check=Check.PERFORMANCE,
-        column=None,
-        method=name,
-        value=now.value,
-        threshold=threshold,
-        breach_when=BreachWhen.BELOW if metric.bigger_is_better else BreachWhen.ABOVE,
-        n_reference=before.n if before else 0,
-        n_current=now.n,
-        standard_error=now.standard_error,
-        reference_value=before.value if before else None,
-    )
-
-
 def judge(
     scores: Sequence[Score],
     counts: Counts,
@@ -178,6 +75,7 @@ def judge(
     *,
     target: str,
     enough_rows: int,
+    moved_before: Collection[str] = (),
 ) -> Verdict:
     """Judge a window.
 
@@ -194,6 +92,8 @@ def judge(
         share must not change with them.
     enough_rows : int
         Fewer rows than this are no data; see `min_rows`.
+    moved_before : collection of str
+        Columns that had moved, by their calibrated score, in one of the two windows before.
 
     Returns
     -------
@@ -202,11 +102,12 @@ def judge(
     """
     if counts.n_rows < enough_rows:
         return _without_data(scores)
-    scored = tuple(replace(score, status=score_status(score)) for score in scores)
+    scored = tuple(_with_status(score, scores, policy, moved_before) for score in scores)
     provisional = counts.maturity < policy.labels.mature
-    share = share_drifted([score for score in scored if score.column != target])
+    drift = _deciding(scored, target)
+    share = share_drifted(drift)
     checks = {
-        Check.DRIFT: _drift_status(scored, share, policy.drift),
+        Check.DRIFT: _drift_status(scored, drift, policy.drift),
         Check.QUALITY: worst(_statuses(scored, Check.QUALITY)),
         Check.PERFORMANCE: _performance_status(scored, policy.performance, provisional),
     }
@@ -262,13 +163,68 @@ def _statuses(scores: Sequence[Score], check: Check) -> list[Status]:
     return [s.status for s in scores if s.check is check and s.status is not None]
 
 
-def _drift_status(scores: Sequence[Score], share: float | None, policy: DriftPolicy) -> Status:
+def _with_status(
+    score: Score, scores: Sequence[Score], policy: VerdictPolicy, moved_before: Collection[str]
+) -> Score:
+    """Judge a score; where there is a budget it decides on drift, and other limits only warn."""
+    status, budget = score_status(score), policy.drift.budget
+    if budget is None or score.check is not Check.DRIFT or not is_calibrated(scores):
+        return replace(score, status=status)
+    if score.method != METHOD:
+        return replace(score, status=Status.WARNING if status is Status.BREACH else status)
+    if score.value is not None:
+        before = score.column in moved_before
+        status = drift_status(score.value, limits(budget, policy.window), before=before)
+    return replace(score, status=status)
+
+
+def drift_status(p: float, allowed: Limits, *, before: bool) -> Status:
+    """Judge a column by its calibrated score.
+
+    Parameters
+    ----------
+    p : float
+        The adjusted p-value.
+    allowed : Limits
+        What the alert budget comes to.
+    before : bool
+        The column had moved in one of the two windows before.
+
+    Examples
+    --------
+    >>> allowed = Limits(once=0.05, watch=0.1)
+    >>> drift_status(0.07, allowed, before=False), drift_status(0.07, allowed, before=True)
+    (<Status.WARNING: 'WARNING'>, <Status.BREACH: 'BREACH'>)
+    """
+    if p <= allowed.once or (p <= allowed.watch and before):
+        return Status.BREACH
+    return Status.WARNING if p <= allowed.watch else Status.OK
+
+
+def is_calibrated(scores: Iterable[Score]) -> bool:
+    """Say whether drift was held against the wobble of the reference's windows."""
+    return any(score.check is Check.DRIFT and score.method == METHOD for score in scores)
+
+
+def _deciding(scores: Sequence[Score], target: str) -> list[Score]:
+    """Return the drift scores that decide: the calibrated ones where there are any."""
+    drift = [s for s in scores if s.check is Check.DRIFT and s.column != target]
+    calibrated = [score for score in drift if score.method == METHOD]
+    return calibrated or drift
+
+
+def _drift_status(
+    scores: Sequence[Score], deciding: Sequence[Score], policy: DriftPolicy
+) -> Status:
+    share = share_drifted(deciding)
     if share is None:
         return worst(_statuses(scores, Check.DRIFT))
-    if share >= policy.share_drifted:
+    if share and (is_calibrated(deciding) or share >= policy.share_drifted):
         return Status.BREACH
-    failed = Status.ERROR in _statuses(scores, Check.DRIFT)
-    return Status.ERROR if failed else (Status.WARNING if share else Status.OK)
+    if Status.ERROR in _statuses(scores, Check.DRIFT):
+        return Status.ERROR
+    unconfirmed = share or Status.WARNING in _statuses(deciding, Check.DRIFT)
+    return Status.WARNING if unconfirmed else Status.OK
 
 
 def _performance_status(

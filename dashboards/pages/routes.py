@@ -15,9 +15,9 @@ from dashboards.pages.runbook import runbook
 from dashboards.pages.sentence import excess
 from dashboards.pages.undo import undo
 from monitor.adapters.history import History
+from monitor.checks.fall import PerformancePolicy
 from monitor.checks.score import Status
 from monitor.errors import NotFoundError
-from monitor.verdict import PerformancePolicy
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 

@@ -11,6 +11,7 @@ from monitor.adapters.column_files import open_columns
 from monitor.alignment import align
 from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
+from monitor.checks.fall import PerformancePolicy, performance_scores
 from monitor.checks.performance import default_metric
 from monitor.checks.quality import QualityPolicy, repeated_score
 from monitor.checks.score import Check, Score, Status
@@ -21,13 +22,7 @@ from monitor.inferred import is_text, kind_of
 from monitor.pairing import TypedColumns, listed, pair
 from monitor.reference import Reference
 from monitor.schema import Kind, Schema, Task
-from monitor.verdict import (
-    PerformancePolicy,
-    Verdict,
-    VerdictPolicy,
-    judge,
-    performance_scores,
-)
+from monitor.verdict import Verdict, VerdictPolicy, judge
 from monitor.window import Counts, LabelPolicy, WindowPolicy
 
 NO_COLUMN = "\0"

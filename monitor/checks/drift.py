@@ -13,6 +13,7 @@ from monitor.checks.binning import (
     sturges_edges,
     value_counts,
 )
+from monitor.checks.calibrated import AlertBudget
 from monitor.checks.evidently import evidently_score
 from monitor.checks.kernels import COUNT_KERNELS, hellinger, ks, wasserstein
 from monitor.checks.methods import FEW_LEVELS, METHODS, default_method
@@ -39,11 +40,14 @@ class DriftPolicy:
         Column to threshold, in the unit of its method.
     share_drifted : float, 0 to 1
         The share of drifted columns at which the whole window has drifted.
+    budget : AlertBudget or None
+        Decides instead of thresholds and share where the reference has windows enough; None never.
     """
 
     methods: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     share_drifted: float = 0.5
+    budget: AlertBudget | None = None
 
 
 def drift_score(

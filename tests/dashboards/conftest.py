@@ -23,6 +23,7 @@ from monitor.adapters.history import History
 from monitor.adapters.sql_store import SqlStore
 from monitor.alert import Judged
 from monitor.checks.drift import DriftPolicy
+from monitor.checks.fall import PerformancePolicy, performance_scores
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import TableColumns
 from monitor.decision import ModelState, RetrainPolicy, decide
@@ -30,7 +31,7 @@ from monitor.diagnosis import diagnose
 from monitor.record import CycleRecord
 from monitor.reference import Estimate, prepare
 from monitor.schema import Kind, Schema, Task
-from monitor.verdict import PerformancePolicy, VerdictPolicy, judge, performance_scores
+from monitor.verdict import VerdictPolicy, judge
 from monitor.window import Counts, LabelPolicy, Window, WindowPolicy
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns

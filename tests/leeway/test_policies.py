@@ -8,10 +8,10 @@ import pytest
 from leeway.config import ModelConfig
 from leeway.policies import retrained, watched
 from monitor.checks.drift import DriftPolicy
+from monitor.checks.fall import PerformancePolicy
 from monitor.checks.quality import QualityPolicy
 from monitor.decision import RetrainPolicy, Trigger
 from monitor.schema import Kind, Schema, Task
-from monitor.verdict import PerformancePolicy
 from monitor.window import LabelPolicy, WindowPolicy
 
 DAY = timedelta(days=1)

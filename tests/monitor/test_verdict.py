@@ -1,6 +1,7 @@
 """Where a breach begins, and which status outweighs which."""
 
 import math
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.checks.calibrated import METHOD, AlertBudget, limits
 from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
+from monitor.checks.fall import SAMPLING_ERRORS, PerformancePolicy, performance_scores
 from monitor.checks.quality import QualityPolicy
 from monitor.checks.score import BreachWhen, Check, Score, Status, worst
 from monitor.columns import TableColumns
@@ -18,12 +21,9 @@ from monitor.reference import Estimate, Reference, prepare
 from monitor.schema import Kind, Schema, Task
 from monitor.verdict import (
     MAX_MIN_ROWS,
-    SAMPLING_ERRORS,
-    PerformancePolicy,
     VerdictPolicy,
     judge,
     min_rows,
-    performance_scores,
     score_status,
     share_drifted,
 )
@@ -407,3 +407,57 @@ def test_half_a_typical_window_is_enough_and_five_hundred_rows_always_are(
     policy, reference, expected
 ):
     assert min_rows(policy, reference) == expected
+
+
+WEEKLY = limits(AlertBudget(), WindowPolicy(every=WEEK))
+BUDGETED = replace(POLICY, drift=DriftPolicy(budget=AlertBudget()))
+
+
+def calibrated(column, p):
+    return drift(column, p, method=METHOD, threshold=WEEKLY.watch, breach_when=BreachWhen.BELOW)
+
+
+def under_budget(*scores: Score, moved_before=()):
+    return judge(scores, MATURE, BUDGETED, target="y", enough_rows=1, moved_before=moved_before)
+
+
+def test_a_budget_spends_a_quarter_on_what_is_seen_once_and_the_rest_on_what_is_seen_again():
+    expected = WEEK / timedelta(days=30)
+    assert WEEKLY.once == pytest.approx(expected / 4)
+    assert WEEKLY.watch == 0.1
+    hourly = limits(AlertBudget(), WindowPolicy(every=timedelta(hours=1)))
+    assert (hourly.once, hourly.watch) == pytest.approx((1 / 2880, math.sqrt(1 / 2880)))
+    generous = limits(AlertBudget(alerts=100), WindowPolicy(every=WEEK))
+    assert generous.once == generous.watch == 0.25
+
+
+@pytest.mark.parametrize(
+    ("p", "moved_before", "status"),
+    [
+        (0.05, (), BREACH),
+        (0.07, (), WARNING),
+        (0.07, ("z",), WARNING),
+        (0.07, ("x",), BREACH),
+        (0.11, ("x",), OK),
+    ],
+)
+def test_a_column_has_moved_when_it_is_sure_once_or_likely_twice(p, moved_before, status):
+    found = under_budget(calibrated("x", p), calibrated("z", 0.9), moved_before=moved_before)
+    assert found.checks[Check.DRIFT] is status
+    assert found.share_drifted == (0.5 if status is BREACH else 0.0)
+
+
+def test_under_a_budget_evidently_s_limits_only_warn_and_do_not_judge():
+    found = under_budget(drift("x", 9.0), drift("z", 9.0), calibrated("x", 0.9), calibrated("z", 1))
+    assert [score.status for score in found.scores] == [WARNING, WARNING, OK, OK]
+    assert (found.checks[Check.DRIFT], found.share_drifted) == (OK, 0.0)
+
+
+def test_without_a_calibrated_score_evidently_s_limits_judge_whatever_the_budget():
+    found = under_budget(drift("x", 9.0), drift("z", 0.0))
+    assert (found.checks[Check.DRIFT], found.share_drifted) == (BREACH, 0.5)
+
+
+def test_a_column_that_could_not_be_compared_is_an_error_under_a_budget_too():
+    found = under_budget(failed(Check.DRIFT, "z"), calibrated("x", 0.9))
+    assert found.checks[Check.DRIFT] is ERROR

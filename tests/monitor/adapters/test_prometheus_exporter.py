@@ -14,12 +14,13 @@ from monitor.adapters.exposition import expose
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.adapters.prometheus_exporter import Exported, MonitorCollector
 from monitor.checks.drift import DriftPolicy
+from monitor.checks.fall import PerformancePolicy
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.diagnosis import DiagnosisKind
 from monitor.ports import Champion
 from monitor.reference import Estimate, Reference
 from monitor.schema import Kind, Schema, Task
-from monitor.verdict import PerformancePolicy, VerdictPolicy
+from monitor.verdict import VerdictPolicy
 from monitor.window import Counts, LabelPolicy, WindowPolicy
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)

@@ -4,11 +4,12 @@ import numpy as np
 import pyarrow as pa
 from sklearn.metrics import accuracy_score, mean_absolute_error, roc_auc_score
 
+from monitor.checks.fall import PerformancePolicy, segment_scores
 from monitor.checks.score import Check, Status
 from monitor.checks.segments import MIN_SEGMENT_ROWS, segment_performance
 from monitor.reference import Estimate
 from monitor.schema import Kind, Schema, Task
-from monitor.verdict import PerformancePolicy, score_status, segment_scores
+from monitor.verdict import score_status
 
 RNG = np.random.default_rng(3)
 N_ROWS = 1200

@@ -1,0 +1,85 @@
+"""Cells: rows numbered by the stretch they fall into, so that each stretch is counted apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from monitor.columns import IntArray
+from monitor.window import MONDAY, WindowPolicy
+
+HOUR = timedelta(hours=1)
+
+TimeArray = npt.NDArray[np.datetime64]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Rows by stretch.
+
+    Parameters
+    ----------
+    of_row : ndarray, shape (n_rows,)
+        Number of each row's stretch, from 0.
+    starts : tuple of datetime
+        Where each stretch that has rows begins, ascending.
+    """
+
+    of_row: IntArray
+    starts: Sequence[datetime]
+
+
+def hours(event_at: TimeArray) -> Cells:
+    """Number rows by the hour of their event time.
+
+    Examples
+    --------
+    >>> at = np.array(["2026-01-05T10:59", "2026-01-05T08:10"], "datetime64[us]")
+    >>> hours(at).of_row.tolist(), [start.hour for start in hours(at).starts]
+    ([1, 0], [8, 10])
+    """
+    return _by_time(event_at, HOUR, MONDAY)
+
+
+def windows(event_at: TimeArray, policy: WindowPolicy) -> Cells:
+    """Number rows, in the order of time, by the window they would have fallen into.
+
+    Parameters
+    ----------
+    event_at : ndarray of datetime64, shape (n_rows,)
+        Event time, UTC without a zone; ascending for windows by count.
+    policy : WindowPolicy
+        How rows are cut.
+
+    Examples
+    --------
+    >>> at = np.array(["2026-01-04", "2026-01-05", "2026-01-11"], "datetime64[us]")
+    >>> windows(at, WindowPolicy(every=timedelta(days=7))).of_row.tolist()
+    [0, 1, 1]
+    >>> windows(at, WindowPolicy(rows=2)).of_row.tolist()
+    [0, 0, 1]
+    """
+    if policy.every is not None:
+        return _by_time(event_at, policy.every, policy.anchor)
+    assert policy.rows is not None
+    of_row = np.arange(event_at.size) // policy.rows
+    return Cells(of_row, tuple(_aware(at) for at in event_at[:: policy.rows]))
+
+
+def _by_time(event_at: TimeArray, length: timedelta, anchor: datetime) -> Cells:
+    micros = event_at.astype("datetime64[us]").astype(np.int64)
+    one, origin = length // timedelta(microseconds=1), _micros(anchor)
+    numbers, of_row = np.unique((micros - origin) // one, return_inverse=True)
+    starts = (origin + numbers * one).astype("datetime64[us]")
+    return Cells(of_row.astype(np.int64), tuple(map(_aware, starts)))
+
+
+def _micros(instant: datetime) -> int:
+    return (instant - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+
+def _aware(instant: np.datetime64) -> datetime:
+    moment: datetime = instant.astype("datetime64[us]").astype(datetime)
+    return moment.replace(tzinfo=UTC)
