@@ -1,7 +1,7 @@
 """Alert: one opening of (model, check), and what becomes of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -28,12 +28,16 @@ class Opening:
         Where that window starts.
     told_at : datetime or None
         When people were last told of it.
+    breaches : mapping of str to datetime
+        The newest two windows that breach it now, by key: where they start. One of them may be the
+        window that is judged again.
     """
 
     id: int
     window_key: str
     window_start: datetime
     told_at: datetime | None = None
+    breaches: Mapping[str, datetime] = field(default_factory=dict)
 
 
 class AlertChange(StrEnum):
@@ -114,6 +118,9 @@ def alerts(judged: Judged, openings: Mapping[Check, Opening]) -> tuple[Alert, ..
 def _ending(judged: Judged, check: Check, opening: Opening) -> Alert | None:
     if check is Check.PERFORMANCE and judged.verdict.provisional:
         return None  # the first labels of a window are no all-clear
+    others = [start for key, start in opening.breaches.items() if key != judged.window.key]
+    if any(start > judged.window.start for start in others):
+        return None  # a later window still breaches
     if judged.window.key == opening.window_key:
         sentence = f"{check} is no breach after all: more rows or labels of the window have come"
         return Alert(check, AlertChange.RETRACTED, sentence, opening.id)

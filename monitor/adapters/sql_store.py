@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, exists, func, or_, select, update
+from sqlalchemy import Connection, Engine, RowMapping, and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from monitor.adapters import tables as t
@@ -12,7 +12,7 @@ from monitor.adapters.cycle_rows import write_cycle
 from monitor.adapters.database import excluded, put_rows, reading
 from monitor.adapters.probation_rows import read_trial
 from monitor.alert import Opening
-from monitor.checks.score import Check
+from monitor.checks.score import Check, Status
 from monitor.errors import NotFoundError
 from monitor.probation import Probation, Trial
 from monitor.record import CycleRecord, Delivery, Standing
@@ -201,9 +201,32 @@ def _open_alerts(connection: Connection, model: str) -> dict[Check, Opening]:
     told_at = select(func.max(o.created_at)).where(o.alert_id == a.id).scalar_subquery()
     query = select(t.alerts, told_at.label("told_at")).where(a.model == model, a.ended_at.is_(None))
     return {
-        Check(r["check"]): Opening(r["id"], r["window_key"], r["window_start"], r["told_at"])
-        for r in connection.execute(query).mappings()
+        Check(r["check"]): Opening(
+            *(r["id"], r["window_key"], r["window_start"], r["told_at"]),
+            breaches=_breaches(connection, r),
+        )
+        for r in connection.execute(query).mappings().all()
     }
+
+
+def _breaches(connection: Connection, alert: RowMapping) -> dict[str, datetime]:
+    """Return the newest two windows that breach an alert's check in their latest revision."""
+    w, r = t.windows.c, t.revisions.c
+    latest = and_(r.model == w.model, r.window_key == w.key, r.revision == w.revision)
+    query = (
+        select(w.key, w.start_at)
+        .join_from(t.windows, t.revisions, latest)
+        .where(
+            w.model == alert["model"],
+            w.start_at >= alert["window_start"],
+            r.checks[alert["check"]].as_string().in_((Status.BREACH, Status.ERROR)),
+            # A broken feed only echoes in the other checks.
+            or_(w.incident.is_(False), alert["check"] == Check.QUALITY),
+        )
+        .order_by(w.start_at.desc())
+        .limit(2)
+    )
+    return {key: start for key, start in connection.execute(query)}  # noqa: C416 - a Row is typed as no pair
 
 
 def _new_labels(

@@ -21,8 +21,9 @@ def window(number):
     return Window(MONDAY + number * WEEK, MONDAY + (number + 1) * WEEK)
 
 
-def opening(number, identity=7):
-    return Opening(identity, window(number).key, window(number).start)
+def opening(number, identity=7, breaches=()):
+    starts = {window(one).key: window(one).start for one in (number, *breaches)}
+    return Opening(identity, window(number).key, window(number).start, breaches=starts)
 
 
 def score(check, column, value, status=BREACH, **other: object):
@@ -93,6 +94,17 @@ def test_the_first_labels_of_a_window_are_no_all_clear(number):
     openings = {Check.PERFORMANCE: opening(5, 1), Check.DRIFT: opening(5, 2)}
     found = alerts(judged(number, revision=2, provisional=True), openings)
     assert [alert.check for alert in found] == [Check.DRIFT]
+
+
+@pytest.mark.parametrize("number", [5, 6])
+def test_an_alert_goes_on_while_a_later_window_breaches(number):
+    openings = {Check.DRIFT: opening(5, breaches=[7])}
+    assert alerts(judged(number, revision=2), openings) == ()
+
+
+def test_an_alert_ends_when_its_last_breach_looks_different_now():
+    (found,) = alerts(judged(7, revision=2), {Check.DRIFT: opening(5, breaches=[7])})
+    assert found.change is RESOLVED
 
 
 def test_news_of_an_older_window_ends_no_later_alert():

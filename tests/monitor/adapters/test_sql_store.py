@@ -94,6 +94,24 @@ def test_an_alert_is_open_until_it_is_resolved_or_retracted(books):
     assert [a["ended_how"] for a in books.history.alerts("m")] == ["resolved", "retracted"]
 
 
+def test_an_open_alert_knows_the_newest_windows_that_breach_it_now(books):
+    alert = replace(books.open_alert(3), change=AlertChange.CONTINUED)
+
+    def breaches() -> list[int]:
+        starts = standing(books).open_alerts[Check.DRIFT].breaches
+        return [(start - MONDAY) // WEEK for start in starts.values()]
+
+    assert breaches() == [3]
+    for number in (4, 5):
+        books.record(books.cycle(number, alerts=[alert], status=Status.BREACH))
+    assert breaches() == [5, 4]
+    books.record(books.cycle(4, revision=2))
+    assert breaches() == [5, 3]
+    broken = books.cycle(6, status=Status.BREACH, kind=DiagnosisKind.INCIDENT)
+    books.record(broken)
+    assert breaches() == [5, 3]
+
+
 def test_every_channel_gets_the_news_of_an_alert_and_not_that_it_goes_on(books):
     books.record(books.cycle(alerts=[OPENED], status=Status.BREACH), "log", "json-0")
     alert = replace(OPENED, opening=1, change=AlertChange.CONTINUED)
