@@ -144,7 +144,7 @@ def _lifespan(parts: _Parts, role: str) -> Callable[[FastAPI], AbstractAsyncCont
             if role in ("all", "scheduler"):
                 leads = leader(deployment.engine, deployment.config.data)
                 stack.callback(leads.release)
-                collector = deployment.collector(parts.shadowing)
+                collector = deployment.collector(parts.shadowing.offer)
                 stack.callback(collector.close)
                 ticking = _scheduler(deployment, parts.watcher, collector, leads)
                 ticking.start()

@@ -21,6 +21,7 @@ from monitor.adapters.notifiers import Webhook, notifiers, webhook_channel
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.adapters.prometheus_exporter import Exported
 from monitor.adapters.sql_store import SqlStore
+from monitor.batch import Batch
 from monitor.collection import World as CollectionWorld
 from monitor.collector import Collector
 from monitor.cycle import World as MonitorWorld
@@ -114,14 +115,14 @@ class Deployment:
         watched_for = self.config.models[model].retrain.probation.rows
         return self.registry.probation(model) if watched_for else None
 
-    def collector(self, shadowing: Shadowing) -> Collector:
-        """Return what collects from the sources of all models."""
+    def collector(self, predicted: Callable[[Batch], object] = lambda _batch: None) -> Collector:
+        """Return what collects from the sources of all models, and tells what it predicted."""
         predictor = predictor_of(self.config, Serving(self.registry))
         cursors = SqlCursors(self.engine)
         world = CollectionWorld(
             *(self.log, self.store, self.registry, cursors, self.clock),
             predictor=predictor,
-            predicted=shadowing.offer,
+            predicted=predicted,
         )
         return collector_of(self.file, self.config, world)
 

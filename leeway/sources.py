@@ -103,7 +103,7 @@ class Builder:
     def _sources(self, name: str, model: ModelConfig) -> Sources:
         streams = [
             Collected(Stream(name, kind, label), source, model.on_schema_change == "refuse")
-            for kind in RowKind
+            for kind in (RowKind.PREDICTION, RowKind.LABEL)
             for label, source in self._of_kind(name, model.source, kind)
         ]
         return Sources(streams, model.source.every / SECOND, frozenset(_secrets(model.source)))

@@ -26,7 +26,9 @@ Read = Callable[[Window, Sequence[str]], pa.Table]
 def export_rows(engine: sa.Engine, folder: LogFolder, model: str, read: Read, file: Path) -> int:
     """Write all rows of a model, by event date, to one Parquet file; returns how many."""
     stream = (model, RowKind.PREDICTION)
-    wanted, known = (_schema(engine, folder, (model, kind)) for kind in RowKind)
+    wanted, known = (
+        _schema(engine, folder, (model, kind)) for kind in (RowKind.PREDICTION, RowKind.LABEL)
+    )
     if LABEL in known.names:
         wanted = wanted.append(known.field(LABEL))
     days = (Window(day, day + timedelta(days=1)) for day in _event_days(engine, stream))
