@@ -54,7 +54,7 @@ class Taken:
             "repeated": self.receipt.repeated,
         }
         if self.batches[0].kind is RowKind.PREDICTION:
-            answer["prediction_ids"] = self.batches[0].rows.column(PREDICTION_ID).to_pylist()
+            answer["prediction_ids"] = self.batches[0].column(PREDICTION_ID).to_pylist()
         return msgspec.json.encode(answer)
 
 

@@ -1,11 +1,9 @@
 """Intake: a body made to fit a model's schema; what does not fit is kept raw and counted."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from monitor.batch import (
@@ -19,22 +17,23 @@ from monitor.batch import (
     Batch,
     ChangeKind,
     RowKind,
-    SchemaChange,
 )
-from monitor.body import ABSENT, Body, joined
-from monitor.classes import as_class
+from monitor.body import ABSENT, Body, RawColumn, as_body
 from monitor.errors import BatchRefusedError
-from monitor.fitting import Misfits, fit_column, fit_value, values_of
+from monitor.fitting import Misfits, fit_column, values_of
 from monitor.reserved import (
     ID_FIELD,
     MODEL_VERSION_FIELD,
     checked_ids,
     event_times,
     given_ids,
+    is_missing,
+    label_values,
     repeated,
     versions,
 )
-from monitor.schema import Schema, Task
+from monitor.rows import Rows, together
+from monitor.schema import Schema
 
 LABEL_FIELD = "label"
 """Labels may come under this name instead of the target's."""
@@ -50,8 +49,8 @@ class Request:
         Whose rows they are.
     request_id : str
         The Idempotency-Key, or a generated one.
-    digest : str
-        SHA-256 of the body.
+    digest : str or None
+        SHA-256 of the body; None where the request id was generated.
     received_at : datetime
         Time of receipt.
     champion : int
@@ -60,7 +59,7 @@ class Request:
 
     model: str
     request_id: str
-    digest: str
+    digest: str | None
     received_at: datetime
     champion: int
 
@@ -73,12 +72,12 @@ class Sent:
     ----------
     request : Request
         The request.
-    body : Body
+    rows : Body or Rows
         Its rows.
     """
 
     request: Request
-    body: Body
+    rows: Body | Rows
 
 
 def predictions(
@@ -133,7 +132,7 @@ def predictions_together(sent: Sequence[Sent], schema: Schema) -> list[list[Batc
     Parameters
     ----------
     sent : sequence of Sent
-        Received at the same time, with bodies that `joined` takes.
+        Received at the same time: one, or several whose rows have the same names.
     schema : Schema
         What their rows should look like.
 
@@ -142,12 +141,18 @@ def predictions_together(sent: Sequence[Sent], schema: Schema) -> list[list[Batc
     BatchRefusedError
         If one of them cannot be used; which one `predictions` says.
     """
-    return _predictions(joined([one.body for one in sent]), schema, sent)
+    return _predictions(_together(sent), schema, sent)
 
 
 def labels_together(sent: Sequence[Sent], schema: Schema) -> list[list[Batch]]:
     """Turn labels requests to one model into the batches of each, as `predictions_together`."""
-    return _labels(joined([one.body for one in sent]), schema, sent)
+    return _labels(_together(sent), schema, sent)
+
+
+def _together(sent: Sequence[Sent]) -> Body:
+    if isinstance(sent[0].rows, Body):
+        return sent[0].rows
+    return as_body(together([one.rows for one in sent if isinstance(one.rows, Rows)]))
 
 
 def refuse_changes(batches: Sequence[Batch]) -> None:
@@ -188,29 +193,29 @@ def _predictions(
     _keep_extra(body, schema, misfits)
     received = repeated(request.received_at, TIMESTAMP, body.n_rows)
     ids = given_ids(body, schema)
-    columns[PREDICTION_ID] = pa.array(_made_ids(sent) if ids is None else ids, pa.string())
+    columns[PREDICTION_ID] = pa.array(_made_ids(sent), pa.string()) if ids is None else ids
     columns[EVENT_AT] = (
         event_times(body, schema.time, request.received_at) if schema.time else received
     )
     columns[RECEIVED_AT] = received
     columns[EXTRA] = misfits.column(body.n_rows)
     rows = pa.table(columns)
+    given = body.columns.get(schema.target)
     return [
         [
-            _batch(one.request, RowKind.PREDICTION, part, misfits.counted(start, end)),
-            *_labels_inside(one, schema, part),
+            _batch(one.request, RowKind.PREDICTION, rows, (start, stop), misfits),
+            *_labels_inside(one.request, schema, rows, given, (start, stop)),
         ]
-        for one, start, end in _places(sent)
-        for part in [rows.slice(start, end - start)]
+        for one, start, stop in _places(sent)
     ]
 
 
 def _places(sent: Sequence[Sent]) -> Iterator[tuple[Sent, int, int]]:
-    """Say where the rows of each request are in the joined body, [start, end)."""
-    end = 0
+    """Say where the rows of each request are among those of all, [start, stop)."""
+    stop = 0
     for one in sent:
-        start, end = end, end + one.body.n_rows
-        yield one, start, end
+        start, stop = stop, stop + one.rows.n_rows
+        yield one, start, stop
 
 
 def _keep_extra(body: Body, schema: Schema, misfits: Misfits) -> None:
@@ -225,26 +230,26 @@ _OUR_FIELDS = {MODEL_VERSION, MODEL_VERSION_FIELD, ID_FIELD}
 
 def _made_ids(sent: Sequence[Sent]) -> list[str]:
     # Derived from the request, so that a repeated request returns the same ids.
-    return [f"{one.request.request_id}-{i}" for one in sent for i in range(one.body.n_rows)]
+    return [f"{one.request.request_id}-{i}" for one in sent for i in range(one.rows.n_rows)]
 
 
 def _batch(
-    request: Request, kind: RowKind, rows: pa.Table, changes: tuple[SchemaChange, ...]
+    request: Request, kind: RowKind, rows: pa.Table, place: tuple[int, int], misfits: Misfits
 ) -> Batch:
-    return Batch(
-        request.model, kind, request.request_id, request.digest, request.received_at, rows, changes
-    )
+    name, known, received_at = request.request_id, request.digest, request.received_at
+    changes = misfits.counted(*place)
+    return Batch(request.model, kind, name, known, received_at, rows, changes, *place)
 
 
 def _labels(body: Body, schema: Schema, sent: Sequence[Sent]) -> list[list[Batch]]:
     id_name = _first_of(body, (schema.id, ID_FIELD))
     label_name = _first_of(body, (schema.target, LABEL_FIELD))
-    values = _label_array(enumerate(values_of(body.columns[label_name])), schema, label_name)
-    ids = pa.array(checked_ids(values_of(body.columns[id_name]), id_name), pa.string())
+    values = label_values(enumerate(values_of(body.columns[label_name])), schema, label_name)
+    ids = checked_ids(body.columns[id_name], id_name)
     rows = _label_rows(ids, values, sent[0].request)
     return [
-        [_batch(one.request, RowKind.LABEL, rows.slice(start, end - start), ())]
-        for one, start, end in _places(sent)
+        [_batch(one.request, RowKind.LABEL, rows, (start, stop), Misfits())]
+        for one, start, stop in _places(sent)
     ]
 
 
@@ -258,41 +263,26 @@ def _first_of(body: Body, names: tuple[str | None, ...]) -> str:
     )
 
 
-def _labels_inside(sent: Sent, schema: Schema, rows: pa.Table) -> list[Batch]:
+def _labels_inside(
+    request: Request,
+    schema: Schema,
+    rows: pa.Table,
+    given: RawColumn | None,
+    place: tuple[int, int],
+) -> list[Batch]:
     """Return the labels that prediction rows of a request brought with them."""
-    if schema.target not in sent.body.columns:
+    if given is None:
         return []
-    raw = values_of(sent.body.columns[schema.target])
-    came = {row: value for row, value in enumerate(raw) if not _is_missing(value)}
+    start, stop = place
+    raw = values_of(given[start:stop])
+    came = {row: value for row, value in enumerate(raw) if not is_missing(value)}
     if not came:
         return []
-    ids = rows.column(PREDICTION_ID).take(pa.array(list(came)))
-    values = _label_array(came.items(), schema, schema.target)
-    labelled = _label_rows(ids, values, sent.request)
-    return [_batch(sent.request, RowKind.LABEL, labelled, ())]
+    ids = rows.column(PREDICTION_ID).slice(start).take(pa.array(list(came)))
+    labelled = _label_rows(ids, label_values(came.items(), schema, schema.target), request)
+    return [_batch(request, RowKind.LABEL, labelled, (0, len(came)), Misfits())]
 
 
-def _is_missing(value: Any) -> bool:
-    return value is None or value is ABSENT or (isinstance(value, float) and np.isnan(value))
-
-
-def _label_array(values: Iterable[tuple[int, Any]], schema: Schema, name: str) -> pa.Array:
-    """Read labels by their row in the body."""
-    fitted: list[float | str] = []
-    for row, value in values:
-        one = None if _is_missing(value) else fit_value(value, schema.target_kind)
-        if one is None or (isinstance(one, float) and not np.isfinite(one)):
-            wanted = "a number" if schema.task is Task.REGRESSION else "a class"
-            raise BatchRefusedError(
-                f"a label must be {wanted}, not {str(value)[:40]!r}",
-                row=row,
-                field=name,
-                reason="bad_label",
-            )
-        fitted.append(as_class(one, schema.classes) if isinstance(one, str) else one)
-    return pa.array(fitted, pa.string() if schema.classes else pa.float64())
-
-
-def _label_rows(ids: pa.Array, values: pa.Array, request: Request) -> pa.Table:
+def _label_rows(ids: pa.Array | pa.ChunkedArray, values: pa.Array, request: Request) -> pa.Table:
     received = repeated(request.received_at, TIMESTAMP, len(values))
     return pa.table({PREDICTION_ID: ids, LABEL: values, EVENT_AT: received, RECEIVED_AT: received})

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from monitor.batch import Batch, Receipt, RowKind, SchemaChange
+from monitor.errors import LeewayError
 from monitor.piece import Piece, Position
 from monitor.probation import Probation, Trial
 from monitor.record import CycleRecord, Delivery, Standing
@@ -35,6 +36,15 @@ class Log(Protocol):
 
         The future raises RequestConflictError for a known request id with another digest, and
         StorageError when nothing could be written.
+        """
+        ...
+
+    def append_together(
+        self, requests: Sequence[Sequence[Batch]]
+    ) -> Future[Sequence[Receipt | LeewayError]]:
+        """Write the batches of several requests at the cost of little more than one.
+
+        What comes of each request is as of `append`; the future raises what concerns them all.
         """
         ...
 

@@ -8,22 +8,19 @@ import hashlib
 import time
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-from fastapi.concurrency import run_in_threadpool
 
 from monitor import intake
 from monitor.arrival import Arrival, Taken
-from monitor.batch import Batch, Receipt
-from monitor.body import Body, read_body
+from monitor.batch import Batch
+from monitor.body import Body, as_body, read_rows
 from monitor.encoding import decoded
 from monitor.errors import BatchRefusedError, BodyTooLargeError, LeewayError, NotFoundError
 from monitor.intake import Sent
 from monitor.ports import Champion
+from monitor.rows import Rows
 from monitor.schema import Schema
 from monitor.services import MonitorServices
 
@@ -32,6 +29,9 @@ LARGE_BYTES = 256 << 10
 
 GROUP_BYTES = 1 << 20
 """A group takes no more bodies once it holds this much: those behind it wait for it."""
+
+GATHER_SECONDS = 0.001
+"""How long a group that is smaller than the one before waits for one more request."""
 
 CHAMPION_SECONDS = 0.1
 """How long who is champion is not asked again."""
@@ -43,10 +43,33 @@ Fit = Callable[[Body, Schema, intake.Request], list[Batch]]
 FitTogether = Callable[[Sequence[Sent], Schema], list[list[Batch]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Waiting:
     arrival: Arrival
     answer: "asyncio.Future[Taken]"
+
+    def fail(self, error: BaseException) -> None:
+        """Answer with an error, unless the client is gone."""
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What became of a request that was fitted."""
+
+    request: _Waiting
+    found: list[Batch] | LeewayError
+    n_rows: int
+
+
+@dataclass
+class _Known:
+    """What is remembered of a model from one group to the next."""
+
+    champion: Champion
+    until: float
+    names: tuple[str, ...] = ()
 
 
 def receptions(services: MonitorServices) -> "dict[str, Reception]":
@@ -58,7 +81,7 @@ def receptions(services: MonitorServices) -> "dict[str, Reception]":
 
 
 def take_one(services: MonitorServices, arrival: Arrival, fit: Fit) -> list[Batch]:
-    """Turn one request into batches; what is refused is counted.
+    """Turn one request into batches; what is refused is counted. It may block.
 
     Raises
     ------
@@ -71,16 +94,16 @@ def take_one(services: MonitorServices, arrival: Arrival, fit: Fit) -> list[Batc
     n_rows = 1
     try:
         sent = _read(services, arrival, champion, now)
-        n_rows = sent.body.n_rows
-        batches = fit(sent.body, champion.reference.schema, sent.request)
-        return _checked(services, batches)
+        n_rows = sent.rows.n_rows
+        body = as_body(sent.rows) if isinstance(sent.rows, Rows) else sent.rows
+        return _checked(services, fit(body, champion.reference.schema, sent.request))
     except BatchRefusedError as error:
         services.store.refuse(arrival.model, error.reason, n_rows, now)
         raise
 
 
 class Reception:
-    """Takes in the rows of one kind; made for one event loop.
+    """Takes in the rows of one kind; made for one event loop, on which it never blocks.
 
     Parameters
     ----------
@@ -94,9 +117,9 @@ class Reception:
         self._services = services
         self._fit = fit
         self._waiting: deque[_Waiting] = deque()
+        self._n_last = 0
         self._serving: asyncio.Task[None] | None = None
-        self._answers = _Answers()
-        self._champions: dict[str, tuple[Champion, float]] = {}
+        self._models: dict[str, _Known] = {}
 
     async def take(self, arrival: Arrival) -> Taken:
         """Take one request in; its rows are on disk when this returns.
@@ -106,26 +129,31 @@ class Reception:
         LeewayError
             If it was refused, or nothing could be written.
         """
-        one = _Waiting(arrival, asyncio.get_running_loop().create_future())
         if len(arrival.body) >= LARGE_BYTES or arrival.encoding:
-            await run_in_threadpool(self._take, [one])
-        else:
-            self._waiting.append(one)
-            if self._serving is None or self._serving.done():
-                self._serving = asyncio.create_task(self._serve())
+            batches = await asyncio.to_thread(take_one, self._services, arrival, self._fit_one)
+            return Taken(batches, await asyncio.wrap_future(self._services.log.append(batches)))
+        one = _Waiting(arrival, asyncio.get_running_loop().create_future())
+        self._waiting.append(one)
+        if self._serving is None or self._serving.done():
+            self._serving = asyncio.create_task(self._serve())
         return await one.answer
 
     async def _serve(self) -> None:
         while self._waiting:
+            await self._gather()
             group = self._next_group()
             try:
-                # Here and not in a thread: the two would only wait for each other.
-                self._take(group)
+                await self._take(group)
             except Exception as error:  # noqa: BLE001 - it belongs to those who wait for an answer
                 for one in group:
-                    self._answers.post(one.answer, error)
-            # While these are written the next ones gather; the log answers in order.
-            await asyncio.wait([group[-1].answer])
+                    one.fail(error)
+
+    async def _gather(self) -> None:
+        """Let come who was just answered and is about to send more: a group costs what one does."""
+        n_seen = 0
+        while n_seen < len(self._waiting) < self._n_last:
+            n_seen = len(self._waiting)
+            await asyncio.sleep(GATHER_SECONDS)
 
     def _next_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []
@@ -133,47 +161,56 @@ class Reception:
         while self._waiting and n_bytes < GROUP_BYTES:
             group.append(self._waiting.popleft())
             n_bytes += len(group[-1].arrival.body)
+        self._n_last = len(group)
         return group
 
-    def _take(self, group: Iterable[_Waiting]) -> None:
+    async def _take(self, group: Iterable[_Waiting]) -> None:
         by_model: dict[str, list[_Waiting]] = defaultdict(list)
         for one in group:
             by_model[one.arrival.model].append(one)
+        outcomes: list[_Outcome] = []
         for model, ones in by_model.items():
             try:
-                champion = self._champion(model)
+                known = await self._known(model)
             except LeewayError as error:
-                for one in ones:
-                    self._answers.post(one.answer, error)
+                outcomes += [_Outcome(one, error, 0) for one in ones]
             else:
-                self._take_of_model(ones, champion, self._services.clock.now())
+                # Here and not in a thread: it would only wait for the loop, and the loop for it.
+                outcomes += self._fit_all(ones, known)
+        try:
+            await self._log([one for one in outcomes if isinstance(one.found, list)])
+        finally:
+            await self._refuse([one for one in outcomes if not isinstance(one.found, list)])
 
-    def _champion(self, model: str) -> Champion:
-        champion, until = self._champions.get(model, (None, 0.0))
-        now = time.monotonic()
-        if champion is None or now > until:
-            champion = _champion(self._services, model)
-            self._champions[model] = champion, now + CHAMPION_SECONDS
-        return champion
+    async def _known(self, model: str) -> _Known:
+        known, now = self._models.get(model), time.monotonic()
+        if known is None or now > known.until:
+            champion = await asyncio.to_thread(_champion, self._services, model)
+            names = known.names if known else ()
+            known = self._models[model] = _Known(champion, now + CHAMPION_SECONDS, names)
+        return known
 
-    def _take_of_model(self, group: Iterable[_Waiting], champion: Champion, now: datetime) -> None:
+    def _fit_all(self, ones: Iterable[_Waiting], known: _Known) -> Iterator[_Outcome]:
+        """Fit requests to one model; those that are alike together."""
+        now = self._services.clock.now()
         alike: dict[object, list[tuple[_Waiting, Sent]]] = defaultdict(list)
-        for one in group:
+        for one in ones:
             try:
-                sent = _read(self._services, one.arrival, champion, now)
-            except BatchRefusedError as error:
-                self._refuse(one, 1, now, error)
-            except BodyTooLargeError as error:
-                self._answers.post(one.answer, error)
+                sent = _read(self._services, one.arrival, known.champion, now, known.names)
+            except (BatchRefusedError, BodyTooLargeError) as error:
+                yield _Outcome(one, error, 1)
             else:
-                alike[sent.body.likeness or one].append((one, sent))
+                likeness: object = id(one)
+                if isinstance(sent.rows, Rows):
+                    likeness = known.names = sent.rows.names
+                alike[likeness].append((one, sent))
         for pairs in alike.values():
-            fitted = self._fitted([sent for _, sent in pairs], champion.reference.schema)
-            for (one, sent), outcome in zip(pairs, fitted, strict=True):
-                if isinstance(outcome, BatchRefusedError):
-                    self._refuse(one, sent.body.n_rows, now, outcome)
-                else:
-                    self._append(one, outcome)
+            found = self._fitted([sent for _, sent in pairs], known.champion.reference.schema)
+            for (one, sent), outcome in zip(pairs, found, strict=True):
+                yield _Outcome(one, outcome, sent.rows.n_rows)
+
+    def _fit_one(self, body: Body, schema: Schema, request: intake.Request) -> list[Batch]:
+        return self._fit([Sent(request, body)], schema)[0]
 
     def _fitted(
         self, sent: Sequence[Sent], schema: Schema
@@ -186,40 +223,29 @@ class Reception:
         # One of them spoils it for all: each by itself says which.
         return [self._fitted([one], schema)[0] for one in sent]
 
-    def _append(self, one: _Waiting, batches: list[Batch]) -> None:
-        def written(receipt: Future[Receipt]) -> None:
-            error = receipt.exception()
-            self._answers.post(one.answer, error or Taken(batches, receipt.result()))
+    async def _log(self, fitted: Sequence[_Outcome]) -> None:
+        requests = [one.found for one in fitted if isinstance(one.found, list)]
+        if not requests:
+            return
+        receipts = await asyncio.wrap_future(self._services.log.append_together(requests))
+        for one, batches, receipt in zip(fitted, requests, receipts, strict=True):
+            if isinstance(receipt, LeewayError):
+                one.request.fail(receipt)
+            elif not one.request.answer.done():
+                one.request.answer.set_result(Taken(batches, receipt))
 
-        self._services.log.append(batches).add_done_callback(written)
+    async def _refuse(self, refused: Sequence[_Outcome]) -> None:
+        if any(isinstance(one.found, BatchRefusedError) for one in refused):
+            await asyncio.to_thread(self._count, refused, self._services.clock.now())
+        for one in refused:
+            if isinstance(one.found, LeewayError):
+                one.request.fail(one.found)
 
-    def _refuse(self, one: _Waiting, n_rows: int, now: datetime, error: BatchRefusedError) -> None:
-        self._services.store.refuse(one.arrival.model, error.reason, n_rows, now)
-        self._answers.post(one.answer, error)
-
-
-class _Answers:
-    """Carries answers from other threads to the event loop, all that are ready at once."""
-
-    def __init__(self) -> None:
-        self._ready: deque[tuple[asyncio.Future[Any], object]] = deque()
-
-    def post(self, future: "asyncio.Future[Any]", outcome: object) -> None:
-        """Answer a request with its outcome or error; from any thread."""
-        self._ready.append((future, outcome))
-        # Waking the loop costs more than an answer; whoever finds others ready has been announced.
-        if len(self._ready) == 1:
-            future.get_loop().call_soon_threadsafe(self._deliver)
-
-    def _deliver(self) -> None:
-        while self._ready:
-            future, outcome = self._ready.popleft()
-            if future.done():
-                continue  # the client is gone
-            if isinstance(outcome, BaseException):
-                future.set_exception(outcome)
-            else:
-                future.set_result(outcome)
+    def _count(self, refused: Sequence[_Outcome], now: datetime) -> None:
+        for one in refused:
+            if isinstance(one.found, BatchRefusedError):
+                model, reason = one.request.arrival.model, one.found.reason
+                self._services.store.refuse(model, reason, one.n_rows, now)
 
 
 def _champion(services: MonitorServices, model: str) -> Champion:
@@ -228,20 +254,25 @@ def _champion(services: MonitorServices, model: str) -> Champion:
     return services.references.at(model, services.clock.now())
 
 
-def _read(services: MonitorServices, arrival: Arrival, champion: Champion, now: datetime) -> Sent:
+def _read(
+    services: MonitorServices,
+    arrival: Arrival,
+    champion: Champion,
+    now: datetime,
+    names: tuple[str, ...] = (),
+) -> Sent:
     if arrival.key is not None and len(arrival.key) > MAX_KEY_LENGTH:
         raise BatchRefusedError(
             f"a key has at most {MAX_KEY_LENGTH} characters", field="Idempotency-Key"
         )
-    request = intake.Request(
-        arrival.model,
-        arrival.key or uuid.uuid4().hex,
-        hashlib.sha256(arrival.body).hexdigest(),
-        now,
-        champion.version,
-    )
+    if arrival.key is None:
+        known, digest = uuid.uuid4().hex, None
+    else:
+        known, digest = arrival.key, hashlib.sha256(arrival.body).hexdigest()
+    request = intake.Request(arrival.model, known, digest, now, champion.version)
     body = decoded(arrival.body, arrival.encoding, services.max_body_bytes)
-    return Sent(request, read_body(body, arrival.content_type, services.max_body_bytes))
+    rows = read_rows(body, arrival.content_type, services.max_body_bytes, names)
+    return Sent(request, rows)
 
 
 def _checked(services: MonitorServices, batches: list[Batch]) -> list[Batch]:

@@ -1,5 +1,6 @@
 """Reserved: the columns that the log adds to a row, out of what a request brought."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +11,11 @@ import pyarrow.compute as pc
 
 from monitor.batch import FUTURE_TOLERANCE, TIMESTAMP, ChangeKind
 from monitor.body import ABSENT, Body, RawColumn
-from monitor.columns import INT64_END, class_name
+from monitor.classes import as_class
+from monitor.columns import INT64_END, ArrowColumn, class_name
 from monitor.errors import BatchRefusedError
 from monitor.fitting import Misfits, fit_value, is_storable, values_of
-from monitor.schema import Kind, Schema
+from monitor.schema import Kind, Schema, Task
 
 MAX_ID_LENGTH = 200
 """Longer ids are a mistake: a payload in the wrong column."""
@@ -28,7 +30,7 @@ EARLIEST = np.datetime64("0001-01-01", "us")
 """Python knows no earlier time."""
 
 
-def given_ids(body: Body, schema: Schema) -> list[str] | None:
+def given_ids(body: Body, schema: Schema) -> ArrowColumn | None:
     """Return the ids that rows brought; None when the model has no id column and none came.
 
     Raises
@@ -38,13 +40,13 @@ def given_ids(body: Body, schema: Schema) -> list[str] | None:
     """
     for name in (schema.id, ID_FIELD):
         if name is not None and name in body.columns:
-            return checked_ids(values_of(body.columns[name]), name)
+            return checked_ids(body.columns[name], name)
     if schema.id is not None and body.n_rows:
         raise BatchRefusedError("every row needs its id", row=0, field=schema.id, reason="bad_id")
     return None
 
 
-def checked_ids(values: list[Any], name: str) -> list[str]:
+def checked_ids(column: RawColumn, name: str) -> ArrowColumn:
     """Return ids as text.
 
     Raises
@@ -52,8 +54,11 @@ def checked_ids(values: list[Any], name: str) -> list[str]:
     BatchRefusedError
         Naming the first row whose id cannot be used.
     """
+    fast = _plain_ids(column)
+    if fast is not None:
+        return fast
     ids = []
-    for row, value in enumerate(values):
+    for row, value in enumerate(values_of(column)):
         text = class_name(value) if isinstance(value, str | int | float) else ""
         if not text or len(text) > MAX_ID_LENGTH or text == "nan" or not is_storable(text):
             raise BatchRefusedError(
@@ -64,7 +69,30 @@ def checked_ids(values: list[Any], name: str) -> list[str]:
                 reason="bad_id",
             )
         ids.append(text)
-    return ids
+    return pa.array(ids, pa.string())
+
+
+def _plain_ids(column: RawColumn) -> ArrowColumn | None:
+    """Return ids that all are texts or whole numbers, and can be used; None of others."""
+    try:
+        if isinstance(column, list):
+            if not all(type(value) is str for value in column):
+                return None
+            found = pa.array(column, pa.string())
+        elif pa.types.is_integer(column.type) or _is_text(column.type):
+            found = column.cast(pa.string())
+        else:
+            return None
+    except (pa.ArrowException, UnicodeEncodeError):
+        return None
+    lengths = pc.min_max(pc.utf8_length(found))
+    fits = not found.null_count and len(found) > 0
+    fits = fits and 0 < lengths["min"].as_py() <= lengths["max"].as_py() <= MAX_ID_LENGTH
+    return found if fits and not pc.any(pc.equal(found, "nan")).as_py() else None
+
+
+def _is_text(dtype: pa.DataType) -> bool:
+    return bool(pa.types.is_string(dtype) or pa.types.is_large_string(dtype))
 
 
 def event_times(body: Body, name: str, received_at: datetime) -> pa.Array:
@@ -137,6 +165,34 @@ def versions(body: Body, champion: int, misfits: Misfits) -> pa.Array:
     misfits.keep(MODEL_VERSION_FIELD, ChangeKind.RETYPED, odd)
     found = (int(v or 0) if ok else champion for v, ok in zip(read, fits, strict=True))
     return pa.array(found, pa.int64(), size=body.n_rows)
+
+
+def is_missing(value: Any) -> bool:
+    """Say whether a row brought no label."""
+    return value is None or value is ABSENT or (isinstance(value, float) and np.isnan(value))
+
+
+def label_values(values: Iterable[tuple[int, Any]], schema: Schema, name: str) -> pa.Array:
+    """Read labels by their row in the body.
+
+    Raises
+    ------
+    BatchRefusedError
+        Naming the first row whose label is missing, or not what the task takes.
+    """
+    fitted: list[float | str] = []
+    for row, value in values:
+        one = None if is_missing(value) else fit_value(value, schema.target_kind)
+        if one is None or (isinstance(one, float) and not np.isfinite(one)):
+            wanted = "a number" if schema.task is Task.REGRESSION else "a class"
+            raise BatchRefusedError(
+                f"a label must be {wanted}, not {str(value)[:40]!r}",
+                row=row,
+                field=name,
+                reason="bad_label",
+            )
+        fitted.append(as_class(one, schema.classes) if isinstance(one, str) else one)
+    return pa.array(fitted, pa.string() if schema.classes else pa.float64())
 
 
 def repeated(value: Any, dtype: pa.DataType, n_rows: int) -> pa.Array:

@@ -8,7 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, DateTime, Dialect, Engine, Table, create_engine, event, insert
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Insert,
+    Table,
+    create_engine,
+    event,
+    insert,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import InterfaceError, OperationalError
@@ -139,16 +149,17 @@ def put_rows(
     change : mapping of str to SQL expression or None
         What to set in a row that is there; ``excluded(table)`` stands for the new values.
     """
-    if not rows:
-        return
-    dialect = postgresql if connection.dialect.name == POSTGRESQL else sqlite
-    statement = dialect.insert(table)
+    if rows:
+        connection.execute(putting(connection.dialect.name, table, change), rows)
+
+
+def putting(dialect: str, table: Table, change: Mapping[str, Any] | None = None) -> Insert:
+    """Return the statement of `put_rows`, for who puts so often that making it costs."""
+    statement = postgresql.insert(table) if dialect == POSTGRESQL else sqlite.insert(table)
     key = list(table.primary_key.columns)
     if change is None:
-        connection.execute(statement.on_conflict_do_nothing(index_elements=key), rows)
-    else:
-        update = statement.on_conflict_do_update(index_elements=key, set_=dict(change))
-        connection.execute(update, rows)
+        return statement.on_conflict_do_nothing(index_elements=key)
+    return statement.on_conflict_do_update(index_elements=key, set_=dict(change))
 
 
 def excluded(table: Table, column: str) -> sa.ColumnElement[Any]:

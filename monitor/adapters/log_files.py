@@ -13,6 +13,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 
+from monitor.adapters.log_arrivals import is_arrival, read_arrival
 from monitor.adapters.log_folder import ROWS, LogFolder
 from monitor.adapters.log_rows import OWN, Stretch, decode, describe, integers, unify
 from monitor.adapters.log_tables import Stream, files, inbox, instant, of_stream, owner
@@ -81,8 +82,8 @@ class File:
 
     Parameters
     ----------
-    path : str
-        From the log's folder.
+    path, sha256 : str
+        Where it is, from the log's folder, and what it holds.
     first, last : int
         Least and greatest value of the stretch's column.
     first_row, n_rows : int
@@ -92,6 +93,7 @@ class File:
     """
 
     path: str
+    sha256: str
     first: int
     last: int
     first_row: int
@@ -141,7 +143,7 @@ class Source:
         for file in sorted(self.files, key=lambda one: one.first_row):
             covered = self.stretch.covers(file.first, file.last)
             condition = None if covered else self.stretch.holds()
-            yield _read_file(self.folder, file.path, needed, condition)
+            yield read_file(self.folder, file, needed, condition)
         wanted = list(dict.fromkeys([*needed, self.stretch.column]))
         if self.payloads:
             waiting = unify([decode(payload, wanted) for payload in self.payloads])
@@ -149,12 +151,23 @@ class Source:
             yield found.select([name for name in needed if name in found.column_names])
 
 
-def _read_file(
-    folder: LogFolder, path: str, needed: Sequence[str], condition: pc.Expression | None
+def read_file(
+    folder: LogFolder,
+    file: File,
+    needed: Sequence[str] | None = None,
+    condition: pc.Expression | None = None,
 ) -> pa.Table:
-    file = ds.dataset(folder.full(path), filesystem=folder.system, format=_PARQUET)
-    names = [name for name in needed if name in file.schema.names]
-    return file.to_table(columns=names, filter=condition)
+    """Read the columns of a file, or those of some that it has, where a condition holds."""
+    if is_arrival(file.path):
+        rows = read_arrival(folder, file.path, file.sha256, file.first_row)
+        kept = rows if condition is None else rows.filter(condition)
+        return kept.select(_those_of(kept.column_names, needed))
+    found = ds.dataset(folder.full(file.path), filesystem=folder.system, format=_PARQUET)
+    return found.to_table(columns=_those_of(found.schema.names, needed), filter=condition)
+
+
+def _those_of(names: Sequence[str], needed: Sequence[str] | None) -> list[str]:
+    return list(names) if needed is None else [name for name in needed if name in names]
 
 
 def in_order(rows: pa.Table) -> pa.Table:
@@ -187,17 +200,24 @@ def find(
     also : Stretch or None
         Files that have nothing in here are not wanted either.
     """
-    f = files.c
-    first, last = f[f"first{stretch.column}"], f[f"last{stretch.column}"]
-    cataloged = sa.select(f.path, first, last, f.first_row, f.n_rows, f.last_event_at).where(
-        of_stream(files, stream), stretch.overlaps(files)
-    )
-    if also is not None:
-        cataloged = cataloged.where(also.overlaps(files))
+    found = cataloged(connection, stream, stretch, also)
     waiting = (
         sa.select(inbox.c.payload)
         .where(of_stream(inbox, stream), stretch.overlaps(inbox))
         .order_by(inbox.c.first_row)
     )
-    found = [File(*row) for row in connection.execute(cataloged)]
     return Source(folder, stretch, found, connection.scalars(waiting).all())
+
+
+def cataloged(
+    connection: sa.Connection, stream: Stream, stretch: Stretch, also: Stretch | None = None
+) -> list[File]:
+    """Return the files that may hold a stretch, as the catalog knows them."""
+    f = files.c
+    first, last = f[f"first{stretch.column}"], f[f"last{stretch.column}"]
+    known = sa.select(f.path, f.sha256, first, last, f.first_row, f.n_rows, f.last_event_at).where(
+        of_stream(files, stream), stretch.overlaps(files)
+    )
+    if also is not None:
+        known = known.where(also.overlaps(files))
+    return [File(*row) for row in connection.execute(known)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow.fs as pafs
 from monitor.errors import ConfigError
 
 ROWS = "rows"
-"""What all paths begin with."""
+"""What the paths of sealed files begin with."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,13 @@ class LogFolder:
             return None
         return found.hexdigest()
 
-    def found(self, *, older_than: timedelta = timedelta(0)) -> set[str]:
+    def has(self, path: str) -> bool:
+        """Say whether a file is there."""
+        return bool(self.system.get_file_info(self.full(path)).is_file)
+
+    def found(self, where: str = ROWS, *, older_than: timedelta = timedelta(0)) -> set[str]:
         """Return the paths of all files that are there, and have been for some time."""
-        selector = pafs.FileSelector(self.full(ROWS), allow_not_found=True, recursive=True)
+        selector = pafs.FileSelector(self.full(where), allow_not_found=True, recursive=True)
         before = datetime.now(UTC) - older_than
         skipped = len(self.base) + 1
         return {
@@ -75,7 +80,8 @@ class LogFolder:
         if self.is_local:
             Path(self.full(path)).unlink(missing_ok=True)
         else:
-            self.system.delete_file(self.full(path))
+            with suppress(FileNotFoundError):
+                self.system.delete_file(self.full(path))
 
 
 def log_folder(place: Path | str) -> LogFolder:

@@ -2,15 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
 
 from monitor.adapters.database import exclusive
-from monitor.adapters.log_files import write_files
+from monitor.adapters.log_arrivals import Filed
 from monitor.adapters.log_folder import LogFolder
-from monitor.adapters.log_rows import describe, encode, numbered, unify
+from monitor.adapters.log_rows import bounds, describe, encode, numbered, unify
 from monitor.adapters.log_tables import (
     Place,
     Stream,
@@ -24,18 +23,15 @@ from monitor.adapters.log_tables import (
     schema_changes,
 )
 from monitor.adapters.log_touched import touch_predictions
-from monitor.batch import Batch, Receipt, RowKind
-from monitor.errors import RequestConflictError, StorageError
-
-LARGE_BYTES = 1 << 20
-"""A batch with this much Arrow data becomes a file at once, past the inbox."""
+from monitor.batch import EVENT_AT, Batch, Receipt, RowKind
+from monitor.errors import LeewayError, RequestConflictError, StorageError
 
 PAYLOAD_ROWS = 500_000
 """A payload has no more rows; only a body full of labels comes near."""
 
 _IDS_AT_ONCE = 5_000  # variables in one statement; SQLite takes 32 766
 
-Outcome = Receipt | RequestConflictError | StorageError
+Outcome = Receipt | LeewayError
 _RequestKey = tuple[str, RowKind, str]
 
 
@@ -45,7 +41,7 @@ def write_group(
     """Write the batches of each request in one transaction that is alone on their streams."""
     for stream in sorted({(batch.model, batch.kind) for batches in group for batch in batches}):
         exclusive(connection, "log", *stream)
-    known = _known_digests(connection, [batch for batches in group for batch in batches])
+    known = _known_digests(connection, [one for batches in group for one in batches if one.digest])
     outcomes: list[Outcome] = []
     fresh: list[Batch] = []
     for batches in group:
@@ -55,7 +51,7 @@ def write_group(
     _remember(connection, fresh)
     streams: dict[Stream, list[Batch]] = defaultdict(list)
     for batch in fresh:
-        if batch.rows.num_rows:
+        if batch.n_rows:
             streams[batch.model, batch.kind].append(batch)
     for stream, of_one_stream in streams.items():
         _store(connection, folder, stream, of_one_stream)
@@ -66,11 +62,13 @@ def _key(batch: Batch) -> _RequestKey:
     return batch.model, batch.kind, batch.request_id
 
 
-def _known_digests(connection: sa.Connection, batches: Sequence[Batch]) -> dict[_RequestKey, str]:
+def _known_digests(
+    connection: sa.Connection, batches: Sequence[Batch]
+) -> dict[_RequestKey, str | None]:
     ids: dict[Stream, set[str]] = defaultdict(set)
     for batch in batches:
         ids[batch.model, batch.kind].add(batch.request_id)
-    known: dict[_RequestKey, str] = {}
+    known: dict[_RequestKey, str | None] = {}
     for stream, of_one_stream in ids.items():
         asked = list(of_one_stream)
         for start in range(0, len(asked), _IDS_AT_ONCE):
@@ -82,15 +80,19 @@ def _known_digests(connection: sa.Connection, batches: Sequence[Batch]) -> dict[
     return known
 
 
-def _admit(batches: Sequence[Batch], known: dict[_RequestKey, str]) -> tuple[Outcome, list[Batch]]:
+def _admit(
+    batches: Sequence[Batch], known: dict[_RequestKey, str | None]
+) -> tuple[Outcome, list[Batch]]:
     """Sort out a request's new batches, and note them as known to the rest of the group."""
+    # Labels that came inside prediction rows are rows of the log, but not of the request.
+    n_rows = sum(batch.n_rows for batch in batches if batch.kind is batches[0].kind)
+    if batches and all(batch.digest is None for batch in batches):
+        return Receipt(n_rows, repeated=False), list(batches)
     for batch in batches:
         if known.get(_key(batch), batch.digest) != batch.digest:
             return RequestConflictError(batch.request_id), []
     fresh = [batch for batch in batches if _key(batch) not in known]
     known.update({_key(batch): batch.digest for batch in fresh})
-    # Labels that came inside prediction rows are rows of the log, but not of the request.
-    n_rows = sum(batch.rows.num_rows for batch in batches if batch.kind is batches[0].kind)
     return Receipt(n_rows, repeated=bool(batches) and not fresh), fresh
 
 
@@ -104,6 +106,7 @@ def _remember(connection: sa.Connection, batches: Sequence[Batch]) -> None:
             "received_at": micros(batch.received_at),
         }
         for batch in batches
+        if batch.digest is not None
     }
     if rows:
         connection.execute(sa.insert(requests), list(rows.values()))
@@ -112,87 +115,99 @@ def _remember(connection: sa.Connection, batches: Sequence[Batch]) -> None:
 def _store(
     connection: sa.Connection, folder: LogFolder, stream: Stream, batches: Sequence[Batch]
 ) -> None:
-    mine = sa.select(counters).where(of_stream(counters, stream))
-    counted = connection.execute(mine).mappings().all()
-    row = counted[0]["n_rows"] if counted else 0
-    written: list[Mapping[str, Any]] = []
-    for piece in _pieces(stream, batches):
-        rows = numbered(unify([batch.rows for batch in piece]), row)
+    small = [batch for batch in batches if not isinstance(batch, Filed)]
+    large = [batch for batch in batches if isinstance(batch, Filed)]
+    groups: list[Sequence[Batch]] = [[one] for one in large]
+    if small:
+        groups.insert(0, small)
+    tables = [_put_together(group) for group in groups]
+    row = _count_up(connection, stream, tables)
+    for group, table in zip(groups, tables, strict=True):
+        rows = numbered(table, row)
         row += rows.num_rows
-        _store_changes(connection, piece, rows)
+        described = describe(rows)
+        _store_changes(connection, group, rows)
         if stream[1] is RowKind.PREDICTION:
-            touch_predictions(connection, stream, rows, row)
-        if _is_large(stream, piece[0]):
-            cataloged = write_files(folder, stream, rows)
-            connection.execute(sa.insert(files), cataloged)
-            written += cataloged
+            touch_predictions(connection, stream, rows, described)
+        if isinstance(group[0], Filed):
+            _register(connection, folder, group[0], described)
         else:
-            written += _store_payloads(connection, stream, rows)
-    _store_counters(connection, stream, row, [*counted, *written])
+            _store_payloads(connection, stream, rows, described)
 
 
-def _is_large(stream: Stream, batch: Batch) -> bool:
-    """Say whether a batch goes past the inbox; labels wait there for their predictions."""
-    return stream[1] is not RowKind.LABEL and n_bytes(batch.rows) >= LARGE_BYTES
-
-
-def _pieces(stream: Stream, batches: Sequence[Batch]) -> list[list[Batch]]:
-    """Return what is written together: small batches, and each large one."""
-    small: list[Batch] = []
-    pieces = [small]
+def _put_together(batches: Sequence[Batch]) -> pa.Table:
+    """Return the rows of batches; those that follow each other in one table are not cut apart."""
+    stretches: list[tuple[pa.Table, int, int]] = []
     for batch in batches:
-        pieces.append([batch]) if _is_large(stream, batch) else small.append(batch)
-    return [piece for piece in pieces if piece]
+        start, stop = batch.start, batch.start + batch.n_rows
+        if stretches and stretches[-1][0] is batch.table and stretches[-1][2] == start:
+            start = stretches.pop()[1]
+        stretches.append((batch.table, start, stop))
+    return unify([table.slice(start, stop - start) for table, start, stop in stretches])
+
+
+def _register(
+    connection: sa.Connection, folder: LogFolder, batch: Filed, described: Mapping[str, int]
+) -> None:
+    # Who removes files that nobody knows holds the same lock: from here on it is known.
+    if not folder.has(batch.file["path"]):
+        raise StorageError(f"{batch.file['path']} is gone")
+    values = {**owner((batch.model, batch.kind)), **described, **batch.file}
+    connection.execute(sa.insert(files), [values])
 
 
 def _store_payloads(
-    connection: sa.Connection, stream: Stream, rows: pa.Table
-) -> list[Mapping[str, Any]]:
-    slices = (rows.slice(start, PAYLOAD_ROWS) for start in range(0, rows.num_rows, PAYLOAD_ROWS))
-    payloads: list[Mapping[str, Any]] = [
-        {
-            **owner(stream),
-            **describe(part),
-            "place": Place.NEW,
-            "n_searched": 0,
-            "payload": encode(part.combine_chunks()),
-        }
-        for part in slices
-    ]
+    connection: sa.Connection, stream: Stream, rows: pa.Table, described: Mapping[str, int]
+) -> None:
+    parts = [(rows, described)]
+    if rows.num_rows > PAYLOAD_ROWS:
+        starts = range(0, rows.num_rows, PAYLOAD_ROWS)
+        slices = [rows.slice(start, PAYLOAD_ROWS) for start in starts]
+        parts = [(part, describe(part)) for part in slices]
+    common = {**owner(stream), "place": Place.NEW, "n_searched": 0}
+    payloads = [{**common, **of, "payload": encode(part.combine_chunks())} for part, of in parts]
     connection.execute(sa.insert(inbox), payloads)
-    return payloads
 
 
 def _store_changes(connection: sa.Connection, batches: Sequence[Batch], rows: pa.Table) -> None:
     offset = 0
     for batch in batches:
         if batch.changes:
-            place = describe(rows.slice(offset, batch.rows.num_rows))
+            place = describe(rows.slice(offset, batch.n_rows))
             common = {**owner((batch.model, batch.kind)), **place}
             values = [
                 {**common, "column_name": c.column, "change": c.change.value, "n_rows": c.n_rows}
                 for c in batch.changes
             ]
             connection.execute(sa.insert(schema_changes), values)
-        offset += batch.rows.num_rows
+        offset += batch.n_rows
 
 
-def _store_counters(
-    connection: sa.Connection, stream: Stream, n_rows: int, ranges: Sequence[Mapping[Any, Any]]
-) -> None:
-    values = {
-        "n_rows": n_rows,
-        "first_event_at": min(known["first_event_at"] for known in ranges),
-        "last_event_at": max(known["last_event_at"] for known in ranges),
-    }
-    update = sa.update(counters).where(of_stream(counters, stream)).values(values)
-    if not connection.execute(update).rowcount:
-        insert = sa.insert(counters).values(**owner(stream), **values)
-        connection.execute(insert)
+_C = counters.c
+_FIRST = sa.bindparam("first", type_=sa.BigInteger)
+_LAST = sa.bindparam("last", type_=sa.BigInteger)
+_COUNT_UP = (
+    sa.update(counters)
+    .where(_C.model == sa.bindparam("of_model"), _C.kind == sa.bindparam("of_kind"))
+    .values(
+        n_rows=_C.n_rows + sa.bindparam("n_more"),
+        first_event_at=sa.case((_C.first_event_at > _FIRST, _FIRST), else_=_C.first_event_at),
+        last_event_at=sa.case((_C.last_event_at < _LAST, _LAST), else_=_C.last_event_at),
+    )
+    .returning(_C.n_rows)
+)
 
 
-def n_bytes(rows: pa.Table) -> int:
-    """Return the size of rows, or what they are at most where that is small."""
-    # Exact sizes of slices take long; most tables are small even with what they are sliced from.
-    at_most = int(rows.get_total_buffer_size())
-    return at_most if at_most < LARGE_BYTES else int(rows.nbytes)
+def _count_up(connection: sa.Connection, stream: Stream, tables: Sequence[pa.Table]) -> int:
+    """Count rows that are about to be written; returns the number of the first."""
+    n_rows: int = sum(table.num_rows for table in tables)
+    ends = [bounds(table.column(EVENT_AT)) for table in tables]
+    first, last = min(end[0] for end in ends), max(end[1] for end in ends)
+    of = {f"of_{name}": value for name, value in owner(stream).items()}
+    counted = {**of, "n_more": n_rows, "first": first, "last": last}
+    total = connection.scalar(_COUNT_UP, counted)
+    if total is not None:
+        return int(total) - n_rows
+    values = {"n_rows": n_rows, "first_event_at": first, "last_event_at": last}
+    connection.execute(sa.insert(counters), {**owner(stream), **values})
+    return 0

@@ -139,15 +139,19 @@ def describe(rows: pa.Table) -> dict[str, int]:
 
 def integers(column: pa.ChunkedArray) -> np.ndarray:
     """Return row numbers, or times in microseconds of Unix time."""
-    dtype = TIMESTAMP if pa.types.is_timestamp(column.type) else pa.int64()
-    return np.asarray(column.cast(dtype).cast(pa.int64()).to_numpy())
+    if pa.types.is_timestamp(column.type) and column.type != TIMESTAMP:
+        column = column.cast(TIMESTAMP)
+    return np.asarray(column.cast(pa.int64()).to_numpy())
 
 
 def bounds(column: pa.ChunkedArray) -> tuple[int, int]:
-    """Return the least and the greatest of row numbers or times."""
-    dtype = TIMESTAMP if pa.types.is_timestamp(column.type) else pa.int64()
-    found = pc.min_max(column.cast(dtype).cast(pa.int64())).as_py()
-    return found["min"], found["max"]
+    """Return the least and the greatest of row numbers or times; None of no rows."""
+    if pa.types.is_timestamp(column.type) and column.type != TIMESTAMP:
+        column = column.cast(TIMESTAMP)
+    found = pc.min_max(column)
+    if pa.types.is_timestamp(column.type):
+        return found["min"].value, found["max"].value
+    return found["min"].as_py(), found["max"].as_py()
 
 
 def unify(tables: Sequence[pa.Table]) -> pa.Table:
@@ -206,7 +210,7 @@ def encode(rows: pa.Table) -> bytes:
     return bytes(sink.getvalue())
 
 
-def decode(payload: bytes, names: Iterable[str] | None = None) -> pa.Table:
+def decode(payload: bytes | pa.Buffer, names: Iterable[str] | None = None) -> pa.Table:
     """Return the rows of an Arrow IPC stream, or those of some columns that it has."""
     rows = pa.ipc.open_stream(payload).read_all()
     if names is None:

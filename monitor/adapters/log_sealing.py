@@ -1,13 +1,14 @@
 """Log sealing: the inbox moves to Parquet, and files that nothing knows are removed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from urllib.parse import unquote
 
+import pyarrow as pa
 import sqlalchemy as sa
 
 from monitor.adapters.database import ONE_BY_ONE, exclusive, reading
+from monitor.adapters.log_arrivals import ARRIVALS, UNREGISTERED
 from monitor.adapters.log_files import write_files
 from monitor.adapters.log_folder import LogFolder
 from monitor.adapters.log_labels import find_predictions
@@ -41,17 +42,33 @@ def seal_inbox(connection: sa.Connection, folder: LogFolder, closed: Mapping[str
     closed : mapping of str to datetime
         Labels received before this wait no longer, by model.
     """
-    for model, kind in _waiting_streams(connection.engine):
-        if kind is RowKind.LABEL:
-            find_predictions(connection.engine, folder, model)
-            _give_up(connection, model, closed[model])
     n_rows = 0
+    problems: list[Exception] = []
     for stream in _waiting_streams(connection.engine):
-        with reading(connection.engine) as now:
-            newest = sa.select(sa.func.max(inbox.c.id)).where(of_stream(inbox, stream))
-            until = now.scalar(newest) or 0
-        while n_moved := _seal_some(connection, folder, stream, until):
-            n_rows += n_moved
+        # What keeps one model's labels from being sealed, as a damaged file does, is no reason to
+        # let the inbox grow with all the others.
+        try:
+            n_rows += _seal_stream(connection, folder, stream, closed)
+        except (StorageError, OSError, pa.ArrowException) as problem:
+            problems.append(problem)
+    if problems:
+        raise problems[0]
+    return n_rows
+
+
+def _seal_stream(
+    connection: sa.Connection, folder: LogFolder, stream: Stream, closed: Mapping[str, datetime]
+) -> int:
+    model, kind = stream
+    if kind is RowKind.LABEL:
+        find_predictions(connection.engine, folder, model)
+        _give_up(connection, model, closed[model])
+    with reading(connection.engine) as now:
+        newest = sa.select(sa.func.max(inbox.c.id)).where(of_stream(inbox, stream))
+        until = now.scalar(newest) or 0
+    n_rows = 0
+    while n_moved := _seal_some(connection, folder, stream, until):
+        n_rows += n_moved
     return n_rows
 
 
@@ -118,25 +135,21 @@ def remove_orphans(connection: sa.Connection, folder: LogFolder) -> None:
         Where the files are.
     """
     found = folder.found()
+    late = folder.found(ARRIVALS, older_than=UNREGISTERED)
     with reading(connection.engine) as now:
-        found -= set(now.scalars(sa.select(files.c.path)))
-    if not found:
-        return
-    # Files past the inbox are written under the lock of their stream, and registered before it is
-    # let go: what was found first, and is not known once the lock is ours, never will be.
-    with connection.begin():
-        for stream in sorted(set(_streams(found))):
-            exclusive(connection, "log", *stream)
-        found -= set(connection.scalars(sa.select(files.c.path)))
-    for path in found:
+        known = set(now.scalars(sa.select(files.c.path)))
+    for path in found - known:
         folder.remove(path)
+    for path in late - known:
+        # Who registers it holds the same lock, and looks whether it is there: so it is registered,
+        # or never will be.
+        with connection.begin():
+            exclusive(connection, "log", *_stream(path))
+            if not connection.scalar(sa.select(files.c.id).where(files.c.path == path)):
+                folder.remove(path)
 
 
-def _streams(paths: set[str]) -> Iterator[Stream]:
-    """Yield the model and kind of each path; one that is not ours has none."""
-    for path in paths:
-        parts: dict[str, Any] = dict(
-            part.split("=", 1) for part in path.split("/")[1:3] if "=" in part
-        )
-        if parts.keys() == {"model", "kind"} and parts["kind"] in set(RowKind):
-            yield unquote(parts["model"]), RowKind(parts["kind"])
+def _stream(path: str) -> tuple[str, ...]:
+    """Return the model and kind of an arrival's path; one that is not ours has none."""
+    parts = dict(part.split("=", 1) for part in path.split("/")[1:3] if "=" in part)
+    return tuple(unquote(parts.get(name, "")) for name in ("model", "kind"))

@@ -1,13 +1,14 @@
 """Log touched: to which hours, and which rows, something has come since when."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
-from monitor.adapters.database import excluded, put_rows
+from monitor.adapters.database import excluded, putting
 from monitor.adapters.log_rows import integers
 from monitor.adapters.log_tables import Stream, micros, owner, touched
 from monitor.batch import EVENT_AT, LABEL, ROW, RowKind
@@ -18,11 +19,14 @@ LENGTHS: Mapping[str, int] = {EVENT_AT: 3_600_000_000, ROW: 4_096}
 
 
 def touch_predictions(
-    connection: sa.Connection, stream: Stream, rows: pa.Table, end_row: int
+    connection: sa.Connection, stream: Stream, rows: pa.Table, described: Mapping[str, int]
 ) -> None:
-    """Mark the hours to which predictions have come."""
-    buckets = np.unique(integers(rows.column(EVENT_AT)) // LENGTHS[EVENT_AT])
-    _mark(connection, stream, EVENT_AT, dict.fromkeys(buckets.tolist(), end_row))
+    """Mark the hours to which predictions have come; `described` says how far the rows reach."""
+    hour = LENGTHS[EVENT_AT]
+    buckets = [described["first_event_at"] // hour]
+    if described["last_event_at"] // hour > buckets[0]:
+        buckets = np.unique(integers(rows.column(EVENT_AT)) // hour).tolist()
+    _mark(connection, stream, EVENT_AT, dict.fromkeys(buckets, described["last_row"] + 1))
 
 
 def touch_found(
@@ -54,8 +58,14 @@ def touch_found(
 def _mark(connection: sa.Connection, stream: Stream, column: str, ends: Mapping[int, int]) -> None:
     common = {**owner(stream), "column_name": column}
     rows = [{**common, "bucket": bucket, "end_row": end} for bucket, end in ends.items()]
+    if rows:
+        connection.execute(_marking(connection.dialect.name), rows)
+
+
+@cache
+def _marking(dialect: str) -> sa.Insert:
     new, known = excluded(touched, "end_row"), touched.c.end_row
-    put_rows(connection, touched, rows, {"end_row": sa.case((new > known, new), else_=known)})
+    return putting(dialect, touched, {"end_row": sa.case((new > known, new), else_=known)})
 
 
 def since_judged(

@@ -14,10 +14,12 @@ from monitor.adapters.database import reading
 from monitor.adapters.locks import sole
 from monitor.adapters.log_catalog import LogStats
 from monitor.adapters.log_export import export_rows
-from monitor.adapters.log_files import Source, find
 from monitor.adapters.log_folder import log_folder
+from monitor.adapters.log_group import Outcome
 from monitor.adapters.log_join import counts, first_of_each, labelled, paired
 from monitor.adapters.log_labels import find_predictions
+from monitor.adapters.log_merging import merge_files
+from monitor.adapters.log_reading import LogReader, though_merged
 from monitor.adapters.log_retention import Keeping, forget_requests, retire
 from monitor.adapters.log_rows import Stretch, bounds, label_stretch, window_stretch
 from monitor.adapters.log_sealing import remove_orphans, seal_inbox
@@ -95,6 +97,7 @@ class PredictionLog:
         with storage(f"open {folder}"), self._alone(wait=False) as connection:
             if connection is not None:
                 remove_orphans(connection, self._files)
+        self._reader = LogReader(self._engine, self._files)
         self._writer = LogWriter(self._engine, self._files, max_waiting_rows=max_waiting_rows)
 
     def close(self) -> None:
@@ -111,6 +114,13 @@ class PredictionLog:
         that came inside prediction rows.
         """
         return self._writer.submit(batches)
+
+    def append_together(self, requests: Sequence[Sequence[Batch]]) -> Future[Sequence[Outcome]]:
+        """Write the batches of several requests at little more than the cost of one.
+
+        What comes of each is as of `append`; the future raises StorageError when none was written.
+        """
+        return self._writer.submit_together(requests)
 
     @storage("say how far it reaches")
     def extent(self, model: str, kind: RowKind = RowKind.PREDICTION) -> Extent:
@@ -132,8 +142,8 @@ class PredictionLog:
             When its first or last row is not in the log.
         """
         ends = [Stretch(ROW, row, row + 1) for row in (rows[0], rows[1] - 1)]
-        sources = [self._find((model, RowKind.PREDICTION), stretch) for stretch in ends]
-        times = [source.read([RECEIVED_AT]).column(RECEIVED_AT) for source in sources]
+        stream = (model, RowKind.PREDICTION)
+        times = [self._reader.read(stream, end, [RECEIVED_AT]).column(RECEIVED_AT) for end in ends]
         if not all(len(time) for time in times):
             raise NotFoundError("window", f"{model}/rows-{rows[0]}")
         start, end = (instant(time[0].cast(pa.int64()).as_py()) for time in times)
@@ -144,11 +154,10 @@ class PredictionLog:
         """Count each window's rows, and those with a label within the horizon."""
         found = []
         for window in windows:
-            rows = self._find((model, RowKind.PREDICTION), window_stretch(window)).read(
-                [PREDICTION_ID, EVENT_AT]
-            )
+            stream = (model, RowKind.PREDICTION)
+            rows = self._reader.read(stream, window_stretch(window), [PREDICTION_ID, EVENT_AT])
             came = label_stretch(window, horizon)
-            labels = self._labels(model, rows, came).read([PREDICTION_ID, RECEIVED_AT, LABEL])
+            labels = self._reader.labels(model, rows, came, [PREDICTION_ID, RECEIVED_AT, LABEL])
             found.append(counts(labelled(rows, labels, RECEIVED_AT), came))
         return found
 
@@ -172,25 +181,27 @@ class PredictionLog:
         wanted = list(dict.fromkeys([*columns, *_ALWAYS_READ]))
         if horizon is not None and LABEL in wanted:
             wanted.remove(LABEL)
-        rows = self._find((model, RowKind.PREDICTION), window_stretch(window)).read(wanted)
+        rows = self._reader.read((model, RowKind.PREDICTION), window_stretch(window), wanted)
         kept = first_of_each(rows)
         if horizon is None:
             return kept
-        labels = self._labels(model, rows, label_stretch(window, horizon))
-        return labelled(kept, labels.read([PREDICTION_ID, LABEL]), LABEL)
+        came = label_stretch(window, horizon)
+        labels = self._reader.labels(model, rows, came, [PREDICTION_ID, LABEL])
+        return labelled(kept, labels, LABEL)
 
     @storage("pair rows")
     def pairs(self, model: str, window: Window, prediction: str, *, horizon: timedelta) -> pa.Table:
         """Read a window's labelled rows that have a shadow row, in the order of their labels."""
         names = [PREDICTION_ID, MODEL_VERSION, prediction]
-        source = self._find((model, RowKind.PREDICTION), window_stretch(window))
-        rows = source.read([*names, EVENT_AT])
+        here = window_stretch(window)
+        rows = self._reader.read((model, RowKind.PREDICTION), here, [*names, EVENT_AT])
         first, last = bounds(rows.column(EVENT_AT)) if rows.num_rows else (0, -1)
         # Of their own they have numbers, not those of the rows that they shadow.
         same = Stretch(EVENT_AT, first, last + 1)
-        shadows = self._find((model, RowKind.SHADOW), same).read(names)
-        labels = self._labels(model, rows, label_stretch(window, horizon))
-        return paired(rows, shadows, labels.read([PREDICTION_ID, LABEL]), prediction)
+        shadows = self._reader.read((model, RowKind.SHADOW), same, names)
+        came = label_stretch(window, horizon)
+        labels = self._reader.labels(model, rows, came, [PREDICTION_ID, LABEL])
+        return paired(rows, shadows, labels, prediction)
 
     @storage("read schema changes")
     def changes(self, model: str, window: Window) -> Sequence[SchemaChange]:
@@ -217,13 +228,16 @@ class PredictionLog:
 
         It reads marks, not rows; only the ids of new labels are looked up.
         """
-        find_predictions(self._engine, self._files, model)
+        though_merged(lambda: find_predictions(self._engine, self._files, model))
         with reading(self._engine) as connection:
             return since_judged(connection, model, judged)
 
     @storage("seal the inbox")
     def seal(self) -> int:
         """Move what the inbox holds to Parquet; returns the number of rows moved.
+
+        Large bodies, which are past the inbox already, become Parquet too, and small files of one
+        date are merged.
 
         It may be killed at any moment: the rows are in the inbox or in the files, never in both
         or neither. While another process seals nothing is done.
@@ -232,7 +246,10 @@ class PredictionLog:
             if connection is None:
                 return 0
             remove_orphans(connection, self._files)
-            return seal_inbox(connection, self._files, self._closed())
+            try:
+                return seal_inbox(connection, self._files, self._closed())
+            finally:
+                merge_files(connection, self._files)
 
     @storage("retire old rows")
     def retire(self) -> int:
@@ -283,15 +300,6 @@ class PredictionLog:
     def _alone(self, *, wait: bool) -> AbstractContextManager[sa.Connection | None]:
         """Be the only process that seals."""
         return sole(self._engine, self._folder / "seal.lock", wait=wait)
-
-    def _find(self, stream: Stream, stretch: Stretch, also: Stretch | None = None) -> Source:
-        with reading(self._engine) as connection:
-            return find(connection, self._files, stream, stretch, also)
-
-    def _labels(self, model: str, rows: pa.Table, came: Stretch) -> Source:
-        """Find what may hold the labels of rows: files under their event dates, and the inbox."""
-        first, last = bounds(rows.column(EVENT_AT)) if rows.num_rows else (0, -1)
-        return self._find((model, RowKind.LABEL), came, Stretch(EVENT_AT, first, last + 1))
 
     def _closed(self) -> dict[str, datetime]:
         """Return, by model, when the oldest window that is still open has ended."""

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from monitor.adapters.locks import sole
-from monitor.adapters.prediction_log import LogStats, PredictionLog
+from monitor.adapters.prediction_log import PredictionLog
 from monitor.batch import (
     EVENT_AT,
     LABEL,
@@ -129,7 +129,7 @@ def test_rows_that_cannot_be_found_again_are_refused_alone(log, place):
     batch = predictions("unfit")
     timeless = batch.rows.drop_columns([EVENT_AT])
     unfit = [timeless, timeless.append_column(EVENT_AT, pa.array([-(2**62)], TIMESTAMP))]
-    requests = [[replace(batch, rows=rows)] for rows in unfit]
+    requests = [[replace(batch, table=rows)] for rows in unfit]
     *refused, fine = as_one_group(log, place, *requests, [predictions("fine")])
     for future in refused:
         with pytest.raises(BatchRefusedError, match=EVENT_AT):
@@ -267,18 +267,6 @@ def test_schema_changes_are_added_up_over_the_batches_of_a_window(log):
     assert log.changes("flights", WEEK) == [SchemaChange("x", ChangeKind.MISSING, 4), extra]
     assert log.changes("flights", log.locate("flights", (0, 2))) == [missing]
     assert log.changes("flights", Window(T0 - DAY, T0)) == []
-
-
-def test_a_large_body_becomes_one_file_per_date_past_the_inbox(log):
-    n_rows = 50_000
-    large = predictions("large", n_rows)
-    times = pa.array([T0 + i % 2 * DAY for i in range(n_rows)], TIMESTAMP)
-    rows = large.rows.drop_columns([EVENT_AT]).append_column(EVENT_AT, times)
-    append(log, replace(large, rows=rows), predictions("small"))
-    stats = log.stats()[PREDICTIONS]
-    assert stats == LogStats(n_rows + 1, 1, 2, stats.n_bytes)
-    assert log.count("flights", [Window(T0, T0 + DAY)], DAY)[0] == Counts(n_rows // 2 + 1, 0)
-    assert read(log, ["x"]).column(ROW).to_pylist() == list(range(n_rows + 1))
 
 
 def test_an_altered_or_missing_file_is_found_and_not_read(log, place):
