@@ -51,7 +51,7 @@ def filed(folder: LogFolder, batch: Batch) -> Filed:
     """Write the rows of a batch to a file of their own, durably."""
     owner = f"model={quote(batch.model, safe='')}/kind={batch.kind.value}"
     path = f"{ARRIVALS}/{owner}/{uuid4().hex}.arrow"
-    content = pa.py_buffer(encode(batch.rows))
+    content = encode(batch.rows)
     file = {"path": path, "bytes": content.size, "sha256": folder.put(path, content)}
     return Filed(**{one.name: getattr(batch, one.name) for one in fields(Batch)}, file=file)
 

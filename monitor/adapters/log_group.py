@@ -165,7 +165,10 @@ def _store_payloads(
         slices = [rows.slice(start, PAYLOAD_ROWS) for start in starts]
         parts = [(part, describe(part)) for part in slices]
     common = {**owner(stream), "place": Place.NEW, "n_searched": 0}
-    payloads = [{**common, **of, "payload": encode(part.combine_chunks())} for part, of in parts]
+    payloads = [
+        {**common, **of, "payload": encode(part.combine_chunks()).to_pybytes()}
+        for part, of in parts
+    ]
     connection.execute(sa.insert(inbox), payloads)
 
 

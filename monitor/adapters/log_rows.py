@@ -202,12 +202,12 @@ def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
         return pa.chunked_array([pa.array(texts, pa.string())])
 
 
-def encode(rows: pa.Table) -> bytes:
+def encode(rows: pa.Table) -> pa.Buffer:
     """Return rows as an Arrow IPC stream."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, rows.schema) as stream:
         stream.write_table(rows)
-    return bytes(sink.getvalue())
+    return sink.getvalue()
 
 
 def decode(payload: bytes | pa.Buffer, names: Iterable[str] | None = None) -> pa.Table:
