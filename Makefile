@@ -37,6 +37,9 @@ check: install ## lint, formatting, types and import contracts
 bench: install ## print the benchmark tables
 	$(BIN)/python benchmarks/kernels.py
 	$(BIN)/python benchmarks/checks.py $(ARGS)
+	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/ingest.py --minutes 5
+	$(BIN)/python benchmarks/log.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/trust.py
 	$(BIN)/python benchmarks/demo.py

@@ -5,12 +5,13 @@ One row fitted alone costs most of a millisecond, thirty of them together little
 
 import asyncio
 import hashlib
+import secrets
 import time
-import uuid
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 from monitor import intake
 from monitor.arrival import Arrival, Taken
@@ -35,6 +36,9 @@ GATHER_SECONDS = 0.001
 
 CHAMPION_SECONDS = 0.1
 """How long who is champion is not asked again."""
+
+_PROCESS, _NUMBERS = secrets.token_hex(12), count(1 << 28)
+"""What request ids are made of where the client has none: as good as a UUID, at a tenth of it."""
 
 MAX_KEY_LENGTH = 200
 """Longer idempotency keys are a mistake, and too long for a database's index."""
@@ -266,7 +270,7 @@ def _read(
             f"a key has at most {MAX_KEY_LENGTH} characters", field="Idempotency-Key"
         )
     if arrival.key is None:
-        known, digest = uuid.uuid4().hex, None
+        known, digest = f"{_PROCESS}{next(_NUMBERS):x}", None
     else:
         known, digest = arrival.key, hashlib.sha256(arrival.body).hexdigest()
     request = intake.Request(arrival.model, known, digest, now, champion.version)

@@ -46,7 +46,9 @@ def _keys(texts: pa.StringArray) -> np.ndarray:
     ones = np.where(long, ~np.uint64(0), (np.uint64(1) << bits) - np.uint64(1))
     first = words[ends[:-1] + _WORD] & ones
     last = np.where(long, words[ends[1:]], np.uint64(0))
-    return (first * _MIXERS[0]) ^ ((last + lengths) * _MIXERS[1])
+    keys = first * _MIXERS[0]
+    keys ^= keys >> np.uint64(32)
+    return (keys + last) * _MIXERS[1] + lengths
 
 
 _WORD = 8
