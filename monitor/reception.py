@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -246,10 +246,12 @@ class Reception:
                 one.request.fail(one.found)
 
     def _count(self, refused: Sequence[_Outcome], now: datetime) -> None:
+        n_rows: Counter[tuple[str, str]] = Counter()
         for one in refused:
             if isinstance(one.found, BatchRefusedError):
-                model, reason = one.request.arrival.model, one.found.reason
-                self._services.store.refuse(model, reason, one.n_rows, now)
+                n_rows[one.request.arrival.model, one.found.reason] += one.n_rows
+        for (model, reason), number in n_rows.items():
+            self._services.store.refuse(model, reason, number, now)
 
 
 def _champion(services: MonitorServices, model: str) -> Champion:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.adapters import log_merging
 from monitor.adapters.database import open_database
 from monitor.adapters.log_retention import Keeping
 from monitor.batch import LABEL, ROW
@@ -19,6 +20,9 @@ from monitor.errors import StorageError
 from tests.logs import DAY, LABELS, PREDICTIONS, T0, WEEK, Place, append, labels, predictions, read
 
 N_KILLS = 24
+SMALL_FILES = 2
+WITH_MERGING = SMALL_FILES + 1
+"""Sealings until a date has so many small files that they are merged."""
 ROOT = Path(__file__).parents[2]
 KEEPING = Keeping(now=lambda: T0 + 10 * DAY)
 
@@ -58,10 +62,15 @@ class Sealer:
         assert self.process.wait(60) == 0
 
 
-def send(log, number):
-    """Log predictions of two days with labels, of which one comes too early and one never."""
-    for day in range(2):
-        append(log, predictions(f"r{number}-{day}", 3, at=T0 + day * DAY))
+PAD = ["x" * 400_000] * 3
+"""With this a body is large, and goes past the inbox."""
+
+
+def send(log, number, pad=PAD):
+    """Log predictions of two days, of one in a large body, with labels: one early, one in vain."""
+    append(log, predictions(f"r{number}-0", 3))
+    large = {"x": [0.0, 1.0, 2.0], "pad": list(pad)}
+    append(log, predictions(f"r{number}-1", 3, at=T0 + DAY, columns=large))
     given = {f"r{number}-0/0": number, f"r{number}-1/2": number, f"r{number + 1}-0/1": number}
     append(log, labels(f"l{number}", {**given, f"stranger-{number}": number}))
 
@@ -81,22 +90,27 @@ def check(log, n_sent):
 
 def test_killed_at_any_step_of_sealing_no_row_is_lost_or_doubled(place):
     with closing(Sealer(place)) as sealer, place.opened(keeping=KEEPING) as log:
-        send(log, 0)
-        how, n_steps = sealer.seal(0)
-        assert (how, n_steps > 50) == ("done", True)
-        check(log, 1)
+        n_steps = 0
+        for number in range(WITH_MERGING):
+            send(log, number)
+            how, n_now = sealer.seal(0)
+            n_steps = max(n_steps, n_now)
+            assert (how, n_now > 50) == ("done", True)
+            check(log, number + 1)
         killed = []
         for number in range(1, N_KILLS + 1):
-            send(log, number)
+            send(log, WITH_MERGING - 1 + number)
             killed.append(sealer.seal(number * n_steps // N_KILLS)[0])
-            check(log, number + 1)
-        assert killed.count("killed") > N_KILLS * 2 // 3
+            check(log, WITH_MERGING + number)
+        assert killed.count("killed") > N_KILLS // 2
         log.seal()
-        check(log, N_KILLS + 1)
+        check(log, WITH_MERGING + N_KILLS)
         stats = log.stats()
         assert stats[PREDICTIONS].n_inbox_rows == 0
-        assert stats[LABELS].n_inbox_rows == stats[LABELS].n_waiting == N_KILLS + 2
-        assert len(place.files.found()) == sum(one.n_files for one in stats.values())
+        assert stats[LABELS].n_inbox_rows == stats[LABELS].n_waiting == (WITH_MERGING + N_KILLS + 1)
+        assert max(one.n_files for one in stats.values()) < N_KILLS
+        log.seal()  # removes what nothing knows
+        assert len(place.files.found()) == sum(one.n_files for one in log.stats().values())
 
 
 def test_a_database_that_is_stopped_and_started_takes_rows_again_and_has_lost_none(
@@ -135,18 +149,19 @@ def test_a_bucket_out_of_reach_fails_what_needs_it_and_nothing_is_lost(
 ):
     place = Place(tmp_path, bucket=bucket)
     with place.opened(keeping=KEEPING) as log:
-        send(log, 0)
+        send(log, 0, "xyz")
         object_store.shut = True
         with pytest.raises(StorageError, match="could not seal"):
             log.seal()
         with pytest.raises(StorageError, match="nothing was written"):
             append(log, predictions("large", 100_000, at=T0 + 8 * DAY))
-        send(log, 1)
+        send(log, 1, "xyz")
         assert log.stats()[PREDICTIONS].n_inbox_rows == 12
         object_store.shut = False
         assert log.seal() == 12 + 5
         check(log, 2)
         assert append(log, predictions("large", 100_000, at=T0 + 8 * DAY)).n_rows == 100_000
+        log.seal()  # makes the large body Parquet
         assert len(place.files.found()) == sum(one.n_files for one in log.stats().values())
 
 
@@ -179,5 +194,6 @@ def seal_until(place, step):
 
 if __name__ == "__main__":
     own = Place(Path(sys.argv[1]), sys.argv[2])
+    log_merging.SMALL_FILES = SMALL_FILES
     for line in sys.stdin:
         print(*seal_until(own, int(line)), flush=True)  # noqa: T201 - the test reads it

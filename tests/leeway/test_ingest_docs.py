@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.watched import need
+
 pytestmark = pytest.mark.stack
 
 DOCUMENT = (Path(__file__).parents[2] / "docs" / "ingest.md").read_text()
@@ -44,8 +46,7 @@ def server(new_home, serve_in):
 
 
 def test_every_way_in_works_as_it_is_written(server, new_home):
-    if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+    need(shutil.which("curl"), "curl is not installed")
     adapted = DOCUMENT.replace("http://127.0.0.1:8000", server.url)
     answers = []
     for language, text in BLOCK.findall(adapted):
