@@ -42,6 +42,7 @@ bench: install ## print the benchmark tables
 	$(BIN)/python benchmarks/log.py
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/trust.py
+	$(BIN)/python benchmarks/probation.py
 	$(BIN)/python benchmarks/demo.py
 
 lock: install ## resolve the requirements anew from pyproject.toml

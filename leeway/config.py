@@ -206,6 +206,17 @@ class NotifyConfig(Strict):
     """Webhooks that are told when another version becomes the champion."""
 
 
+class WorkerConfig(Strict):
+    """What a worker allows a retrain run."""
+
+    lease: Stretch = timedelta(seconds=30)
+    """How long a worker may be silent before its run is taken for dead."""
+    time_limit: Stretch = timedelta(hours=2)
+    """How long one run may take; then it has failed, and the worker is started anew."""
+    memory_limit_bytes: int | None = Field(default=None, gt=0)
+    """Memory one run may take beyond the worker's own; by default all there is."""
+
+
 class RetentionConfig(Strict):
     """What of the prediction log is dropped: whole files, never of windows that are still open."""
 
@@ -228,6 +239,8 @@ class Config(Strict):
     """PostgreSQL, as ${LEEWAY_DATABASE_URL}; by default SQLite in the folder."""
     log: str | None = Field(default=None, pattern="^[a-z0-9]+://")
     """Object store of the log's files, as s3://bucket/prefix; by default the folder."""
+    worker: WorkerConfig = WorkerConfig()
+    """What a worker allows a retrain run."""
     retention: RetentionConfig = RetentionConfig()
     """What of the prediction log is dropped."""
     imports: tuple[str, ...] = ()

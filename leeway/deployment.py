@@ -151,7 +151,7 @@ class Deployment:
             self.schema,
             {name: one.labels.horizon for name, one in models.items()},
         )
-        runs = SqlRuns(self.engine)
+        runs = SqlRuns(self.engine, self.config.worker.lease)
         return RetrainWorld(rows, self.registry, runs, self.clock, time.monotonic)
 
 

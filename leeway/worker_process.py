@@ -1,5 +1,6 @@
 """Worker process: carries out retrain requests, and answers machines where it has a port."""
 
+import os
 import signal
 import threading
 
@@ -13,8 +14,13 @@ from leeway.deployment import Deployment
 from leeway.guard import ApiKeyGuard
 from leeway.machine_doors import add_machine_doors
 from leeway.policies import retrained
+from retrain.adapters.memory_limit import memory_limited
 from retrain.adapters.prometheus_exporter import RetrainCollector
-from retrain.worker import parent_is_gone, work
+from retrain.lease import WorkPolicy
+from retrain.worker import Worker, parent_is_gone, work
+
+GIVEN_UP = 3
+"""Exit status of a worker whose run took too long; its supervisor starts another one."""
 
 
 def worker_app(deployment: Deployment, environment: Environment) -> FastAPI:
@@ -39,5 +45,6 @@ def run_worker(deployment: Deployment, supervisor: int | None) -> None:
         name: retrained(name, one, deployment.schema(name))
         for name, one in deployment.config.models.items()
     }
-    world.runs.release(deployment.clock.now(), "the worker was stopped in the middle of the run")
-    work(models, world, stop=lambda: stopped.is_set() or orphaned())
+    policy = WorkPolicy(**deployment.config.worker.model_dump())
+    worker = Worker(policy, memory_limited, lambda: os._exit(GIVEN_UP))
+    work(models, world, worker, stop=lambda: stopped.is_set() or orphaned())

@@ -90,8 +90,14 @@ class Registry(Protocol):
         """Store a bundle and return its new number."""
         ...
 
-    def promote(self, model: str, version: int, at: datetime, why: str) -> None:
-        """Make a version the champion, and the champion the predecessor, at once."""
+    def promote(
+        self, model: str, version: int, at: datetime, why: str, run: int | None = None
+    ) -> None:
+        """Make a version the champion, and the champion the predecessor, at once.
+
+        With the run that made it the run is promoted in the same moment; NotPossibleError when
+        someone has ended it meanwhile.
+        """
         ...
 
     def roll_back(self, model: str, at: datetime, why: str, version: int | None = None) -> int:
@@ -131,11 +137,22 @@ class Runs(Protocol):
         ...
 
     def claim(self, kind: RequestKind, by: str, at: datetime) -> Request | None:
-        """Take the oldest open request; no other process gets it."""
+        """Take the oldest open request; while its lease is renewed no other process gets it."""
+        ...
+
+    def renew(self, request: Request, by: str) -> bool:
+        """Say that its worker is alive; False when another one has it."""
+        ...
+
+    def give_up(self, request: Request, why: str, at: datetime) -> None:
+        """End a request and its run, if it has one, as failed."""
         ...
 
     def release(self, at: datetime, why: str) -> int:
-        """End the runs that a dead worker left behind; returns how many there were."""
+        """End the runs whose workers are silent; returns how many there were.
+
+        A request that has no run yet can be claimed again.
+        """
         ...
 
     def start(self, request: Request, champion: int, at: datetime) -> int:

@@ -114,7 +114,8 @@ def _challenge(
     )
     tell(0.95, "promoting")  # raises for a run that was ended meanwhile: it promotes nothing
     version = world.registry.register(made, now)
-    world.registry.promote(model.name, version, now, f"{request.why}; {comparison.reason}")
+    why = f"{request.why}; {comparison.reason}"
+    world.registry.promote(model.name, version, now, why, run=number)
     return Result(Outcome.PROMOTED, comparison.reason, {**details, "version": version})
 
 
@@ -135,7 +136,7 @@ def _replace(
         origin=Origin(request.why, champion, number),
     )
     version = world.registry.register(made, now)
-    world.registry.promote(model.name, version, now, request.why)
+    world.registry.promote(model.name, version, now, request.why, run=number)
     return Result(Outcome.PROMOTED, "promoted without a gate", {"version": version})
 
 

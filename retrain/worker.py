@@ -1,12 +1,18 @@
 """Worker: claims requests and carries them out, in a process of its own."""
 
 import os
+import platform
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from math import inf
 
 import structlog
 
-from retrain.ports import RequestKind
+from retrain.lease import BEATS, Lease, WorkPolicy
+from retrain.ports import Request, RequestKind
 from retrain.run import World, run
 from retrain.version import Retrained
 
@@ -15,7 +21,28 @@ _log = structlog.get_logger("leeway.worker")
 POLL_SECONDS = 0.2
 
 
-def work(models: Mapping[str, Retrained], world: World, *, stop: Callable[[], bool]) -> None:
+@dataclass(frozen=True)
+class Worker:
+    """How a worker does its work.
+
+    Parameters
+    ----------
+    policy : WorkPolicy
+        What it allows a run.
+    limited : callable
+        Limits the memory of what is done within it.
+    end_process : callable
+        Ends this process at once.
+    """
+
+    policy: WorkPolicy
+    limited: Callable[[int | None], AbstractContextManager[None]]
+    end_process: Callable[[], object]
+
+
+def work(
+    models: Mapping[str, Retrained], world: World, worker: Worker, *, stop: Callable[[], bool]
+) -> None:
     """Carry out requests until told to stop.
 
     Parameters
@@ -24,12 +51,18 @@ def work(models: Mapping[str, Retrained], world: World, *, stop: Callable[[], bo
         The models by name.
     world : World
         Everything outside.
+    worker : Worker
+        How it is done.
     stop : callable
         True when the process should end.
     """
-    name = f"worker-{os.getpid()}"
+    name = f"worker {os.getpid()} on {platform.node()}"
+    runs, looked_at = world.runs, -inf
     while not stop():
-        request = world.runs.claim(RequestKind.RETRAIN, name, world.clock.now())
+        if time.monotonic() - looked_at > worker.policy.lease.total_seconds() / BEATS:
+            looked_at = time.monotonic()
+            runs.release(world.clock.now(), "its worker stopped in the middle of the run")
+        request = runs.claim(RequestKind.RETRAIN, name, world.clock.now())
         if request is None:
             time.sleep(POLL_SECONDS)
             continue
@@ -37,8 +70,19 @@ def work(models: Mapping[str, Retrained], world: World, *, stop: Callable[[], bo
             _log.error("a request for a model that leeway.yaml no longer has", model=request.model)
             continue
         _log.info("run started", model=request.model, why=request.why)
-        result = run(request, models[request.model], world)
+        limited = worker.limited(worker.policy.memory_limit_bytes)
+        give_up = partial(_give_up, request, world, worker)
+        with Lease(runs, request, name, worker.policy, give_up), limited:
+            result = run(request, models[request.model], world)
         _log.info("run ended", model=request.model, outcome=result.outcome, reason=result.reason)
+
+
+def _give_up(request: Request, world: World, worker: Worker, why: str) -> None:
+    _log.error("run given up", model=request.model, reason=why)
+    try:
+        world.runs.give_up(request, why, world.clock.now())
+    finally:
+        worker.end_process()
 
 
 def parent_is_gone(parent: int | None) -> Callable[[], bool]:

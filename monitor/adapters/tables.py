@@ -142,6 +142,9 @@ requests = Table(
     Column("asked_at", UtcTime, nullable=False),
     Column("claimed_at", UtcTime),
     Column("claimed_by", String),
+    # By the machine's clock: a lease is about processes, not about the rows' time.
+    Column("lease_until", UtcTime),
+    Column("n_claims", Integer, nullable=False, default=0, server_default="0"),
     Column("finished_at", UtcTime),
     Index("requests_open", "finished_at"),
 )

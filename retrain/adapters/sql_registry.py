@@ -29,6 +29,7 @@ from retrain.adapters.move_rows import (
     CHAMPION,
     PREVIOUS,
     alias,
+    end_promoted,
     last_move,
     probation_of,
     replaced_by,
@@ -104,14 +105,22 @@ class SqlRegistry:
             )
         return number
 
-    def promote(self, model: str, version: int, at: datetime, why: str) -> None:
-        """Make a version the champion, and the champion the predecessor, at once."""
+    def promote(
+        self, model: str, version: int, at: datetime, why: str, run: int | None = None
+    ) -> None:
+        """Make a version the champion, and the champion the predecessor, at once.
+
+        With the run that made it the run is promoted in the same moment: whatever kills its
+        worker, both are on record or neither.
+        """
         with self._engine.begin() as connection:
             exclusive(connection, "aliases", model)
             self._row(connection, model, version)
             champion = alias(connection, model, CHAMPION)
             if champion == version:
                 raise NotPossibleError(f"version {version} of {model!r} is the champion already")
+            if run is not None:
+                end_promoted(connection, run, version, Move("promote", why, at))
             self._move(connection, model, version, Move("promote", why, at))
 
     def roll_back(self, model: str, at: datetime, why: str, version: int | None = None) -> int:

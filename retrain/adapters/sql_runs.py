@@ -1,10 +1,20 @@
 """Requests and runs on a SQL database."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from monitor.adapters.database import exclusive, insert_row, reading
 from monitor.adapters.tables import requests
@@ -12,12 +22,33 @@ from monitor.errors import NotFoundError, NotPossibleError
 from retrain.adapters.tables import runs
 from retrain.ports import Outcome, Request, RequestKind
 
+DEFAULT_LEASE = timedelta(seconds=30)
+MAX_CLAIMS = 3
+"""Workers that may begin a request and fall silent before its run is on record."""
+
 
 class SqlRuns:
-    """The `retrain.ports.Runs` on SQLAlchemy Core."""
+    """The `retrain.ports.Runs` on SQLAlchemy Core.
 
-    def __init__(self, engine: Engine) -> None:
+    Parameters
+    ----------
+    engine : sqlalchemy.Engine
+        A database whose migrations have been run.
+    lease : timedelta
+        How long a worker may be silent before it is taken for dead.
+    now : callable
+        The time of the machines, which leases go by.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        lease: timedelta = DEFAULT_LEASE,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         self._engine = engine
+        self._lease = lease
+        self._now = now
 
     def ask(self, model: str, kind: RequestKind, trigger: str, why: str, at: datetime) -> int:
         """Ask for something; NotPossibleError while the same is asked for already."""
@@ -32,11 +63,12 @@ class SqlRuns:
             )
 
     def claim(self, kind: RequestKind, by: str, at: datetime) -> Request | None:
-        """Take the oldest open request; no other process gets it."""
-        c = requests.c
+        """Take the oldest open request; while its lease is renewed no other process gets it."""
+        c, now = requests.c, self._now()
+        left = and_(_silent(now), c.n_claims < MAX_CLAIMS, ~_has_run())
         oldest = (
             select(requests)
-            .where(c.kind == kind, c.claimed_at.is_(None), c.finished_at.is_(None))
+            .where(c.kind == kind, c.finished_at.is_(None), or_(c.claimed_at.is_(None), left))
             .order_by(c.id)
             .limit(1)
         )
@@ -50,28 +82,42 @@ class SqlRuns:
             if row is None:
                 return None
             mine = update(requests).where(c.id == row["id"])
-            connection.execute(mine.values(claimed_at=at, claimed_by=by))
+            held = {"lease_until": now + self._lease, "n_claims": c.n_claims + 1}
+            connection.execute(mine.values(claimed_at=at, claimed_by=by, **held))
         return Request(row["id"], row["model"], kind, row["trigger"], row["why"], row["asked_at"])
 
-    def release(self, at: datetime, why: str) -> int:
-        """End the runs that a worker left behind when it died; returns how many there were.
+    def renew(self, request: Request, by: str) -> bool:
+        """Say that its worker is alive; False when another one has it."""
+        c = requests.c
+        mine = update(requests).where(c.id == request.id, c.claimed_by == by)
+        with self._engine.begin() as connection:
+            held = connection.execute(mine.values(lease_until=self._now() + self._lease))
+        return bool(held.rowcount)
 
-        Their requests are finished with them: the champion is untouched, and the next breach asks
-        again.
+    def give_up(self, request: Request, why: str, at: datetime) -> None:
+        """End a request and its run, if it has one, as failed."""
+        with self._engine.begin() as connection:
+            _end(connection, request.id, why, at)
+
+    def release(self, at: datetime, why: str) -> int:
+        """End the runs whose workers are silent; returns how many there were.
+
+        A request that has no run yet can be claimed again, but not for ever: what ends every
+        worker that begins it is given up.
         """
         c = requests.c
+        hopeless = or_(_has_run(), c.n_claims >= MAX_CLAIMS)
+        left = select(c.id, c.claimed_by).where(
+            c.finished_at.is_(None), c.claimed_at.is_not(None), _silent(self._now()), hopeless
+        )
+        with reading(self._engine) as connection:
+            if connection.execute(left).first() is None:
+                return 0
+        n_ended = 0
         with self._engine.begin() as connection:
-            open_runs = connection.execute(
-                update(runs)
-                .where(runs.c.ended_at.is_(None))
-                .values(ended_at=at, outcome=Outcome.FAILED, reason=why)
-            )
-            connection.execute(
-                update(requests)
-                .where(c.claimed_at.is_not(None), c.finished_at.is_(None))
-                .values(finished_at=at)
-            )
-        return int(open_runs.rowcount)
+            for row in connection.execute(left.with_for_update(skip_locked=True)).all():
+                n_ended += _end(connection, row.id, f"{why} ({row.claimed_by})", at)
+        return n_ended
 
     def start(self, request: Request, champion: int, at: datetime) -> int:
         """Begin the run of a request and return its number."""
@@ -102,13 +148,16 @@ class SqlRuns:
     ) -> None:
         """End a run and its request, with all that a person may ask about it.
 
-        A run that was ended already keeps its outcome.
+        A run that was ended already keeps its outcome; one that was promoted gets its details.
         """
         mine = runs.c.id == run
+        unended: ColumnElement[bool] = runs.c.ended_at.is_(None)
+        if outcome is Outcome.PROMOTED:
+            unended = or_(unended, runs.c.outcome == outcome)
         with self._engine.begin() as connection:
             connection.execute(
                 update(runs)
-                .where(mine, runs.c.ended_at.is_(None))
+                .where(mine, unended)
                 .values(
                     ended_at=at,
                     outcome=outcome,
@@ -144,3 +193,21 @@ class SqlRuns:
         if row is None:
             raise NotFoundError("run", f"{number} of {model}")
         return dict(row)
+
+
+def _silent(now: datetime) -> ColumnElement[bool]:
+    c = requests.c
+    return func.coalesce(c.lease_until, c.claimed_at) < now
+
+
+def _has_run() -> ColumnElement[bool]:
+    return exists().where(runs.c.request_id == requests.c.id)
+
+
+def _end(connection: Connection, request: int, why: str, at: datetime) -> int:
+    """End a request and its run; the champion is untouched, and the next breach asks again."""
+    run = update(runs).where(runs.c.request_id == request, runs.c.ended_at.is_(None))
+    ended = connection.execute(run.values(ended_at=at, outcome=Outcome.FAILED, reason=why))
+    done = update(requests).where(requests.c.id == request)
+    connection.execute(done.values(finished_at=at))
+    return int(ended.rowcount)

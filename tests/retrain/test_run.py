@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from leeway.policies import retrained
 from monitor.errors import NotPossibleError
+from retrain.adapters.sql_runs import SqlRuns
 from retrain.ports import Outcome, RequestKind
 from retrain.run import Result, run
 
@@ -120,7 +121,8 @@ def test_a_run_whose_worker_was_taken_for_dead_promotes_nothing(app):
 
     def another_worker_starts() -> float:
         # Called by the stopwatch of the search, that is in the middle of the run.
-        world.runs.release(app.clock.now(), "the worker was stopped in the middle of the run")
+        others = SqlRuns(app.deployment.engine, now=lambda: datetime.now(UTC) + timedelta(hours=1))
+        others.release(app.clock.now(), "the worker was stopped in the middle of the run")
         return 0.0
 
     config = app.deployment.config.models["late"]

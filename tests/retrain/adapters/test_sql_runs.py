@@ -5,6 +5,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,8 @@ import pytest
 from monitor.adapters.database import open_database
 from monitor.adapters.sql_store import SqlStore
 from monitor.errors import NotFoundError, NotPossibleError
-from retrain.adapters.sql_runs import SqlRuns
-from retrain.ports import Outcome, RequestKind
+from retrain.adapters.sql_runs import MAX_CLAIMS, SqlRuns
+from retrain.ports import Outcome, Request, RequestKind
 
 RETRAIN = RequestKind.RETRAIN
 CLAIM = """
@@ -56,6 +57,11 @@ def runs(engine, now):
 
 def ask(runs, now, model="m0"):
     return runs.ask(model, RETRAIN, "by hand", "it is time", now)
+
+
+def silent(runs):
+    """Return the runs as a worker sees them when the others have been silent for a minute."""
+    return SqlRuns(runs._engine, now=lambda: datetime.now(UTC) + timedelta(minutes=1))
 
 
 def begun(runs, now, model="m0"):
@@ -135,20 +141,64 @@ def test_a_run_is_seen_from_its_start_to_its_outcome(runs, now, week_start):
     assert runs.open_requests("m0") == []
 
 
-def test_what_a_dead_worker_left_is_ended_with_the_reason_and_the_rest_waits(runs, now):
+def test_what_a_silent_worker_left_is_ended_with_the_reason_and_the_rest_waits(runs, now):
     run = begun(runs, now)
     waiting = ask(runs, now, "m1")
-    assert runs.release(now, "the worker was stopped") == 1
+    assert silent(runs).release(now, "its worker stopped") == 1
     ended = runs.run("m0", run)
-    assert (ended["outcome"], ended["reason"]) == ("failed", "the worker was stopped")
+    assert (ended["outcome"], ended["reason"]) == ("failed", "its worker stopped (worker)")
     assert runs.open_requests("m0") == []
     assert runs.claim(RETRAIN, "the next worker", now).id == waiting
-    assert runs.release(now, "nothing of a run") == 0
+    assert silent(runs).release(now, "nothing of a run") == 0
+
+
+def test_what_a_living_worker_has_is_left_alone(runs, now):
+    run = begun(runs, now)
+    assert runs.release(now, "its worker stopped") == 0
+    assert runs.claim(RETRAIN, "another worker", now) is None
+    later = silent(runs)
+    (request,) = runs.open_requests("m0")
+    held = Request(request["id"], "m0", RETRAIN, "by hand", "it is time", now)
+    assert later.renew(held, "worker")
+    assert later.release(now, "its worker stopped") == 0
+    assert not later.renew(held, "another worker")
+    assert runs.run("m0", run)["outcome"] is None
+
+
+def test_a_request_whose_worker_fell_silent_before_its_run_is_claimed_again(runs, now):
+    ask(runs, now)
+    first = runs.claim(RETRAIN, "one", now)
+    assert runs.claim(RETRAIN, "two", now) is None
+    again = silent(runs).claim(RETRAIN, "two", now)
+    assert again == first
+    assert not runs.renew(first, "one")
+
+
+def test_a_request_that_ends_every_worker_is_given_up(runs, now):
+    ask(runs, now)
+    for number in range(MAX_CLAIMS):
+        later = SqlRuns(
+            runs._engine, now=lambda n=number: datetime.now(UTC) + timedelta(minutes=n + 1)
+        )
+        assert later.claim(RETRAIN, f"worker {number}", now) is not None
+    last = SqlRuns(runs._engine, now=lambda: datetime.now(UTC) + timedelta(hours=1))
+    assert last.claim(RETRAIN, "the next", now) is None
+    last.release(now, "its worker stopped")
+    assert runs.open_requests("m0") == []
+
+
+def test_a_run_that_took_too_long_is_ended_with_its_request(runs, now):
+    ask(runs, now)
+    request = runs.claim(RETRAIN, "worker", now)
+    run = runs.start(request, 1, now)
+    runs.give_up(request, "it took longer than 5 s", now)
+    assert runs.run("m0", run)["reason"] == "it took longer than 5 s"
+    assert runs.open_requests("m0") == []
 
 
 def test_a_run_that_was_ended_meanwhile_goes_no_further_and_keeps_its_outcome(runs, now):
     run = begun(runs, now)
-    runs.release(now, "the worker was stopped")
+    silent(runs).release(now, "its worker stopped")
     with pytest.raises(NotPossibleError, match="ended meanwhile"):
         runs.progress(run, 0.9, "fitting on all rows")
     runs.finish(run, Outcome.PROMOTED, "better", {"version": 2}, now)
