@@ -22,14 +22,11 @@ from scipy.special import ndtr
 from monitor.calibration import Calibration, calibrate
 from monitor.checks.calibrated import (
     AlertBudget,
-    adjusted,
-    column_p,
     limits,
-    material,
-    surprise,
 )
 from monitor.checks.methods import METHODS
 from monitor.checks.score import Status
+from monitor.checks.surprise import adjusted, column_p, material, surprise
 from monitor.contrast import Contrasted, contrasted, contrasts
 from monitor.grid import Grid, grid_of
 from monitor.profile import ColumnProfile

@@ -4,7 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, Field, FiniteFloat, model_validator
+from pydantic import AwareDatetime, Field, FiniteFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from leeway.config_values import Duration, Stretch, Strict
@@ -79,8 +79,22 @@ class WindowConfig(Strict):
         return self
 
 
+class AlertBudgetConfig(Strict):
+    """How many drift alerts without a cause are accepted."""
+
+    alerts: float = Field(default=1.0, gt=0)
+    """So many alerts ..."""
+    per: Stretch | PositiveInt | None = None
+    """... in this time, or in so many windows; by default 30 days, and 50 windows of rows."""
+
+
 class DriftConfig(Strict):
     """When a column has drifted."""
+
+    alert_budget: AlertBudgetConfig | Literal["off"] = AlertBudgetConfig()
+    """Decides where the reference has 8 windows; off, or limits below: they judge."""
+    materiality: float = Field(default=0.02, ge=0, lt=0.5)
+    """Least |AUC - .5| between window and reference that matters."""
 
     methods: Literal["evidently"] | dict[str, str] = "evidently"
     """Evidently's default choice, or a method by column; columns not named get the default."""

@@ -1,6 +1,7 @@
 """Policies: what leeway.yaml says of one model, as the watch and the retraining take it."""
 
 from leeway.config import ModelConfig
+from monitor.checks.calibrated import DEFAULT_TIME, DEFAULT_WINDOWS, AlertBudget
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.performance import default_metric
@@ -30,6 +31,7 @@ def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:
                 methods=methods,
                 thresholds=model.drift.thresholds,
                 share_drifted=model.drift.share_drifted,
+                budget=_budget(name, model),
             ),
             performance=PerformancePolicy(
                 metric, model.performance.max_drop, model.performance.segments
@@ -44,6 +46,22 @@ def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:
         ),
         probation=ProbationPolicy(**model.retrain.probation.model_dump()),
     )
+
+
+def _budget(name: str, model: ModelConfig) -> AlertBudget | None:
+    """Return the alert budget; a person who sets limits by hand wants them to judge."""
+    drift = model.drift
+    by_hand = {"thresholds", "share_drifted"} & drift.model_fields_set
+    asked = "alert_budget" in drift.model_fields_set
+    if drift.alert_budget == "off" or (by_hand and not asked):
+        return None
+    per = drift.alert_budget.per
+    if per is None:
+        per = DEFAULT_WINDOWS if model.window.rows else DEFAULT_TIME
+    if model.window.rows and not isinstance(per, int):
+        path = f"models.{name}.drift.alert_budget.per"
+        raise ConfigError("leeway.yaml", path, "windows by count have no time: give their number")
+    return AlertBudget(drift.alert_budget.alerts, per, drift.materiality)
 
 
 def _check_segments(name: str, segments: tuple[str, ...], schema: Schema) -> None:
@@ -72,4 +90,5 @@ def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
         minimum_gain=model.retrain.minimum_gain,
         seed=model.retrain.seed,
         segments=model.performance.segments,
+        anchor=model.window.anchor,
     )

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.diagnosis import Diagnosis, DiagnosisKind
-from monitor.verdict import Verdict
+from monitor.verdict import Verdict, decides_by_wobble, is_calibrated
 from monitor.window import Window
 
 N_NAMED = 3
@@ -145,6 +145,12 @@ def failure(score: Score) -> str:
 
 def describe(verdict: Verdict, check: Check) -> str:
     """Say in a sentence what breached a check, naming the three columns that moved most."""
+    if check is Check.DRIFT and is_calibrated(verdict.scores):
+        n_moved, n_all = len(verdict.breached(check)), sum(map(decides_by_wobble, verdict.scores))
+        return (
+            f"{n_moved} of {n_all} columns moved more than they wobble from one window to the "
+            f"next, most of all {moved_most(verdict)}"
+        )
     if check is Check.DRIFT:
         share = f"{verdict.share_drifted:.0%}" if verdict.share_drifted is not None else "some"
         return f"{share} of the columns drifted, most of all {moved_most(verdict)}"
@@ -159,5 +165,7 @@ def moved_most(verdict: Verdict) -> str:
 def _score_text(score: Score) -> str:
     if score.column is None:
         return f"{score.method} is {score.value:.3f}, its limit {score.threshold:.3f}"
+    if decides_by_wobble(score):
+        return f"{score.column} ({score.detail})"
     sign = ">" if score.breach_when is BreachWhen.ABOVE else "<"
     return f"{score.column} ({score.method} {score.value:.2g} {sign} {score.threshold:.2g})"

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitor.alert import Alert, AlertChange, Judged, Opening, moved_most
+from monitor.checks.calibrated import METHOD
 from monitor.checks.score import Check, Score, Status
 from monitor.decision import Action, Decision
+from monitor.verdict import decides_by_wobble
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,19 @@ def _certainty(judged: Judged, alert: Alert) -> list[str]:
     if not breached or alert.check is Check.QUALITY:
         return []  # the findings are shares of all rows
     first = breached[0]
+    if decides_by_wobble(first):
+        beside = f"{first.n_current} rows beside {first.n_reference} reference windows"
+        p = f"an adjusted p-value of {first.value:.2g} where {first.threshold:.2g} counts"
+        return [f"How sure: on {beside}, {p}."]
+    not_calibrated = _why_uncalibrated(judged) if alert.check is Check.DRIFT else ""
     rows = "labelled rows" if alert.check is Check.PERFORMANCE else "rows"
-    return [f"How sure: on {first.n_current} {rows}{_band(first)}."]
+    return [f"How sure: on {first.n_current} {rows}{_band(first)}{not_calibrated}."]
+
+
+def _why_uncalibrated(judged: Judged) -> str:
+    """Say aloud that nobody knows how much these columns wobble."""
+    found = [s.detail for s in judged.verdict.scores if s.method == METHOD and s.column is None]
+    return f"; {found[0]}, so Evidently's limits judge" if found else ""
 
 
 def _band(score: Score) -> str:

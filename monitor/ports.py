@@ -1,6 +1,6 @@
 """Ports: all the world the core needs, on one page."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -146,6 +146,14 @@ class Store(Protocol):
 
     def refused(self, model: str, window: Window) -> int:
         """Return the rows refused while a window was open, by time of receipt."""
+        ...
+
+    def moved_before(self, model: str, window: Window, version: int) -> Collection[str]:
+        """Return the columns that had moved in one of the two windows before.
+
+        By their calibrated score; of windows that were judged against this version, incidents left
+        out.
+        """
         ...
 
     def record(self, record: CycleRecord, channels: Sequence[str]) -> bool:

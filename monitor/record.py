@@ -9,6 +9,7 @@ from monitor.checks.score import Check
 from monitor.decision import Decision
 from monitor.message import Message
 from monitor.probation import Judgement
+from monitor.profile import Profile
 from monitor.window import NOTHING_SEEN, Counts, Seen
 
 
@@ -62,6 +63,8 @@ class CycleRecord:
         The log before its rows were read.
     judgement : Judgement or None
         What is thought of a champion on probation.
+    profile : Profile or None
+        What was counted of its rows, by the hour, over the champion's bins.
     """
 
     model: str
@@ -73,6 +76,7 @@ class CycleRecord:
     duration_seconds: float
     seen: Seen = NOTHING_SEEN
     judgement: Judgement | None = None
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,24 @@
 """Reference: the training-time rows, prepared once so that each comparison is cheap."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import numpy as np
 
+from monitor.calibration import Calibration, calibrate
+from monitor.cells import TimeArray, windows
 from monitor.columns import Columns, FloatArray
+from monitor.contrast import Contrasted, contrasted, contrasts_of
 from monitor.duplicates import repeated_ratio
+from monitor.grid import OUTER_QUANTILES, grid_of
+from monitor.profile import profile
 from monitor.schema import Kind, Schema
 from monitor.values import PIECE_ROWS, CategoricalValues, NumericValues, read_values
+from monitor.window import WindowPolicy
 
-OUTER_QUANTILES = (0.001, 0.999)
-"""A numeric column's range. Never the minimum and maximum: one bad row would widen it for good."""
+TYPICAL_SHARE = 0.5
+"""A reference window with fewer rows than this share of the median one says too little."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,8 @@ class Reference:
         The metric that decides, by segment column and level.
     repeated_ratio : float or None
         Share of rows that repeat an earlier row in every feature, 0-1.
+    calibration : Calibration or None
+        How much its windows wobble; None where it was not cut into windows.
     """
 
     schema: Schema
@@ -84,6 +92,23 @@ class Reference:
     end: datetime | None = None
     segments: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     repeated_ratio: float | None = None
+    calibration: Calibration | None = None
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How reference rows fall into windows.
+
+    Parameters
+    ----------
+    event_at : ndarray of datetime64, shape (n_rows,)
+        Event time of each row, UTC without a zone, ascending.
+    policy : WindowPolicy
+        How windows are cut.
+    """
+
+    event_at: TimeArray
+    policy: WindowPolicy
 
 
 def prepare(
@@ -126,6 +151,34 @@ def prepare(
         segments or {},
         repeated_ratio(columns, schema.features),
     )
+
+
+def calibrated(reference: Reference, columns: Columns, cut: Cut) -> Reference:
+    """Learn how much the windows of a reference wobble; labels come late and are left out.
+
+    Parameters
+    ----------
+    reference : Reference
+        Prepared from these rows.
+    columns : Columns, n_rows rows
+        The rows.
+    cut : Cut
+        How they fall into windows.
+    """
+    cells, schema = windows(cut.event_at, cut.policy), reference.schema
+    n_rows = np.bincount(cells.of_row, minlength=len(cells.starts))
+    typical = np.median(n_rows) if n_rows.size else 0.0
+    kept = [at for at, n in enumerate(n_rows.tolist()) if n >= TYPICAL_SHARE * typical]
+    values = {name: one for name, one in reference.columns.items() if name != schema.target}
+    grids = {name: grid_of(one) for name, one in values.items()}
+    counted = profile(columns, grids, cells=cells.of_row, starts=cells.starts)
+    found = {}
+    for name, one in values.items():
+        made = contrasts_of(one, len(kept), feature=name in schema.features)
+        of_all = contrasted(made, counted.columns[name])
+        found[name] = (made, Contrasted(*(part[kept] for part in vars(of_all).values())))
+    learned = calibrate(found, [cells.starts[at] for at in kept], cut.policy)
+    return replace(reference, calibration=learned)
 
 
 def prepare_column(columns: Columns, name: str, kind: Kind) -> ColumnReference:

@@ -203,13 +203,24 @@ def drift_status(p: float, allowed: Limits, *, before: bool) -> Status:
 
 def is_calibrated(scores: Iterable[Score]) -> bool:
     """Say whether drift was held against the wobble of the reference's windows."""
-    return any(score.check is Check.DRIFT and score.method == METHOD for score in scores)
+    return any(map(decides_by_wobble, scores))
+
+
+def decides_by_wobble(score: Score) -> bool:
+    """Say whether a score is a column's calibrated one; one of no column says why there are none.
+
+    Examples
+    --------
+    >>> decides_by_wobble(Score(Check.DRIFT, "x", METHOD, 0.5, 0.1, BreachWhen.BELOW, 8, 100))
+    True
+    """
+    return score.check is Check.DRIFT and score.method == METHOD and score.column is not None
 
 
 def _deciding(scores: Sequence[Score], target: str) -> list[Score]:
     """Return the drift scores that decide: the calibrated ones where there are any."""
     drift = [s for s in scores if s.check is Check.DRIFT and s.column != target]
-    calibrated = [score for score in drift if score.method == METHOD]
+    calibrated = [score for score in drift if decides_by_wobble(score)]
     return calibrated or drift
 
 

@@ -131,10 +131,12 @@ def take(dataset: Dataset, rows: BoolArray | IntArray | slice) -> Dataset:
 
 def sample(dataset: Dataset, n_rows: int, seed: int) -> Dataset:
     """Return at most `n_rows` rows, drawn without replacement; the order of time is kept."""
-    if len(dataset) <= n_rows:
-        return dataset
-    drawn = np.random.default_rng(seed).choice(len(dataset), size=n_rows, replace=False)
-    return take(dataset, np.sort(drawn))
+    return dataset if len(dataset) <= n_rows else take(dataset, drawn(len(dataset), n_rows, seed))
+
+
+def drawn(n_all: int, n_rows: int, seed: int) -> IntArray:
+    """Draw `n_rows` of `n_all` rows without replacement and return their positions, ascending."""
+    return np.sort(np.random.default_rng(seed).choice(n_all, size=n_rows, replace=False))
 
 
 def newest(dataset: Dataset, n_windows: int | None, window: timedelta | int) -> Dataset:

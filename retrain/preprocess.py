@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from monitor.columns import FloatArray
-from monitor.reference import OUTER_QUANTILES
+from monitor.grid import OUTER_QUANTILES
 from monitor.schema import Kind, Schema
 
 BoolArray = npt.NDArray[np.bool_]

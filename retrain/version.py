@@ -13,14 +13,16 @@ import pandas as pd
 import pyarrow as pa
 
 from monitor.batch import LABEL
+from monitor.cells import windows
 from monitor.checks.performance import performance
 from monitor.checks.segments import Segments, segment_performance
 from monitor.columns import TableColumns
-from monitor.reference import Estimate, Reference, prepare
+from monitor.reference import Cut, Estimate, Reference, calibrated, prepare
 from monitor.schema import Schema
+from monitor.window import MONDAY, WindowPolicy
 from retrain.bundle import Bundle, Lineage
 from retrain.candidates import Recipe, fit, predict
-from retrain.dataset import Dataset, TargetArray, from_table, newest, sample, take
+from retrain.dataset import Dataset, TargetArray, drawn, from_table, newest, take
 from retrain.search import SearchPolicy, search
 from retrain.side_by_side import stopping_early
 
@@ -54,6 +56,8 @@ class Retrained:
         Seed of every random choice.
     segments : tuple of str
         Features whose levels are also looked at one by one.
+    anchor : datetime
+        An instant at which a window of event time starts.
     """
 
     name: str
@@ -62,6 +66,15 @@ class Retrained:
     minimum_gain: float
     seed: int
     segments: tuple[str, ...] = ()
+    anchor: datetime = MONDAY
+
+    @property
+    def windows(self) -> WindowPolicy:
+        """How rows are cut into windows."""
+        window = self.search.window
+        if isinstance(window, int):
+            return WindowPolicy(rows=window)
+        return WindowPolicy(every=window, anchor=self.anchor)
 
 
 def first_version(
@@ -94,14 +107,16 @@ def first_version(
     )
     performance = {name: one.overall for name, one in found.evaluation.items()}
     progress(0.8, f"fitting {found.winner.recipe.name} on all rows")
+    columns = _with_predictions(rows, found.winner.recipe, model)
     reference = prepare(
-        _with_predictions(rows, found.winner.recipe, model),
+        columns,
         model.schema,
         performance=performance,
         start=aware(rows.event_at[0]),
         end=aware(rows.event_at[-1]),
         segments=_segments(found.validation, found.predictions, model),
     )
+    reference = calibrated(reference, columns, Cut(rows.event_at, model.windows))
     pipeline = fit(
         found.winner.recipe, rows, model.schema, window=model.search.window, seed=model.seed
     )
@@ -134,6 +149,7 @@ def watched_only(table: pa.Table, model: Retrained) -> Bundle:
         end=aware(rows.event_at[-1]),
         segments=_segments(rows, predictions, model),
     )
+    reference = calibrated(reference, columns, Cut(rows.event_at, model.windows))
     lineage = _lineage(Origin("watched only"), rows, model.seed)
     return Bundle(model.name, reference, None, {}, reached, lineage)
 
@@ -177,21 +193,31 @@ def successor(
         Why it is made.
     """
     window = model.search.window
-    spanned = newest(rows, _n_reference_windows(before, window), window)
+    spanned = _newest_windows(rows, _n_reference_windows(before, window), model.windows)
     with stopping_early(), ThreadPoolExecutor(1) as beside:
         # One fit keeps one core busy; the few rows out of fold take little memory beside it.
         fitted = beside.submit(fit, recipe, rows, model.schema, window=window, seed=model.seed)
+        columns = _with_predictions(spanned, recipe, model)
         reference = prepare(
-            _with_predictions(spanned, recipe, model),
+            columns,
             model.schema,
             performance=before.performance,
             start=aware(spanned.event_at[0]),
             end=aware(spanned.event_at[-1]),
             segments=before.segments,
         )
+        reference = calibrated(reference, columns, Cut(spanned.event_at, model.windows))
         pipeline = fitted.result()
     lineage = _lineage(origin, newest(rows, recipe.training_range, window), model.seed)
     return Bundle(model.name, reference, pipeline, asdict(recipe), gate, lineage)
+
+
+def _newest_windows(rows: Dataset, n_windows: int, policy: WindowPolicy) -> Dataset:
+    """Return the rows of the newest windows that have any: one with an incident has none."""
+    if policy.rows is not None:
+        return newest(rows, n_windows, policy.rows)
+    cells = windows(rows.event_at, policy)
+    return take(rows, cells.of_row >= len(cells.starts) - n_windows)
 
 
 def _n_reference_windows(before: Reference, window: timedelta | int) -> int:
@@ -207,7 +233,9 @@ def _n_reference_windows(before: Reference, window: timedelta | int) -> int:
 
 def _with_predictions(rows: Dataset, recipe: Recipe, model: Retrained) -> TableColumns:
     """Add predictions that were made out of fold: on its own rows a model looks too sure."""
-    few = sample(rows, OUT_OF_FOLD_ROWS, model.seed)
+    n_rows = min(len(rows), OUT_OF_FOLD_ROWS)
+    places = drawn(len(rows), n_rows, model.seed) if n_rows < len(rows) else np.arange(n_rows)
+    few = take(rows, places)
     blocks = np.array_split(np.arange(len(few)), N_BLOCKS)
     made: list[TargetArray] = []
     for block in blocks:
@@ -220,7 +248,10 @@ def _with_predictions(rows: Dataset, recipe: Recipe, model: Retrained) -> TableC
             seed=model.seed,
         )
         made.append(predict(pipeline, take(few, block).features, model.schema))
-    return _columns(rows, model.schema, np.concatenate(made))
+    # Each beside its own row: windows of predictions are compared, too.
+    predictions = np.full(len(rows), None, dtype=object)
+    predictions[places] = np.concatenate(made)
+    return _columns(rows, model.schema, predictions)
 
 
 def _segments(rows: Dataset, predictions: TargetArray, model: Retrained) -> Segments:
@@ -237,14 +268,11 @@ def _segments(rows: Dataset, predictions: TargetArray, model: Retrained) -> Segm
 
 
 def _columns(rows: Dataset, schema: Schema, predictions: TargetArray) -> TableColumns:
-    """Put features, labels and (fewer) predictions side by side."""
+    """Put features, labels and predictions, of which some may be missing, side by side."""
     features = pa.Table.from_pandas(rows.features[list(schema.features)], preserve_index=False)
-    missing = [None] * (len(rows) - len(predictions))
     table = features.append_column(schema.target, pa.array(rows.target, from_pandas=True))
     return TableColumns(
-        table.append_column(
-            schema.prediction, pa.chunked_array([pa.array(predictions, from_pandas=True), missing])
-        )
+        table.append_column(schema.prediction, pa.array(predictions, from_pandas=True))
     )
 
 

@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
     ValueMappingResult,
 )
 
-from dashboards.grafana.drift import MOST, by_method, distance
+from dashboards.grafana.drift import MOST, by_method, deciding_by_method, distance
 from dashboards.grafana.panel import columns, lines, ranked, rows, setting, steps, timeline
 from dashboards.grafana.query import ONE_MODEL, ask, ask_rows, newest, series
 from dashboards.grafana.status import absent, switch_mappings
@@ -78,8 +78,8 @@ def columns_now() -> table.Panel:
         "values: rows whose value the reference never had.",
         ask_rows(distance(*COLUMNS)),
         ask_rows(drifted),
-        ask_rows(by_method("leeway_drift_score", *COLUMNS)),
-        ask_rows(by_method("leeway_drift_threshold", *COLUMNS)),
+        ask_rows(deciding_by_method("leeway_drift_score", *COLUMNS)),
+        ask_rows(deciding_by_method("leeway_drift_threshold", *COLUMNS)),
         ask_rows(newest("column", series("leeway_missing_ratio", *COLUMNS))),
         ask_rows(newest("column", series("leeway_unseen_ratio", *COLUMNS))),
     )

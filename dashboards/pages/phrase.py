@@ -127,3 +127,17 @@ def lasted(duration: timedelta) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.2g} {unit}"
     return f"{seconds:.0f} s"
+
+
+def from_one_to_the_next(length: timedelta) -> str:
+    """Name the step between two windows of a length.
+
+    Examples
+    --------
+    >>> from_one_to_the_next(timedelta(days=7)), from_one_to_the_next(timedelta(hours=6))
+    ('week-to-week', 'window-to-window')
+    """
+    for name, known in (("week", 7 * 24), ("day", 24), ("hour", 1)):
+        if length == timedelta(hours=known):
+            return f"{name}-to-{name}"
+    return "window-to-window"

@@ -8,8 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from dashboards.pages.condition import Condition, Trouble
-from dashboards.pages.phrase import N_NAMED, day, listing, metric_title, number
+from dashboards.pages.phrase import (
+    N_NAMED,
+    day,
+    from_one_to_the_next,
+    listing,
+    metric_title,
+    number,
+)
 from dashboards.pages.record import Record, version_made
+from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Status
 from monitor.decision import Reason
 from retrain.ports import Outcome
@@ -91,7 +99,11 @@ def _calm(record: Record, status: Status) -> str:
 
 
 def _warned(record: Record, window: Document) -> str:
-    names = moved(record.scores(window))
+    scores = record.scores(window)
+    seen = [s["column"] for s in scores if s["method"] == METHOD and s["status"] == Status.WARNING]
+    if seen:
+        return f", {listing(seen)} moved once, not confirmed yet"
+    names = moved(scores)
     if names:
         return f", {listing(names)} moved, too little for an alert"
     if window["checks"].get(Check.PERFORMANCE) == Status.WARNING:
@@ -111,7 +123,22 @@ def _trouble(record: Record, trouble: Trouble) -> str:
         return f"Broken feed since {since}: {', '.join(findings[:N_FINDINGS])}{more}"
     if trouble.check is Check.PERFORMANCE:
         return f"Performance has fallen since {since}: {_metric(record, scores)}"
-    return f"Drift since {since}{_most_moved(moved(scores))}"
+    return f"Drift since {since}{_drifted(trouble.window, scores)}"
+
+
+def _drifted(window: Document, scores: Sequence[Document]) -> str:
+    """Say how many columns moved beyond their wobble, or that nobody knows how they wobble."""
+    of_wobble = [s for s in scores if s["check"] == Check.DRIFT and s["method"] == METHOD]
+    compared = [score for score in of_wobble if score["column"] is not None]
+    names = moved(scores)
+    if compared:
+        pace = from_one_to_the_next(window["end"] - window["start"])
+        return (
+            f": {len(names)} of {len(compared)} columns moved more than their {pace} wobble, "
+            f"{listing(names[:N_NAMED])} most"
+        )
+    why = f" ({of_wobble[0]['detail']})" if of_wobble else ""
+    return f"{_most_moved(names)}{why}"
 
 
 def _most_moved(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, insert, update
 from monitor.adapters import tables as t
 from monitor.adapters.database import insert_row, put_rows
 from monitor.adapters.probation_rows import end_trial, write_trial
+from monitor.adapters.profile_rows import encode_profile
 from monitor.alert import Alert, AlertChange
 from monitor.decision import Action
 from monitor.diagnosis import DiagnosisKind
@@ -27,6 +28,7 @@ def write_cycle(connection: Connection, record: CycleRecord, channels: Sequence[
     revision_id = _insert_revision(connection, record)
     _insert_scores(connection, revision_id, record)
     _put_window(connection, record)
+    _put_profile(connection, record)
     _record_alerts(connection, record, channels)
     _record_trial(connection, record)
     if record.decision.action in _REQUESTS:
@@ -102,6 +104,15 @@ def _put_window(connection: Connection, record: CycleRecord) -> None:
             **values,
         )
     )
+
+
+def _put_profile(connection: Connection, record: CycleRecord) -> None:
+    """Keep what was counted of the window; a new revision takes the place of the one before."""
+    if record.profile is None:
+        return
+    body = {"version": record.judged.champion, "body": encode_profile(record.profile)}
+    row = {"model": record.model, "window_key": record.judged.window.key, **body}
+    put_rows(connection, t.profiles, [row], body)
 
 
 def _record_alerts(connection: Connection, record: CycleRecord, channels: Sequence[str]) -> None:

@@ -1,11 +1,13 @@
 """Model series: what one model shows of its columns and its performance."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 
 from monitor.adapters.families import Families
 from monitor.adapters.newest import NewestScore, NewestWindow
+from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Status
 from monitor.schema import Kind
 
@@ -88,17 +90,20 @@ def add_columns(
 ) -> None:
     """Add the columns that moved most, as many as there is room for in series."""
     scores = window.scores if window else ()
-    drift = {one.column: one for one in scores if one.check == Check.DRIFT}
+    drift: dict[str | None, list[NewestScore]] = defaultdict(list)
+    for one in scores:
+        if one.check == Check.DRIFT:
+            drift[one.column].append(one)
     quality = {(one.column, one.method): one for one in scores if one.check == Check.QUALITY}
     kinds = served.kinds
-    ranked = sorted(kinds, key=lambda name: _excess(drift.get(name, _NOTHING)), reverse=True)
+    ranked = sorted(kinds, key=lambda name: _excess(_deciding(drift[name])), reverse=True)
     n_left_out = 0
     for column in ranked:
-        room -= 5 if kinds[column] is Kind.CATEGORICAL else 4
+        room -= 2 * max(1, len(drift[column])) + (3 if kinds[column] is Kind.CATEGORICAL else 2)
         if room < 0 and column != ranked[0]:
             n_left_out += 1
             continue
-        _add_drift(families, model, column, drift.get(column, _NOTHING))
+        _add_drift(families, model, column, drift[column])
         missing = quality.get((column, "missing"), _NOTHING)
         families.add("missing_ratio", [model, column], missing.value)
         if kinds[column] is Kind.CATEGORICAL:
@@ -107,11 +112,19 @@ def add_columns(
     families.add("columns_not_exported", [model], n_left_out)
 
 
-def _add_drift(families: Families, model: str, column: str, score: NewestScore) -> None:
-    beyond = None if score.value is None else float(score.status == Status.BREACH)
-    families.add("drift_score", [model, column, score.method], score.value)
-    families.add("drift_threshold", [model, column, score.method], score.threshold)
+def _add_drift(families: Families, model: str, column: str, scores: list[NewestScore]) -> None:
+    for score in scores or [_NOTHING]:
+        families.add("drift_score", [model, column, score.method], score.value)
+        families.add("drift_threshold", [model, column, score.method], score.threshold)
+    decides = _deciding(scores)
+    beyond = None if decides.value is None else float(decides.status == Status.BREACH)
     families.add("column_drifted", [model, column], beyond)
+
+
+def _deciding(scores: list[NewestScore]) -> NewestScore:
+    """Return the score that decides: the calibrated one where there is one."""
+    calibrated = [score for score in scores if score.method == METHOD]
+    return next(iter(calibrated or scores), _NOTHING)
 
 
 def _excess(score: NewestScore) -> float:

@@ -201,11 +201,11 @@ def _newest(*conditions: ColumnElement[bool], of: ColumnElement[str] = t.models.
     The subquery walks a model's windows backwards on their index, and stops at the first.
     """
     w, r, models = t.windows, t.revisions, of.table
-    key = select(_W.c.key).join_from(_W, _R, _same_revision(_W, _R))
+    key = select(_W.c.key).join_from(_W, _R, same_revision(_W, _R))
     key = key.where(_W.c.model == of, *conditions).limit(1)
     key = key.order_by(_W.c.start_at.desc(), _W.c.first_row.desc()).correlate(models)
     mine = and_(w.c.model == of, w.c.key == key.scalar_subquery())
-    joined = models.join(w, mine).join(r, _same_revision(w, r))
+    joined = models.join(w, mine).join(r, same_revision(w, r))
     return select(*_WINDOW_COLUMNS).select_from(joined)
 
 
@@ -215,7 +215,8 @@ def _before() -> Any:
     return _newest(_R.c.champion != newest.c.champion, _SCORED, of=newest.c.model)
 
 
-def _same_revision(windows: FromClause, revisions: FromClause) -> ColumnElement[bool]:
+def same_revision(windows: FromClause, revisions: FromClause) -> ColumnElement[bool]:
+    """Return the condition that joins windows with their latest revision."""
     return and_(
         revisions.c.model == windows.c.model,
         revisions.c.window_key == windows.c.key,

@@ -1,13 +1,14 @@
 """Reference files: a prepared reference on disk, each column mapped into memory when it is used."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from monitor.calibration import Calibration, ColumnCalibration
 from monitor.reference import ColumnReference, Estimate, NumericReference, Reference
 from monitor.schema import Kind, Schema, Task
 from monitor.values import CategoricalValues
@@ -29,7 +30,12 @@ def save_reference(reference: Reference, folder: Path) -> Document:
         name: _save_column(column, folder / f"reference-{index}.npy")
         for index, (name, column) in enumerate(reference.columns.items())
     }
-    return {**asdict(_without_columns(reference)), "columns": columns}
+    calibration = reference.calibration
+    return {
+        **asdict(_without_columns(reference)),
+        "columns": columns,
+        "calibration": _encode_calibration(calibration) if calibration else None,
+    }
 
 
 def open_reference(document: Document, folder: Path) -> Reference:
@@ -56,6 +62,8 @@ def open_reference(document: Document, folder: Path) -> Reference:
         end=end,
         segments={name: _estimates(levels) for name, levels in document["segments"].items()},
         repeated_ratio=document["repeated_ratio"],
+        # A bundle of before there were any has none: it is not calibrated.
+        calibration=_decode_calibration(document.get("calibration")),
     )
 
 
@@ -97,7 +105,7 @@ class StoredColumns(Mapping[str, ColumnReference]):
 
 
 def _without_columns(reference: Reference) -> Reference:
-    return Reference(**{**vars(reference), "columns": {}})
+    return replace(reference, columns={}, calibration=None)
 
 
 def _save_column(column: ColumnReference, path: Path) -> Document:
@@ -113,3 +121,40 @@ def _estimates(documents: Mapping[str, Document]) -> dict[str, Estimate]:
 
 def _time(value: str | datetime | None) -> datetime | None:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _encode_calibration(calibration: Calibration) -> Document:
+    every = calibration.every
+    return {
+        "every_seconds": every.total_seconds() if every else None,
+        "rows": calibration.rows,
+        "n_windows": calibration.n_windows,
+        "periods_seconds": [period.total_seconds() for period in calibration.periods],
+        "columns": {
+            name: {
+                **{key: value.tolist() for key, value in vars(one).items() if key != "left_out"},
+                "left_out": [at.isoformat() for at in one.left_out],
+            }
+            for name, one in calibration.columns.items()
+        },
+    }
+
+
+def _decode_calibration(document: Document | None) -> Calibration | None:
+    if document is None:
+        return None
+    every = document["every_seconds"]
+    columns = {
+        name: ColumnCalibration(
+            **{key: np.array(value) for key, value in one.items() if key != "left_out"},
+            left_out=tuple(map(datetime.fromisoformat, one["left_out"])),
+        )
+        for name, one in document["columns"].items()
+    }
+    return Calibration(
+        timedelta(seconds=every) if every is not None else None,
+        document["rows"],
+        document["n_windows"],
+        tuple(timedelta(seconds=one) for one in document["periods_seconds"]),
+        columns,
+    )

@@ -1,6 +1,6 @@
 """The store on a SQL database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from monitor.adapters import tables as t
 from monitor.adapters.cycle_rows import write_cycle
 from monitor.adapters.database import excluded, put_rows, reading
+from monitor.adapters.drift_rows import read_moved
 from monitor.adapters.probation_rows import read_trial
 from monitor.alert import Opening
 from monitor.checks.score import Check, Status
@@ -80,6 +81,11 @@ class SqlStore:
         """Return a probation with its evidence so far; None when it has ended."""
         with reading(self._engine) as connection:
             return read_trial(connection, probation)
+
+    def moved_before(self, model: str, window: Window, version: int) -> Collection[str]:
+        """Return the columns that had moved in one of the two windows before."""
+        with reading(self._engine) as connection:
+            return read_moved(connection, model, window, version)
 
     def record(self, record: CycleRecord, channels: Sequence[str]) -> bool:
         """Record everything of a cycle at once; False when another process was first."""

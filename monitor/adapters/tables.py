@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -92,6 +93,15 @@ scores = Table(
     Column("standard_error", Float),
     Column("reference_value", Float),
     Column("detail", Text, nullable=False),
+)
+
+profiles = Table(
+    "profiles",
+    metadata,
+    Column("model", ForeignKey("models.name"), primary_key=True),
+    Column("window_key", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 alerts = Table(

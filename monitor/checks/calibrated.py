@@ -4,26 +4,30 @@ The window is the unit: a week is compared with weeks, not its rows with rows. `
 explains the method, and where it fails.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import numpy as np
-from scipy import stats
 
-from monitor.calibration import Calibration, ColumnCalibration
+from monitor.calibration import MIN_WINDOWS, Calibration
 from monitor.checks.score import BreachWhen, Check, Score
+from monitor.checks.surprise import Surprise, adjusted, column_p, material, surprise
 from monitor.columns import FloatArray
-from monitor.contrast import Contrasted, Contrasts, contrasted
-from monitor.profile import Profile
+from monitor.contrast import Contrasted, contrasted, contrasts_of
+from monitor.profile import Profile, whole
+from monitor.reference import Reference
 from monitor.season import design
-from monitor.window import WindowPolicy
+from monitor.window import Window, WindowPolicy
 
 METHOD = "calibrated"
 """Method of a column's score: its p-value, adjusted for all columns and contrasts."""
 
 MAX_WATCH = 0.10
 """Never watch for more than this share of false discoveries."""
+
+
+DEFAULT_TIME, DEFAULT_WINDOWS = timedelta(days=30), 50
+"""What a budget's alerts are counted in by default: windows where rows are cut by count."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class AlertBudget:
     """
 
     alerts: float = 1.0
-    per: timedelta | int = timedelta(days=30)
+    per: timedelta | int = DEFAULT_TIME
     materiality: float = 0.02
 
 
@@ -91,161 +95,120 @@ def limits(budget: AlertBudget, policy: WindowPolicy) -> Limits:
     return Limits(once, max(once, min(MAX_WATCH, once**0.5)))
 
 
-@dataclass(frozen=True)
-class Surprise:
-    """How surprising some windows of a column are.
-
-    Parameters
-    ----------
-    t : ndarray, shape (n_windows, n_contrasts)
-        Signed distance from what is expected, in standard errors.
-    p : ndarray, shape (n_windows, n_contrasts)
-        Two-sided p-values; NaN where there is no value.
-    """
-
-    t: FloatArray
-    p: FloatArray
-
-
-def surprise(fitted: ColumnCalibration, one: Contrasted, terms: FloatArray) -> Surprise:
-    """Say how surprising windows are, given how much the reference's windows wobble.
-
-    The prediction interval of a linear model: a window differs from the expected by its own
-    wobble, by the sampling of its own rows, and because the expected is itself uncertain.
-
-    Parameters
-    ----------
-    fitted : ColumnCalibration
-        From the reference.
-    one : Contrasted, n_windows windows
-        The windows' contrasts.
-    terms : ndarray, shape (n_windows, n_terms)
-        Their terms, see `monitor.season.design`.
-
-    Examples
-    --------
-    >>> fitted = ColumnCalibration(
-    ...     coefficients=np.array([[0.0]]), variance=np.array([0.04]), sampling=np.array([0.01]),
-    ...     per_row=np.array([1.0]), df=np.array([25.0]), leverage=np.array([[1 / 26]]),
-    ... )
-    >>> window = Contrasted(np.array([[0.5]]), np.array([[100.0]]), np.array([[0.1]]))
-    >>> found = surprise(fitted, window, np.ones((1, 1)))
-    >>> round(float(found.t[0, 0]), 2), round(float(found.p[0, 0]), 3)
-    (2.45, 0.021)
-    """
-    hat = np.einsum("ij,jk,ik->i", terms, fitted.leverage, terms)[:, None]
-    wobble = fitted.variance - fitted.sampling
-    with np.errstate(invalid="ignore", divide="ignore"):
-        variance = wobble + fitted.per_row / one.n + fitted.variance * hat
-        t = (one.values - terms @ fitted.coefficients.T) / np.sqrt(variance)
-    return Surprise(t, 2 * stats.t.sf(np.abs(t), fitted.df))
-
-
-def column_p(p: FloatArray) -> FloatArray:
-    """Combine the p-values of a column's contrasts, shape (n_windows, n_contrasts), by Bonferroni.
-
-    Examples
-    --------
-    >>> column_p(np.array([[0.01, 0.5, 0.9], [0.9, np.nan, np.nan]])).tolist()
-    [0.03, 0.9]
-    """
-    n = np.isfinite(p).sum(axis=1)
-    least = np.min(np.where(np.isfinite(p), p, np.inf), axis=1, initial=np.inf)
-    return np.where(n > 0, np.minimum(1.0, n * least), np.nan)
-
-
-def material(found: Surprise, one: Contrasted, materiality: float) -> FloatArray:
-    """Return the p-values, 1 where the contrast is told from the reference's by less than matters.
-
-    Each contrast by its own effect: a spread that has moved a hair, seen in 50 000 rows, must not
-    borrow the size of a location that moved within its wobble.
-    """
-    return np.where(np.isfinite(found.p) & (one.effects < materiality), 1.0, found.p)
-
-
-def adjusted(p: FloatArray) -> FloatArray:
-    """Adjust the p-values of a window's columns, shape (n_columns,), by Benjamini and Hochberg.
-
-    A level of the false discovery rate rejects the columns whose adjusted p-value is at most it.
-
-    References
-    ----------
-    Benjamini and Hochberg (1995), Journal of the Royal Statistical Society B 57, 289-300.
-
-    Examples
-    --------
-    >>> adjusted(np.array([0.01, 0.04, np.nan, 0.02])).tolist()
-    [0.03, 0.04, nan, 0.03]
-    """
-    found = np.full(p.shape, np.nan)
-    known = np.flatnonzero(np.isfinite(p))
-    order = known[np.argsort(p[known])]
-    scaled = p[order] * known.size / np.arange(1, known.size + 1)
-    found[order] = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
-    return found
-
-
 def calibrated_scores(
-    calibration: Calibration,
-    made: Mapping[str, Contrasts],
-    window: Profile,
-    *,
-    budget: AlertBudget,
+    reference: Reference,
+    counted: Profile,
+    window: Window,
     policy: WindowPolicy,
+    budget: AlertBudget,
 ) -> list[Score]:
     """Score a window's columns against the wobble of the reference's windows.
 
     Parameters
     ----------
-    calibration : Calibration
-        The reference's.
-    made : mapping of str to Contrasts
-        The reference's contrasts, of the columns to score.
-    window : Profile, one cell
+    reference : Reference
+        With its calibration, or without.
+    counted : Profile
+        The window's features and prediction, over the reference's bins.
+    window : Window
         The window.
+    policy : WindowPolicy
+        How rows are cut now.
     budget : AlertBudget
         What a person accepts.
-    policy : WindowPolicy
-        How rows are cut.
 
     Returns
     -------
     list of Score
-        One a column: the adjusted p-value of what is material; not judged yet.
+        One a column: the adjusted p-value of what is material. Where the reference is not
+        calibrated a single one, of no column, that says why. Not judged yet.
     """
-    terms = design(window.starts, calibration.periods)
+    why_not = uncalibrated(reference.calibration, policy)
+    if reference.calibration is None or why_not:
+        return [replace(_unscored(None, 0, counted), detail=why_not)]
+    calibration = reference.calibration
+    one = replace(whole(counted), starts=(window.start,))
+    terms = design(one.starts, calibration.periods)
+    found = {
+        name: _beyond(name, reference, calibration, one, terms) for name in calibration.columns
+    }
+    matters = {
+        name: material(each.surprise, each.contrasted, budget.materiality)
+        for name, each in found.items()
+    }
+    told = adjusted(np.array([column_p(p)[0] for p in matters.values()]))
+    seen = adjusted(np.array([column_p(each.surprise.p)[0] for each in found.values()]))
     watch = limits(budget, policy).watch
-    names = [name for name in made if name in calibration.columns]
-    ones = {name: contrasted(made[name], window.columns[name]) for name in names}
-    found = {name: surprise(calibration.columns[name], ones[name], terms) for name in names}
-    by_column = {n: material(found[n], ones[n], budget.materiality) for n in names}
-    told = adjusted(np.array([column_p(by_column[name])[0] for name in names]))
-    seen = adjusted(np.array([column_p(found[name].p)[0] for name in names]))
     return [
-        Score(
-            check=Check.DRIFT,
-            column=name,
-            method=METHOD,
+        replace(
+            _unscored(name, calibration.n_windows, one),
             value=None if np.isnan(told[at]) else float(told[at]),
             threshold=watch,
-            breach_when=BreachWhen.BELOW,
-            n_reference=calibration.n_windows,
-            n_current=int(window.n_rows[0]),
-            detail=_detail(
-                made[name], found[name], ones[name], hidden=seen[at] <= watch < told[at]
-            ),
+            detail=_detail(each, matters[name], hidden=bool(seen[at] <= watch < told[at])),
         )
-        for at, name in enumerate(names)
+        for at, (name, each) in enumerate(found.items())
     ]
 
 
-def _detail(made: Contrasts, found: Surprise, one: Contrasted, *, hidden: bool) -> str:
+def uncalibrated(calibration: Calibration | None, policy: WindowPolicy) -> str:
+    """Say why a reference has no wobble to hold windows against; nothing where it has.
+
+    Examples
+    --------
+    >>> uncalibrated(Calibration(timedelta(days=7), None, 4, (), {}), WindowPolicy(rows=500))
+    'uncalibrated: the reference was cut into other windows than now'
+    >>> uncalibrated(Calibration(None, 500, 4, (), {}), WindowPolicy(rows=500))
+    'uncalibrated: the reference has 4 windows, 8 are needed'
+    """
+    if calibration is None:
+        return "uncalibrated: the reference was never cut into windows"
+    if (calibration.every, calibration.rows) != (policy.every, policy.rows):
+        return "uncalibrated: the reference was cut into other windows than now"
+    if calibration.n_windows < MIN_WINDOWS:
+        n = calibration.n_windows
+        return f"uncalibrated: the reference has {n} windows, {MIN_WINDOWS} are needed"
+    return ""
+
+
+@dataclass(frozen=True)
+class _Beyond:
+    """One column of a window beside its reference's windows."""
+
+    names: tuple[str, ...]
+    contrasted: Contrasted
+    surprise: Surprise
+
+
+def _beyond(
+    name: str, reference: Reference, calibration: Calibration, window: Profile, terms: FloatArray
+) -> _Beyond:
+    feature = name in reference.schema.features
+    made = contrasts_of(reference.columns[name], calibration.n_windows, feature=feature)
+    one = contrasted(made, window.columns[name])
+    n_moments = made.basis.shape[1]
+    shares = (f"share of {level}" for level in made.names[n_moments:])
+    names = (*made.names[:n_moments], *shares)
+    return _Beyond(names, one, surprise(calibration.columns[name], one, terms))
+
+
+def _unscored(column: str | None, n_reference: int, window: Profile) -> Score:
+    return Score(
+        check=Check.DRIFT,
+        column=column,
+        method=METHOD,
+        value=None,
+        threshold=None,
+        breach_when=BreachWhen.BELOW,
+        n_reference=n_reference,
+        n_current=int(window.n_rows.sum()),
+    )
+
+
+def _detail(found: _Beyond, p: FloatArray, *, hidden: bool) -> str:
     """Say what moved most, by how many standard errors of the reference's windows."""
-    t = np.abs(found.t[0])
-    if not np.isfinite(t).any():
+    deciding = found.surprise.p if hidden or np.nanmin(p, initial=1.0) >= 1 else p
+    if not np.isfinite(deciding).any():
         return "the window has no values"
-    at = int(np.nanargmax(t))
-    what = made.names[at] if at < made.basis.shape[1] else f"share of {made.names[at]!r}"
-    size = f"|AUC - .5| {one.effects[0, at]:.3f}"
-    moved = f"{what} is {found.t[0, at]:+.1f} standard errors from its usual, {size}"
+    at = int(np.nanargmin(deciding[0]))
+    moved = f"{found.names[at]} {found.surprise.t[0, at]:+.1f} standard errors from its usual"
     return f"detectable, immaterial: {moved}" if hidden else moved

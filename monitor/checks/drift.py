@@ -47,7 +47,7 @@ class DriftPolicy:
     methods: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, float] = field(default_factory=dict)
     share_drifted: float = 0.5
-    budget: AlertBudget | None = None
+    budget: AlertBudget | None = field(default_factory=AlertBudget)
 
 
 def drift_score(

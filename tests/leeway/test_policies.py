@@ -7,10 +7,12 @@ import pytest
 
 from leeway.config import ModelConfig
 from leeway.policies import retrained, watched
+from monitor.checks.calibrated import AlertBudget
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.quality import QualityPolicy
 from monitor.decision import RetrainPolicy, Trigger
+from monitor.errors import ConfigError
 from monitor.schema import Kind, Schema, Task
 from monitor.window import LabelPolicy, WindowPolicy
 
@@ -46,11 +48,34 @@ def test_every_setting_of_the_watch_reaches_its_policy():
         timedelta(hours=6), None, timedelta(minutes=30), anchor, 50
     )
     assert found.verdict.labels == LabelPolicy(30 * DAY, 0.8)
-    assert found.verdict.drift == DriftPolicy({"x": "psi"}, {"x": 0.2}, 0.3)
+    assert found.verdict.drift == DriftPolicy({"x": "psi"}, {"x": 0.2}, 0.3, budget=None)
     assert found.verdict.performance == PerformancePolicy("rmse", 0.1)
     assert found.quality == QualityPolicy(0.2, 0.4, 0.1, 0.5)
     assert found.retrain == RetrainPolicy(frozenset({Trigger.DRIFT}), 14 * DAY, DAY, 100)
     assert found.name == "late"
+
+
+def budget(**drift: object):
+    window = drift.pop("window", {"every": "P7D"})
+    return watched("late", configured(drift=drift, window=window), SCHEMA).verdict.drift.budget
+
+
+def test_a_budget_is_counted_in_time_and_for_windows_by_count_in_windows():
+    assert budget() == AlertBudget(1, 30 * DAY, 0.02)
+    assert budget(window={"rows": 500}) == AlertBudget(1, 50, 0.02)
+    asked = {"alerts": 2, "per": "P7D"}
+    assert budget(alert_budget=asked, materiality=0.1) == AlertBudget(2, 7 * DAY, 0.1)
+    assert budget(alert_budget={"per": 20}, window={"rows": 500}) == AlertBudget(1, 20, 0.02)
+    with pytest.raises(ConfigError, match="windows by count have no time"):
+        budget(alert_budget={"per": "P7D"}, window={"rows": 500})
+
+
+def test_limits_set_by_hand_judge_unless_a_budget_is_asked_for_too():
+    assert budget(alert_budget="off") is None
+    assert budget(thresholds={"x": 0.2}) is None
+    assert budget(share_drifted=0.3) is None
+    assert budget(methods={"x": "psi"}) == AlertBudget()
+    assert budget(thresholds={"x": 0.2}, alert_budget={}) == AlertBudget()
 
 
 def test_every_setting_of_a_run_reaches_its_policy():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import special, stats
 
 from monitor.calibration import MIN_WINDOWS, _inverse_trigamma, calibrate
-from monitor.checks.calibrated import adjusted, column_p, material, surprise
+from monitor.checks.surprise import adjusted, column_p, material, surprise
 from monitor.columns import TableColumns
 from monitor.contrast import Contrasted, contrasted, contrasts_of
 from monitor.grid import grid_of
