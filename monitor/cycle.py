@@ -9,9 +9,8 @@ import pyarrow.compute as pc
 
 from monitor.alert import Judged
 from monitor.batch import LABEL, MODEL_VERSION, RowKind
-from monitor.checks.calibrated import calibrated_scores
+from monitor.checks.beyond import beyond_wobble
 from monitor.checks.columns import column_scores
-from monitor.checks.counted import count_window
 from monitor.checks.fall import performance_scores, segment_scores
 from monitor.checks.performance import performance
 from monitor.checks.quality import QualityPolicy, change_scores, refusal_scores, repeated_score
@@ -25,7 +24,6 @@ from monitor.errors import LeewayError
 from monitor.message import Telling, messages
 from monitor.ports import Champion, Clock, Log, Notifier, References, Store
 from monitor.probation import ProbationPolicy
-from monitor.profile import Profile
 from monitor.record import CycleRecord, Standing
 from monitor.reference import Reference
 from monitor.schema import Schema
@@ -112,8 +110,8 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     scores += refusal_scores(n_refused, rows.num_rows, watched.quality)
     scores.append(_repeated(champion.reference, current))
     scores += _performance(rows, champion, policy)
-    counted_rows = count_window(rows, champion.reference)
-    scores += _beyond_wobble(counted_rows, window, champion.reference, policy)
+    beyond = beyond_wobble(rows, window, champion.reference, policy.window, policy.drift.budget)
+    scores += beyond.scores
 
     verdict = judge(
         scores,
@@ -137,7 +135,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
         duration_seconds=world.monotonic() - began,
         seen=seen,
         judgement=state.judgement,
-        profile=counted_rows,
+        profile=beyond.profile,
     )
     first = world.store.record(record, [notifier.channel for notifier in world.notifiers])
     return judged if first else None
@@ -155,16 +153,6 @@ def _with_target(rows: pa.Table, schema: Schema) -> pa.Table:
 def _repeated(reference: Reference, current: Columns) -> Score:
     ratio = repeated_ratio(current, reference.schema.features)
     return repeated_score(reference.repeated_ratio, ratio, current.n_rows)
-
-
-def _beyond_wobble(
-    counted: Profile, window: Window, reference: Reference, policy: VerdictPolicy
-) -> list[Score]:
-    """Hold the window against the wobble of the reference's windows, where there is a budget."""
-    budget = policy.drift.budget
-    if budget is None or not len(counted.starts):
-        return []
-    return calibrated_scores(reference, counted, window, policy.window, budget)
 
 
 def _performance(rows: pa.Table, champion: Champion, policy: VerdictPolicy) -> list[Score]:

@@ -15,6 +15,7 @@ from monitor.adapters import tables
 from monitor.adapters.history import History
 from monitor.adapters.profile_rows import decode_profile
 from monitor.body import Body
+from monitor.checks.beyond import beyond_wobble
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import Check
 from monitor.columns import TableColumns
@@ -204,3 +205,12 @@ def test_a_broken_reference_week_is_left_out_and_a_thin_one_is_no_window(begin, 
     assert found.n_windows == N_REFERENCE - 1
     assert [start.date() for start in found.columns["x"].left_out] == [weeks.start.date()]
     assert found.columns["y"].left_out == ()
+
+
+def test_a_window_that_cannot_be_counted_is_an_error_and_costs_no_other_check_its_own(begin):
+    reference = begin().app.deployment.champion("late").reference
+    rows = pa.table({"_event_at": pa.array([0], pa.timestamp("us", "UTC")), "x": ["no number"]})
+    found = beyond_wobble(rows, None, reference, WindowPolicy(every=timedelta(days=7)), None)
+    (score,) = found.scores
+    assert (found.profile, score.failed, score.method) == (None, True, METHOD)
+    assert "no number" in score.detail
