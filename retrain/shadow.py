@@ -174,4 +174,4 @@ def _shadow_of(batch: Batch, served: Served, predictions: pa.Array) -> Batch:
     versions = pa.array([served.version] * rows.num_rows, dtype)
     rows = rows.append_column(served.schema.prediction, predictions)
     rows = rows.append_column(MODEL_VERSION, versions)
-    return replace(batch, kind=RowKind.SHADOW, rows=rows, changes=())
+    return replace(batch, kind=RowKind.SHADOW, table=rows, changes=(), start=0, stop=None)
