@@ -149,6 +149,8 @@ def test_a_column_of_nulls_has_no_drift_score_and_costs_no_other_column_its_own(
 
 
 def test_a_check_that_crashes_is_an_error_of_its_column_alone(home):
+    # A module that is imported might have registered it.
+    home.configure("models:", "imports: [json]\nmodels:")
     home.configure("    retrain:", "    drift: {methods: {y: no_such_method}}\n    retrain:")
     with home.opened() as app:
         app.live(0)
