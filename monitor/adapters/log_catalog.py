@@ -8,8 +8,17 @@ import sqlalchemy as sa
 
 from monitor.adapters.database import reading
 from monitor.adapters.log_folder import LogFolder
-from monitor.adapters.log_tables import Place, Stream, counters, files, inbox
-from monitor.batch import RowKind
+from monitor.adapters.log_rows import Stretch
+from monitor.adapters.log_tables import (
+    Place,
+    Stream,
+    counters,
+    files,
+    inbox,
+    of_stream,
+    schema_changes,
+)
+from monitor.batch import ChangeKind, RowKind, SchemaChange
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,22 @@ def waiting_labels(connection: sa.Connection) -> Mapping[str, int]:
     c = inbox.c
     counted = sa.select(c.model, sa.func.sum(c.n_rows)).where(c.place == Place.WAITING)
     return {model: int(n_rows) for model, n_rows in connection.execute(counted.group_by(c.model))}
+
+
+def changes(connection: sa.Connection, model: str, stretch: Stretch) -> list[SchemaChange]:
+    """Return the schema changes of the batches in a stretch, added up by column and kind."""
+    name, change = schema_changes.c.column_name, schema_changes.c.change
+    mine = of_stream(schema_changes, (model, RowKind.PREDICTION))
+    added_up = (
+        sa.select(name, change, sa.func.sum(schema_changes.c.n_rows))
+        .where(mine, stretch.overlaps(schema_changes))
+        .group_by(name, change)
+        .order_by(name, change)
+    )
+    return [
+        SchemaChange(column, ChangeKind(kind), int(n_rows))
+        for column, kind, n_rows in connection.execute(added_up)
+    ]
 
 
 def _by_stream(

@@ -29,7 +29,6 @@ from monitor.adapters.log_tables import (
     instant,
     of_stream,
     open_log_database,
-    schema_changes,
     storage,
 )
 from monitor.adapters.log_touched import since_judged
@@ -42,7 +41,6 @@ from monitor.batch import (
     RECEIVED_AT,
     ROW,
     Batch,
-    ChangeKind,
     Receipt,
     RowKind,
     SchemaChange,
@@ -206,21 +204,8 @@ class PredictionLog:
     @storage("read schema changes")
     def changes(self, model: str, window: Window) -> Sequence[SchemaChange]:
         """Return the schema changes of a window's batches, added up by column and kind."""
-        name, change = schema_changes.c.column_name, schema_changes.c.change
-        added_up = (
-            sa.select(name, change, sa.func.sum(schema_changes.c.n_rows))
-            .where(
-                of_stream(schema_changes, (model, RowKind.PREDICTION)),
-                window_stretch(window).overlaps(schema_changes),
-            )
-            .group_by(name, change)
-            .order_by(name, change)
-        )
         with reading(self._engine) as connection:
-            rows = connection.execute(added_up).all()
-        return [
-            SchemaChange(column, ChangeKind(kind), int(n_rows)) for column, kind, n_rows in rows
-        ]
+            return log_catalog.changes(connection, model, window_stretch(window))
 
     @storage("find what has come")
     def touched(self, model: str, judged: Sequence[JudgedWindow]) -> list[JudgedWindow]:
