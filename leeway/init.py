@@ -5,13 +5,23 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import yaml
 
+from leeway.config import Config
 from leeway.config_file import load_config
+from monitor.batch import EVENT_AT
+from monitor.calibration import MIN_WINDOWS
+from monitor.cells import typical, windows
+from monitor.checks.calibrated import DEFAULT_WINDOWS
 from monitor.errors import ConfigError
 from monitor.inferred import Inferred, infer
 from monitor.schema import Kind, Roles, Task
+from monitor.window import WindowPolicy
 from retrain.adapters.labelled_rows import labelled_reference, read_table
+
+PLAIN = pa.timestamp("us")
+"""Times without a zone, as NumPy has them."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +69,20 @@ def write_config(wanted: Wanted, path: Path) -> list[str]:
     except ConfigError:
         path.unlink()  # else the next attempt would find it, and be refused
         raise
-    said = [*found.guesses, *guesses]
+    said = [*found.guesses, *guesses, _calibrated(table, found, load_config(path))]
     return [f"wrote {path}; please check what was guessed:", *(f"  - {guess}" for guess in said)]
+
+
+def _calibrated(table: pa.Table, found: Inferred, config: Config) -> str:
+    """Say who will judge drift: that depends on how many windows the reference has."""
+    ((_, model),) = config.models.items()
+    policy = WindowPolicy(**model.window.model_dump())
+    rows = labelled_reference(table, found.schema).sort_by(EVENT_AT)
+    n_windows = len(typical(windows(rows.column(EVENT_AT).cast(PLAIN).to_numpy(), policy)))
+    if n_windows >= MIN_WINDOWS:
+        return f"windows of the reference: {n_windows}, so an alert budget judges drift"
+    few = f"windows of the reference: {n_windows}, an alert budget needs {MIN_WINDOWS}"
+    return f"{few}, so Evidently's limits judge drift"
 
 
 def _model_name(text: str) -> str:
@@ -86,6 +108,7 @@ def _render(
         if with_prediction
         else "# prediction: none, so Leeway trains version 1 on the reference and serves it"
     )
+    per = f"{DEFAULT_WINDOWS} windows" if window.startswith("rows") else "30 days"
     return f"""\
 # Leeway's configuration. Durations are ISO 8601 (P7D, PT6H). A key that is left out has the
 # default shown; an unknown key is refused. Every key is explained in docs/configuration.md.
@@ -101,7 +124,7 @@ models:
       numeric: {_list(numeric)}
       categorical: {_list(categorical)}
     window: {{{window}}}
-    # drift: {{methods: evidently, share_drifted: 0.5}}  # from which share of columns it breaches
+    # drift: {{alert_budget: {{alerts: 1}}}}  # false drift alerts to live with in {per}
     # performance: {{metric: {_metric(schema.task)}, max_drop: 0.03}}
     # labels: {{horizon: P90D}}  # how long labels are waited for
     # retrain:

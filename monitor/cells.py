@@ -12,6 +12,9 @@ from monitor.window import MONDAY, WindowPolicy
 
 HOUR = timedelta(hours=1)
 
+TYPICAL_SHARE = 0.5
+"""A reference window with fewer rows than this share of the median one says too little."""
+
 TimeArray = npt.NDArray[np.datetime64]
 
 
@@ -66,6 +69,19 @@ def windows(event_at: TimeArray, policy: WindowPolicy) -> Cells:
     assert policy.rows is not None
     of_row = np.arange(event_at.size) // policy.rows
     return Cells(of_row, tuple(_aware(at) for at in event_at[:: policy.rows]))
+
+
+def typical(cells: Cells) -> list[int]:
+    """Return the stretches with at least half the rows of the median one: thinner ones say little.
+
+    Examples
+    --------
+    >>> typical(Cells(np.array([0, 1, 1, 1, 2, 2, 2]), (MONDAY,) * 3))
+    [1, 2]
+    """
+    n_rows = np.bincount(cells.of_row, minlength=len(cells.starts))
+    least = TYPICAL_SHARE * np.median(n_rows) if n_rows.size else 0.0
+    return [at for at, n in enumerate(n_rows.tolist()) if n >= least]
 
 
 def _by_time(event_at: TimeArray, length: timedelta, anchor: datetime) -> Cells:

@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from monitor.calibration import Calibration, calibrate
-from monitor.cells import TimeArray, windows
+from monitor.cells import TimeArray, typical, windows
 from monitor.columns import Columns, FloatArray
 from monitor.contrast import Contrasted, contrasted, contrasts_of
 from monitor.duplicates import repeated_ratio
@@ -16,9 +16,6 @@ from monitor.profile import profile
 from monitor.schema import Kind, Schema
 from monitor.values import PIECE_ROWS, CategoricalValues, NumericValues, read_values
 from monitor.window import WindowPolicy
-
-TYPICAL_SHARE = 0.5
-"""A reference window with fewer rows than this share of the median one says too little."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +163,7 @@ def calibrated(reference: Reference, columns: Columns, cut: Cut) -> Reference:
         How they fall into windows.
     """
     cells, schema = windows(cut.event_at, cut.policy), reference.schema
-    n_rows = np.bincount(cells.of_row, minlength=len(cells.starts))
-    typical = np.median(n_rows) if n_rows.size else 0.0
-    kept = [at for at, n in enumerate(n_rows.tolist()) if n >= TYPICAL_SHARE * typical]
+    kept = typical(cells)
     values = {name: one for name, one in reference.columns.items() if name != schema.target}
     grids = {name: grid_of(one) for name, one in values.items()}
     counted = profile(columns, grids, cells=cells.of_row, starts=cells.starts)

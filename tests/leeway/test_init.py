@@ -19,6 +19,9 @@ from monitor.inferred import infer
 from monitor.schema import Roles, Task
 from retrain.adapters.labelled_rows import read_table
 
+FEW_WINDOWS = (
+    "  - windows of the reference: 1, an alert budget needs 8, so Evidently's limits judge drift"
+)
 N_ROWS = 120
 START = datetime(2013, 1, 7, tzinfo=UTC)
 TARGETS = {
@@ -92,7 +95,16 @@ def test_everything_that_was_guessed_is_said_and_nothing_else(write):
         "  - id is 'flight_id': its values are unique",
         "  - 1 numeric and 1 categorical features",
         "  - windows are weeks of event time (--window P1D for days)",
+        FEW_WINDOWS,
     ]
+
+
+def test_with_enough_windows_it_is_said_that_a_budget_judges(write):
+    said, config = write(reference(), window="PT12H")
+    assert said[-1] == "  - windows of the reference: 10, so an alert budget judges drift"
+    (config.parent / "leeway.yaml").unlink()
+    said, _ = write(reference(with_time=False), window="10")
+    assert said[-1] == "  - windows of the reference: 12, so an alert budget judges drift"
 
 
 def test_what_a_person_says_is_written_and_not_guessed(write):
@@ -110,7 +122,7 @@ def test_what_a_person_says_is_written_and_not_guessed(write):
     assert (model.columns.prediction, model.columns.time) == ("p", "other")
     assert model.window.every == timedelta(hours=6)
     assert not [
-        line for line in said if "time is" in line or "task is" in line or "windows" in line
+        line for line in said if "time is" in line or "task is" in line or "windows are" in line
     ]
 
 
