@@ -84,8 +84,12 @@ def receptions(services: MonitorServices) -> "dict[str, Reception]":
     }
 
 
-def take_one(services: MonitorServices, arrival: Arrival, fit: Fit) -> list[Batch]:
-    """Turn one request into batches; what is refused is counted. It may block.
+def take_one(
+    services: MonitorServices, arrival: Arrival, fit: Fit, champion: Champion | None = None
+) -> list[Batch]:
+    """Turn one request into batches, for a champion that is known already or looked up.
+
+    What is refused is counted. It may block.
 
     Raises
     ------
@@ -94,7 +98,7 @@ def take_one(services: MonitorServices, arrival: Arrival, fit: Fit) -> list[Batc
     BatchRefusedError
         If the body cannot be stored.
     """
-    champion, now = _champion(services, arrival.model), services.clock.now()
+    champion, now = champion or _champion(services, arrival.model), services.clock.now()
     n_rows = 1
     try:
         sent = _read(services, arrival, champion, now)

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import msgspec
+import pyarrow as pa
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 from prometheus_client import Histogram
@@ -16,10 +18,11 @@ from monitor import intake
 from monitor.arrival import Arrival, arrived
 from monitor.batch import PREDICTION_ID, Batch
 from monitor.body import Body
+from monitor.checks.performance import DECISION_THRESHOLD
 from monitor.errors import NotFoundError
-from monitor.ports import Clock
+from monitor.ports import Champion, Clock
 from monitor.reception import take_one
-from monitor.schema import Schema
+from monitor.schema import Schema, Task
 from monitor.services import MonitorServices
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
@@ -92,7 +95,7 @@ def _add_predict(router: APIRouter, services: RetrainServices) -> None:
     log = services.monitor.log
 
     @router.post("/predict")
-    async def predict(model: str, request: Request, *, durable: bool = False) -> Document:
+    async def predict(model: str, request: Request, *, durable: bool = False) -> Response:
         """Predict rows with the champion and log them.
 
         With ``durable=true`` the answer waits until the rows are on disk.
@@ -108,13 +111,9 @@ def _add_predict(router: APIRouter, services: RetrainServices) -> None:
             await asyncio.wrap_future(written)
         else:
             written.add_done_callback(_report)
-        rows = batches[0].rows
-        return {
-            "model": model,
-            "version": served.version,
-            "prediction_ids": rows.column(PREDICTION_ID).to_pylist(),
-            "predictions": rows.column(served.schema.prediction).to_pylist(),
-        }
+        # Encoded here: FastAPI looks at each of many thousand values.
+        answer = msgspec.json.encode(_answer(model, served, batches[0].rows))
+        return Response(answer, media_type="application/json")
 
 
 def _add_runs(router: APIRouter, services: RetrainServices) -> None:
@@ -192,7 +191,27 @@ def _predict(services: RetrainServices, arrival: Arrival) -> tuple[Served, list[
         known = intake.Request(**{**vars(known), "champion": served.version})
         return intake.predictions(raw, served.schema, known, predict=served.predict)
 
-    return served, take_one(services.monitor, arrival, fit)
+    bundle = served.bundle
+    champion = Champion(served.version, bundle.reference, bundle.lineage.trained_until)
+    return served, take_one(services.monitor, arrival, fit, champion)
+
+
+def _answer(model: str, served: Served, rows: pa.Table) -> Document:
+    """Return what was predicted; of a binary model the class, too."""
+    schema, predictions = served.schema, rows.column(served.schema.prediction).to_pylist()
+    answer = {
+        "model": model,
+        "version": served.version,
+        "prediction_ids": rows.column(PREDICTION_ID).to_pylist(),
+        "predictions": predictions,
+    }
+    if schema.task is Task.BINARY:
+        negative = next(name for name in schema.classes if name != schema.positive)
+        answer["positive_class"] = schema.positive
+        answer["classes"] = [
+            schema.positive if one >= DECISION_THRESHOLD else negative for one in predictions
+        ]
+    return answer
 
 
 def _report(written: Any) -> None:
