@@ -1,11 +1,15 @@
 """Diagnosis: what kind of change a window shows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from monitor.checks.quality import REFUSED
 from monitor.checks.score import Check, Score, Status
-from monitor.verdict import Verdict
+from monitor.verdict import Verdict, decides_by_wobble
+
+N_LISTED = 3
+"""Columns named in a sentence; the others are counted."""
 
 
 class DiagnosisKind(StrEnum):
@@ -87,7 +91,25 @@ def diagnose(verdict: Verdict) -> Diagnosis:
     if fallen:
         sentence = "performance has fallen though most inputs look as before"
         return Diagnosis(DiagnosisKind.CONCEPT, (), sentence)
-    return Diagnosis(DiagnosisKind.NONE, (), "nothing stands out")
+    return Diagnosis(DiagnosisKind.NONE, (), f"nothing stands out{_unconfirmed(verdict)}")
+
+
+def _unconfirmed(verdict: Verdict) -> str:
+    """Say what moved and opens no alert, so that its silence has a reason, too."""
+    drift = [s for s in verdict.scores if s.check is Check.DRIFT and s.column]
+    once = [s.column for s in drift if decides_by_wobble(s) and s.status is Status.WARNING]
+    if once:
+        return f"; {_listed(once)} moved once, and is told when it does again within two windows"
+    beyond = [s.column for s in drift if s.status is Status.BREACH]
+    if beyond:
+        return f"; {_listed(beyond)} beyond the limit, too few columns for an alert"
+    return ""
+
+
+def _listed(columns: Sequence[str | None]) -> str:
+    named = ", ".join(str(column) for column in columns[:N_LISTED])
+    n_more = len(columns) - N_LISTED
+    return f"{named} and {n_more} more" if n_more > 0 else named
 
 
 def _leading(scores: list[Score]) -> list[Score]:

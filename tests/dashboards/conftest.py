@@ -167,15 +167,15 @@ class Deployed:
         n_labels: int | None = None,
         revision: int = 1,
         by_rows: bool = False,
+        more: Sequence[Score] = (),
     ) -> str:
         """Record the cycle of a week; its scores are made up, all that follows is real."""
         start, end = week(number)
         window = Window(start, end, (number * 500, number * 500 + 500) if by_rows else None)
         labels = 0 if auc is None and failure is None else n_rows - 10
         counts = Counts(n_rows, labels if n_labels is None else n_labels)
-        verdict = judge(
-            scored(drifted, missing, auc, failure), counts, POLICY, enough_rows=100, target="late"
-        )
+        scores = [*scored(drifted, missing, auc, failure), *more]
+        verdict = judge(scores, counts, POLICY, enough_rows=100, target="late")
         champion, now = self.registry.champion(model), end + timedelta(hours=6 + revision)
         judged = Judged(window, revision, champion, verdict, diagnose(verdict))
         standing = self.store.standing(model, since=MONDAY, mature=0.95)

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from monitor.checks.calibrated import METHOD
+from monitor.checks.score import BreachWhen, Check, Score
 from retrain.ports import Outcome, RequestKind
 
 FLIGHTS = "flights_late"
@@ -148,3 +150,37 @@ def test_many_drifted_columns_are_counted(deployed):
     deployed.model(FLIGHTS)
     deployed.judge(FLIGHTS, 0, drifted=["temp", "dewp", "humid", "wind"])
     assert "temp, dewp and humid moved most, of 4 that drifted; " in deployed.lead()
+
+
+def wobbled(column, p, detail=""):
+    return Score(
+        Check.DRIFT, column, METHOD, p, 0.1, BreachWhen.BELOW, 26, 480, detail=detail
+    )  # fmt: skip
+
+
+def test_under_a_budget_the_columns_beyond_their_wobble_are_counted(deployed):
+    deployed.model(FLIGHTS)
+    scores = [wobbled("temp", 0.0001), wobbled("wind", 0.01), wobbled("hour", 0.9)]
+    deployed.judge(FLIGHTS, 0, auc=0.7, more=scores)
+    assert deployed.lead().startswith(
+        "Drift since 2013-01-07: 2 of 3 columns moved more than their week-to-week wobble, "
+        "temp and wind most; "
+    )
+    assert "calibrated" in deployed.said(f"/models/{FLIGHTS}/windows/2013-01-07T00:00:00Z")
+
+
+def test_under_a_budget_what_moved_once_is_named(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, auc=0.7, drifted=["dewp"], more=[wobbled("temp", 0.09)])
+    assert deployed.lead() == (
+        "Fine: the window to 2013-01-14 shows something unconfirmed, temp moved once, "
+        "not confirmed yet."
+    )
+
+
+def test_of_a_model_that_is_not_calibrated_it_is_said_where_drift_is_told(deployed):
+    deployed.model(FLIGHTS)
+    why = wobbled(None, None, "uncalibrated: the reference has 4 windows, 8 are needed")
+    drifted = ["temp", "dewp", "humid", "wind", "hour"]
+    deployed.judge(FLIGHTS, 0, auc=0.7, drifted=drifted, more=[why])
+    assert "(uncalibrated: the reference has 4 windows, 8 are needed)" in deployed.lead()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.diagnosis import Diagnosis, DiagnosisKind, Finding, diagnose
 from monitor.verdict import Verdict
@@ -103,3 +104,19 @@ def test_a_column_that_did_not_arrive_is_not_reported_as_null_as_well():
         verdict(quality("x", "missing", 1.0), quality("x", "schema_missing", 0.5, threshold=0.4))
     )
     assert [(f.column, f.sign) for f in found.findings] == [("x", "schema_missing")]
+
+
+def drift(column, status, method="psi"):
+    return Score(Check.DRIFT, column, method, 0.1, 0.1, BreachWhen.BELOW, 9, 9, status=status)
+
+
+def test_what_moved_and_opens_no_alert_is_named_with_the_reason():
+    once = [drift(name, WARNING, METHOD) for name in "abcd"]
+    beside = [drift("e", WARNING), drift(None, NO_DATA, METHOD)]
+    assert diagnose(verdict(*once, *beside, drift=WARNING)).sentence == (
+        "nothing stands out; a, b, c and 1 more moved once, and is told when it does again within "
+        "two windows"
+    )
+    assert diagnose(verdict(drift("x", BREACH), drift=WARNING)).sentence == (
+        "nothing stands out; x beyond the limit, too few columns for an alert"
+    )

@@ -1,10 +1,12 @@
 """What people read about an alert."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from monitor.alert import Alert, AlertChange, Judged, Opening
+from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.decision import Action, Decision, ModelState, Reason, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
@@ -158,3 +160,40 @@ def test_every_alert_has_a_message_of_its_own():
         "[late] performance has fallen",
     ]
     assert [m.alert for m in found] == list(alerts)
+
+
+def wobbled(column, p, status=Status.BREACH):
+    return Score(
+        Check.DRIFT, column, METHOD, p, 0.1, BreachWhen.BELOW, 26, 500,
+        status=status, detail="location +6.1 standard errors from its usual",
+    )  # fmt: skip
+
+
+def test_under_a_budget_a_message_says_how_far_beyond_its_wobble_a_column_is():
+    scores = [wobbled("temp", 0.0004), wobbled("wind", 0.9, Status.OK), drift("temp", 0.4)]
+    one = judged(*scores[:2], replace(scores[2], status=Status.WARNING), drift=Status.BREACH)
+    decision = decide(one, ModelState(4, MONDAY), RetrainPolicy(), MONDAY)
+    (message,) = messages("late", one, decision, TELLING)
+    assert message.body.splitlines()[:2] == [
+        (
+            "1 of 2 columns moved more than they wobble from one window to the next, most of all "
+            "temp (location +6.1 standard errors from its usual)."
+        ),
+        (
+            "How sure: on 500 rows beside 26 reference windows, an adjusted p-value of 0.0004 "
+            "where 0.1 counts."
+        ),
+    ]
+
+
+def test_a_message_of_a_model_that_is_not_calibrated_says_so():
+    why = replace(
+        wobbled(None, None), detail="uncalibrated: the reference has 4 windows, 8 are needed"
+    )
+    one = judged(drift("temp", 0.4), replace(why, status=Status.NO_DATA), drift=Status.BREACH)
+    decision = decide(one, ModelState(4, MONDAY), RetrainPolicy(), MONDAY)
+    (message,) = messages("late", one, decision, TELLING)
+    assert message.body.splitlines()[1] == (
+        "How sure: on 100 rows; uncalibrated: the reference has 4 windows, 8 are needed, so "
+        "Evidently's limits judge."
+    )

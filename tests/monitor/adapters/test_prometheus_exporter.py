@@ -13,6 +13,7 @@ from monitor.adapters.clocks import FileClock
 from monitor.adapters.exposition import expose
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.adapters.prometheus_exporter import Exported, MonitorCollector
+from monitor.checks.calibrated import METHOD
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.score import BreachWhen, Check, Score, Status
@@ -298,3 +299,20 @@ def test_scores_are_read_once_and_a_new_revision_is_seen(scrape, books):
 def test_the_disk_of_the_log_is_measured(scrape):
     found = scrape()
     assert 0 < found["leeway_disk_free_bytes"][()] <= found["leeway_disk_size_bytes"][()]
+
+
+def test_a_calibrated_score_decides_and_evidently_s_is_exported_beside_it(scrape, books):
+    below, above = BreachWhen.BELOW, BreachWhen.ABOVE
+    scores = [
+        Score(Check.DRIFT, "x", "wasserstein", 0.3, 0.1, above, 9, 9, status=Status.WARNING),
+        Score(Check.DRIFT, "x", METHOD, 0.7, 0.1, below, 26, 9, status=Status.OK),
+        Score(Check.DRIFT, "g", "jensenshannon", 0.01, 0.1, above, 9, 9, status=Status.OK),
+        Score(Check.DRIFT, "g", METHOD, 0.001, 0.1, below, 26, 9, status=Status.BREACH),
+    ]
+    books.record(books.cycle(scores=scores))
+    found = scrape()
+    assert found["leeway_drift_score"]["m", "x", "wasserstein"] == 0.3
+    assert found["leeway_drift_score"]["m", "x", METHOD] == 0.7
+    assert found["leeway_drift_threshold"]["m", "g", METHOD] == 0.1
+    drifted = found["leeway_column_drifted"]
+    assert (drifted["m", "x"], drifted["m", "g"]) == (0, 1)
