@@ -43,6 +43,8 @@ bench: install ## print the benchmark tables
 	$(BIN)/python benchmarks/metrics.py
 	$(BIN)/python benchmarks/trust.py
 	$(BIN)/python benchmarks/probation.py
+	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/falls.py
 	$(BIN)/python benchmarks/demo.py
 
 lock: install ## resolve the requirements anew from pyproject.toml
