@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 
 from leeway.client import Client
-from leeway.demo import free_port
+from leeway.demo.run import free_port
 from leeway.outbox import Buffering
 from monitor.batch import LABEL, PREDICTION_ID, ROW
 from monitor.window import Window
