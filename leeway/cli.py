@@ -188,6 +188,19 @@ def versions(model: ModelArgument, config: ConfigOption = DEFAULT_CONFIG) -> Non
 
 
 @app.command()
+def register(
+    model: ModelArgument,
+    file: Annotated[Path, typer.Argument(help="A fitted scikit-learn pipeline, saved by skops.")],
+    why: WhyOption = "registered by a person",
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Register a model from elsewhere as a new version; `leeway promote` lets it serve."""
+    from leeway.console import register_file  # noqa: PLC0415
+
+    register_file(config, model, file, why)
+
+
+@app.command()
 def retrain(
     model: ModelArgument,
     why: WhyOption = "asked for by a person",

@@ -9,10 +9,14 @@ from rich.table import Table
 
 from leeway.config import Environment
 from leeway.deployment import Deployment, ensure_first_versions, opened
+from leeway.policies import retrained
 from monitor.adapters.history import Document, History
 from monitor.checks.score import Status
 from monitor.errors import NotFoundError
+from retrain.adapters.bundle_files import load_model
+from retrain.adapters.labelled_rows import labelled_reference, read_table
 from retrain.adapters.sql_runs import SqlRuns
+from retrain.foreign import foreign_version
 from retrain.ports import RequestKind
 
 out = Console(highlight=False, soft_wrap=True)
@@ -111,6 +115,24 @@ def show_versions(config: Path, model: str) -> None:
                 str(version.lineage["reason"]),
             )
         out.print(table)
+
+
+def register_file(config: Path, model: str, file: Path, why: str) -> None:
+    """Register a model file as a new version, which does not serve yet."""
+    with _deployment(config, model) as deployment:
+        ensure_first_versions(deployment, lambda _share, text: out.print(text))
+        if not file.is_file():
+            raise NotFoundError("model file", str(file))
+        one, schema = deployment.config.models[model], deployment.schema(model)
+        bundle = foreign_version(
+            load_model(file),
+            labelled_reference(read_table(one.reference), schema),
+            retrained(model, one, schema),
+            before=deployment.champion(model).reference,
+            why=f"{why} ({file.name})",
+        )
+        version = deployment.registry.register(bundle, deployment.clock.now())
+        out.print(f"version {version}; let it serve with: leeway promote {model} {version}")
 
 
 def ask_for_run(config: Path, model: str, why: str) -> None:
