@@ -29,6 +29,7 @@ from monitor.reception import receptions
 from monitor.scheduler import Watcher, scheduler
 from monitor.services import MonitorServices
 from retrain.adapters.sql_runs import SqlRuns
+from retrain.deferred import Deferred
 from retrain.serving import Serving
 from retrain.shadow import Shadowing
 
@@ -49,7 +50,8 @@ def api(deployment: Deployment, environment: Environment, role: str) -> FastAPI:
     watcher, worker = deployment.watcher(), Supervisor(deployment.file)
     metrics = database_metrics(deployment.exported(watcher))
     shadowing = deployment.shadowing(_counting_dropped(metrics, deployment.config.models))
-    parts = _Parts(deployment, watcher, shadowing, worker if role == "all" else None)
+    deferred = Deferred(deployment.log, retrain.api.report)
+    parts = _Parts(deployment, watcher, shadowing, deferred, worker if role == "all" else None)
     app = FastAPI(
         title="Leeway",
         summary="Drift monitoring and retraining for deployed models",
@@ -74,6 +76,7 @@ class _Parts:
     deployment: Deployment
     watcher: Watcher
     shadowing: Shadowing
+    deferred: Deferred
     worker: Supervisor | None
 
 
@@ -115,6 +118,7 @@ def _mount_doors(app: FastAPI, parts: _Parts, metrics: CollectorRegistry) -> Non
         runs,
         Serving(deployment.registry),
         parts.shadowing,
+        parts.deferred,
         predict_seconds,
     )
     for name in models:
@@ -141,6 +145,7 @@ def _lifespan(parts: _Parts, role: str) -> Callable[[FastAPI], AbstractAsyncCont
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         with ExitStack() as stack:
             stack.callback(parts.shadowing.close)
+            stack.callback(parts.deferred.close)
             if role in ("all", "scheduler"):
                 leads = leader(deployment.engine, deployment.config.data)
                 stack.callback(leads.release)

@@ -26,6 +26,7 @@ from monitor.schema import Schema, Task
 from monitor.services import MonitorServices
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
+from retrain.deferred import Deferred
 from retrain.ports import RequestKind
 from retrain.serving import Served, Serving
 from retrain.shadow import Shadowing
@@ -51,6 +52,8 @@ class RetrainServices:
         Champions in memory.
     shadowing : Shadowing
         Predicts with a predecessor, too.
+    deferred : Deferred
+        Logs what was answered.
     predict_seconds : Histogram
         Time of a predict request, by model.
     """
@@ -60,6 +63,7 @@ class RetrainServices:
     runs: SqlRuns
     serving: Serving
     shadowing: Shadowing
+    deferred: Deferred
     predict_seconds: Histogram
 
     @property
@@ -105,12 +109,11 @@ def _add_predict(router: APIRouter, services: RetrainServices) -> None:
         arrival = arrived(model, await request.body(), request.headers.raw)
         with services.predict_seconds.labels(model).time():
             served, batches = await run_in_threadpool(_predict, services, arrival)
-            written = log.append(batches)
         services.shadowing.offer(batches[0])
         if durable:
-            await asyncio.wrap_future(written)
+            await asyncio.wrap_future(log.append(batches))
         else:
-            written.add_done_callback(_report)
+            services.deferred.append(batches)
         # Encoded here: FastAPI looks at each of many thousand values.
         answer = msgspec.json.encode(_answer(model, served, batches[0].rows))
         return Response(answer, media_type="application/json")
@@ -214,7 +217,8 @@ def _answer(model: str, served: Served, rows: pa.Table) -> Document:
     return answer
 
 
-def _report(written: Any) -> None:
+def report(written: Any) -> None:
+    """Say in the server's log when predictions were answered and could not be logged."""
     error = written.exception()
     if error is not None:
         _log.error("predictions were answered but not logged", error=str(error))

@@ -1,0 +1,72 @@
+"""Deferred: predictions that were answered, logged together a moment later.
+
+A commit of its own for each answered row would take as long as the answer; and a plain 200 allows
+the last second of the log to be lost.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Condition, Thread
+
+from monitor.batch import Batch, Receipt
+from monitor.ports import Log
+
+GATHER_SECONDS = 0.2
+"""How long answered rows wait for others; a killed process loses no more of its log than that."""
+
+MAX_WAITING_ROWS = 20_000
+"""From so many waiting rows on they are logged at once: a large batch has nobody to wait for."""
+
+
+class Deferred:
+    """Logs what it is given in a thread of its own, all that has gathered at once.
+
+    Parameters
+    ----------
+    log : Log
+        Where the rows go.
+    done : callable
+        Told of each request what became of it.
+    """
+
+    def __init__(self, log: Log, done: Callable[[Future[Receipt]], object]) -> None:
+        self._log = log
+        self._done = done
+        self._waiting: list[Sequence[Batch]] = []
+        self._n_rows = 0
+        self._changed = Condition()
+        self._closed = False
+        self._thread: Thread | None = None
+
+    def append(self, batches: Sequence[Batch]) -> None:
+        """Take the batches of one request; returns at once."""
+        with self._changed:
+            self._waiting.append(batches)
+            self._n_rows += sum(one.rows.num_rows for one in batches)
+            if self._thread is None:  # a process that never predicts has no thread for it
+                self._thread = Thread(target=self._run, name="deferred log", daemon=True)
+                self._thread.start()
+            elif len(self._waiting) == 1 or self._n_rows >= MAX_WAITING_ROWS:
+                self._changed.notify()
+
+    def close(self) -> None:
+        """Log what waits, and stop."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while group := self._collect():
+            for batches in group:
+                self._log.append(batches).add_done_callback(self._done)
+
+    def _collect(self) -> list[Sequence[Batch]]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            self._changed.wait_for(
+                lambda: self._n_rows >= MAX_WAITING_ROWS or self._closed, GATHER_SECONDS
+            )
+            group, self._waiting, self._n_rows = self._waiting, [], 0
+        return group

@@ -1,0 +1,62 @@
+"""Predictions that were answered are logged together, soon, and all of them at the end."""
+
+import json
+
+import pytest
+
+from retrain import deferred
+
+PATH = "/v1/models/late/predict"
+
+
+@pytest.fixture
+def rows(app, made_up, week_start):
+    """Rows without a prediction; the week they are of is over."""
+    app.clock.set(week_start(1))
+    frame = made_up(0).drop(columns="late").head(20)
+    return json.loads(frame.to_json(orient="records", date_format="iso"))
+
+
+def logged(app):
+    return app.deployment.log.extent("late").n_rows
+
+
+def test_what_waits_is_logged_when_the_server_ends(app, rows, monkeypatch, eventually):
+    monkeypatch.setattr(deferred, "GATHER_SECONDS", 600.0)
+    with app.http() as http:
+        for row in rows:
+            assert http.post(PATH, json=[row]).status_code == 200
+        assert logged(app) == 0
+    eventually(lambda: logged(app) == 20, "all rows are in the log")
+
+
+def test_many_rows_do_not_wait_for_others(app, rows, monkeypatch, eventually):
+    monkeypatch.setattr(deferred, "GATHER_SECONDS", 600.0)
+    monkeypatch.setattr(deferred, "MAX_WAITING_ROWS", 15)
+    with app.http() as http:
+        http.post(PATH, json=rows[:5])
+        assert logged(app) == 0
+        http.post(PATH, json=rows[5:])
+        eventually(lambda: logged(app) == 20, "all rows are in the log")
+
+
+def test_a_durable_answer_waits_for_nobody(app, rows, monkeypatch):
+    monkeypatch.setattr(deferred, "GATHER_SECONDS", 600.0)
+    with app.http() as http:
+        http.post(f"{PATH}?durable=true", json=rows)
+        assert logged(app) == 20
+
+
+def test_a_request_that_cannot_be_logged_is_said_in_the_servers_log(app, rows, eventually, capfd):
+    headers = {"Idempotency-Key": "one"}
+    with app.http() as http:
+        http.post(f"{PATH}?durable=true", json=rows, headers=headers)
+        assert http.post(PATH, json=rows[:3], headers=headers).status_code == 200
+        said = []
+
+        def is_said() -> bool:
+            said.append(capfd.readouterr())
+            return "answered but not logged" in "".join(one.out + one.err for one in said)
+
+        eventually(is_said, "the conflict is in the server's log")
+    assert logged(app) == 20
