@@ -166,6 +166,6 @@ def _score_text(score: Score) -> str:
     if score.column is None:
         return f"{score.method} is {score.value:.3f}, its limit {score.threshold:.3f}"
     if decides_by_wobble(score):
-        return f"{score.column} ({score.detail})"
+        return f"{score.column} ({score.detail.partition(';')[0]})"
     sign = ">" if score.breach_when is BreachWhen.ABOVE else "<"
     return f"{score.column} ({score.method} {score.value:.2g} {sign} {score.threshold:.2g})"

@@ -4,8 +4,9 @@ The window is the unit: a week is compared with weeks, not its rows with rows. `
 explains the method, and where it fails.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -177,6 +178,7 @@ class _Beyond:
     names: tuple[str, ...]
     contrasted: Contrasted
     surprise: Surprise
+    left_out: tuple[datetime, ...]
 
 
 def _beyond(
@@ -188,7 +190,8 @@ def _beyond(
     n_moments = made.basis.shape[1]
     shares = (f"share of {level}" for level in made.names[n_moments:])
     names = (*made.names[:n_moments], *shares)
-    return _Beyond(names, one, surprise(calibration.columns[name], one, terms))
+    fitted = calibration.columns[name]
+    return _Beyond(names, one, surprise(fitted, one, terms), fitted.left_out)
 
 
 def _unscored(column: str | None, n_reference: int, window: Profile) -> Score:
@@ -211,4 +214,12 @@ def _detail(found: _Beyond, p: FloatArray, *, hidden: bool) -> str:
         return "the window has no values"
     at = int(np.nanargmin(deciding[0]))
     moved = f"{found.names[at]} {found.surprise.t[0, at]:+.1f} standard errors from its usual"
-    return f"detectable, immaterial: {moved}" if hidden else moved
+    return f"{'detectable, immaterial: ' if hidden else ''}{moved}{_left_out(found.left_out)}"
+
+
+def _left_out(starts: Sequence[datetime]) -> str:
+    """Say which reference windows were too odd to learn from: someone may know why."""
+    if not starts:
+        return ""
+    named = ", ".join(f"{start:%Y-%m-%d %H:%M}" for start in starts)
+    return f"; reference windows left out as incidents: {named}"

@@ -82,9 +82,14 @@ def begin(new_home, week_start):
 
     with ExitStack() as stack:
 
-        def begin(n_weeks=N_REFERENCE, wobble=0.0, yaml=YAML) -> Weeks:
+        def begin(n_weeks=N_REFERENCE, wobble=0.0, yaml=YAML, broken=None) -> Weeks:
             parts = [
-                week(start + n * pd.Timedelta(days=7), n - 100, wobble=wobble)
+                week(
+                    start + n * pd.Timedelta(days=7),
+                    n - 100,
+                    wobble=wobble,
+                    shift=9.0 if n == broken else 0.0,
+                )
                 for n in range(N_REFERENCE - n_weeks, N_REFERENCE)
             ]
             rows = pd.concat(parts, ignore_index=True)
@@ -205,6 +210,15 @@ def test_a_broken_reference_week_is_left_out_and_a_thin_one_is_no_window(begin, 
     assert found.n_windows == N_REFERENCE - 1
     assert [start.date() for start in found.columns["x"].left_out] == [weeks.start.date()]
     assert found.columns["y"].left_out == ()
+
+
+def test_a_score_names_the_reference_windows_that_were_left_out(begin):
+    weeks = begin(broken=3)
+    found = calibrated(weeks.live(0))
+    named = weeks.start + 3 * pd.Timedelta(days=7)
+    expected = f"reference windows left out as incidents: {named:%Y-%m-%d %H:%M}"
+    assert found["x"].detail.endswith(expected)
+    assert "left out" not in found["y"].detail
 
 
 def test_a_window_that_cannot_be_counted_is_an_error_and_costs_no_other_check_its_own(begin):
