@@ -113,7 +113,7 @@ def _strips(story: Story, configured: Document) -> Table:
     low, high = min(both), max(both)
     table.add_row("", _months(windows), "")
     signs = "".join(map(_sign, windows))
-    table.add_row("verdict", Text(signs), "B breach  ~ some columns drifted  X broken feed")
+    table.add_row("verdict", Text(signs), "B breach  ~ seen once, not confirmed  X broken feed")
     table.add_row("champion", Text("".join(_champion_marks(windows))), "number of its version")
     for name, values in (
         ("with Leeway", [w["metric"] for w in windows]),
