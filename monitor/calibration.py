@@ -104,17 +104,17 @@ def calibrate(
     Returns
     -------
     Calibration
-        Without columns when there are fewer than `MIN_WINDOWS` windows.
+        Of the columns that have values in at least `MIN_WINDOWS` windows.
 
     References
     ----------
     The variance of few windows: Smyth (2004), "Linear models and empirical Bayes methods for
     assessing differential expression in microarray experiments" (limma).
     """
-    if len(starts) < MIN_WINDOWS:
+    found = {name: (made, one) for name, (made, one) in found.items() if _is_enough(one)}
+    if not found:
         return Calibration(policy.every, policy.rows, len(starts), (), {})
-    values = {name: one.values for name, (_, one) in found.items()}
-    periods = chosen_periods(list(values.values()), starts, policy.every)
+    periods = chosen_periods([one.values for _, one in found.values()], starts, policy.every)
     terms = design(starts, periods)
     columns = {
         name: _fit_clean(one, made.per_row, terms, starts) for name, (made, one) in found.items()
@@ -123,6 +123,12 @@ def calibrate(
         columns = _shrunk(columns)
     floored = {name: _floored(one) for name, one in columns.items()}
     return Calibration(policy.every, policy.rows, len(starts), periods, floored)
+
+
+def _is_enough(one: Contrasted) -> bool:
+    """Say whether a column has something to look at, in windows enough to know its wobble."""
+    has_values = np.isfinite(one.values).all(axis=1)
+    return bool(one.values.shape[1] and has_values.sum() >= MIN_WINDOWS)
 
 
 def _fit_clean(

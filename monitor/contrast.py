@@ -168,7 +168,10 @@ def contrasted(made: Contrasts, column: ColumnProfile) -> Contrasted:
     n = [*[n_values] * n_moments, *(n for _, _, n in parts)]
     # In the order of an indicator half of all ties are right.
     effects = [*_rank_effects(made, shares), *(np.abs(now - was) / 2 for now, was, _ in parts)]
-    return Contrasted(*(np.array(one, dtype=float).T for one in (values, n, effects)))
+    shape = (len(made.names), n_values.size)  # also where there is no contrast
+    return Contrasted(
+        *(np.array(one, dtype=np.float64).reshape(shape).T for one in (values, n, effects))
+    )
 
 
 def _rank_effects(made: Contrasts, shares: FloatArray) -> list[FloatArray]:

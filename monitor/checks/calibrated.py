@@ -168,6 +168,8 @@ def uncalibrated(calibration: Calibration | None, policy: WindowPolicy) -> str:
     if calibration.n_windows < MIN_WINDOWS:
         n = calibration.n_windows
         return f"uncalibrated: the reference has {n} windows, {MIN_WINDOWS} are needed"
+    if not calibration.columns:
+        return f"uncalibrated: no column has values in {MIN_WINDOWS} windows of the reference"
     return ""
 
 

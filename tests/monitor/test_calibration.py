@@ -194,3 +194,28 @@ def test_what_is_told_apart_by_less_than_matters_is_no_finding_however_sure():
     assert column_p(seen.p) < 0.01
     assert column_p(material(seen, rest, 0.02)) == 1.0
     assert column_p(material(seen, rest, 0.005)) < 0.01
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        [np.full(50, 3.0)] * 12,
+        [np.full(50, np.nan)] * 12,
+        [np.full(50, np.nan)] * 5 + [np.arange(50.0)] * 7,
+    ],
+    ids=["constant", "never there", "there in seven windows"],
+)
+def test_a_column_that_says_nothing_has_no_calibration_and_breaks_nothing(windows):
+    assert learned(windows, feature=False)[0].columns == {}
+
+
+def test_a_column_that_never_came_and_then_does_is_a_surprise():
+    nothing = [np.full(50, np.nan)] * 12
+    assert p_of(nothing, np.arange(50.0)) < 1e-6 < p_of(nothing, nothing[0])
+
+
+def test_a_level_that_only_few_rows_have_is_not_looked_at_by_itself():
+    rng = np.random.default_rng(14)
+    rare = [rng.choice(["a", "b", "rare"], 300, p=[0.6, 0.395, 0.005]) for _ in range(12)]
+    _, made, _, _ = learned(rare, kind=Kind.CATEGORICAL)
+    assert made.names == ("a", "b", "missing", "unseen")
