@@ -72,8 +72,7 @@ class ServerLeader:
     def release(self) -> None:
         """Let another process have it."""
         if self._connection is not None:
-            with suppress(StorageError):
-                self._connection.close()
+            _end(self._connection)
             self._connection = None
 
 
@@ -120,8 +119,7 @@ def sole(engine: Engine, path: Path, *, wait: bool) -> Iterator[Connection | Non
         connection.commit()  # the lock stays with the session
         yield connection if mine else None
     finally:
-        with suppress(StorageError):
-            connection.close()
+        _end(connection)
 
 
 def _session(engine: Engine, **options: Any) -> Connection:
@@ -133,6 +131,16 @@ def _session(engine: Engine, **options: Any) -> Connection:
 
 def _try_lock(connection: Connection, name: str) -> bool:
     return bool(connection.scalar(sa.select(sa.func.pg_try_advisory_lock(lock_key(name)))))
+
+
+def _end(connection: Connection) -> None:
+    """Close a session; its lock is let go at once, not when the server sees that it is gone."""
+    with suppress(StorageError):
+        connection.rollback()
+        connection.execute(sa.select(sa.func.pg_advisory_unlock_all()))
+        connection.commit()
+    with suppress(StorageError):
+        connection.close()
 
 
 def _answers(connection: Connection) -> bool:
