@@ -53,7 +53,8 @@ def live(home, made_up, week_start) -> Callable[..., Predictions]:
     def through(client: Client, number: int, **concept: float) -> Predictions:
         frame = made_up(number, **concept)
         home.clock.set(week_start(number + 1))
-        made = client.predict(MODEL, frame.drop(columns="late"), request_id=f"week {number}")
+        rows = frame.drop(columns="late")
+        made = client.predict(MODEL, rows, request_id=f"week {number}", durable=True)
         client.log_labels(MODEL, frame[["id", "late"]], request_id=f"labels {number}")
         client.post(f"/v1/models/{MODEL}/checks")
         return made
