@@ -91,6 +91,8 @@ class File:
         Its first place in the order of acknowledgement, and its rows.
     last_event_at : int
         The latest event, in microseconds of Unix time.
+    n_bytes : int
+        Its size on disk.
     """
 
     path: str
@@ -100,6 +102,7 @@ class File:
     first_row: int
     n_rows: int
     last_event_at: int
+    n_bytes: int
 
 
 @dataclass(frozen=True)
@@ -221,9 +224,9 @@ def cataloged(
     """Return the files that may hold a stretch, as the catalog knows them."""
     f = files.c
     first, last = f[f"first{stretch.column}"], f[f"last{stretch.column}"]
-    known = sa.select(f.path, f.sha256, first, last, f.first_row, f.n_rows, f.last_event_at).where(
-        of_stream(files, stream), stretch.overlaps(files)
-    )
+    known = sa.select(
+        f.path, f.sha256, first, last, f.first_row, f.n_rows, f.last_event_at, f.bytes
+    ).where(of_stream(files, stream), stretch.overlaps(files))
     if also is not None:
         known = known.where(also.overlaps(files))
     return [File(*row) for row in connection.execute(known)]
