@@ -56,6 +56,13 @@ _WHAT = {
     Check.PERFORMANCE: "performance has fallen",
 }
 
+_RUNBOOKS = {
+    Check.DRIFT: "LeewayDrift",
+    Check.QUALITY: "LeewayIncident",
+    Check.PERFORMANCE: "LeewayPerformanceFallen",
+}
+"""As the rules for Prometheus name them."""
+
 _CHANGED = {
     AlertChange.OPENED: "",
     AlertChange.CONTINUED: "still: ",
@@ -100,6 +107,7 @@ def _rollback(model: str, judged: Judged, decision: Decision, url: str) -> Messa
         "What Leeway does: the version before serves again, with its reference and thresholds.",
         f"The window: {url}/models/{model}/windows/{judged.window.key}",
         f"The model: {url}/models/{model}",
+        f"What to do: {url}/runbooks/LeewayRolledBack",
     ]
     return Message(None, f"[{model}] the new version does harm: rolled back", "\n".join(lines))
 
@@ -125,13 +133,20 @@ def _message(model: str, judged: Judged, decision: Decision, alert: Alert, url: 
         f"The window: {url}/models/{model}/windows/{window.key}",
         f"The model: {url}/models/{model}",
     ]
+    if alert.change in _GOES_ON:
+        runbook = "LeewayCheckFailed" if _has_failed(judged, alert) else _RUNBOOKS[alert.check]
+        lines.append(f"What to do: {url}/runbooks/{runbook}")
     return Message(alert, _title(model, judged, alert), "\n".join(lines))
 
 
 def _title(model: str, judged: Judged, alert: Alert) -> str:
-    failed = judged.verdict.checks[alert.check] is Status.ERROR
+    failed = _has_failed(judged, alert)
     what = f"{alert.check} could not be checked" if failed else _WHAT[alert.check]
     return f"[{model}] {_CHANGED[alert.change]}{what}"
+
+
+def _has_failed(judged: Judged, alert: Alert) -> bool:
+    return judged.verdict.checks[alert.check] is Status.ERROR
 
 
 def _certainty(judged: Judged, alert: Alert) -> list[str]:

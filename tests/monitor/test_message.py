@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from monitor.verdict import Verdict
 from monitor.window import Window
 
 URL = "http://leeway.example"
+RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 MONDAY = datetime(2013, 7, 1, tzinfo=UTC)
 WINDOW = Window(MONDAY, MONDAY + timedelta(days=7))
 
@@ -56,6 +58,7 @@ def test_a_message_names_three_columns_the_window_the_decision_and_where_to_look
         "Window: 2013-07-01 00:00 to 2013-07-08 00:00 UTC, judged against version 4.",
         "The window: http://leeway.example/models/late/windows/2013-07-01T00:00:00Z",
         "The model: http://leeway.example/models/late",
+        "What to do: http://leeway.example/runbooks/LeewayDrift",
     ]
     assert message.alert is decision.alerts[0]
 
@@ -99,12 +102,20 @@ def test_there_are_words_for_every_action_check_and_change():
         assert all(told(change, check=check) for check in Check)
 
 
+@pytest.mark.parametrize("check", Check)
+def test_whoever_is_alerted_is_shown_a_runbook_that_exists(check):
+    (message,) = told(AlertChange.OPENED, check=check)
+    name = message.body.rpartition("http://leeway.example/runbooks/")[2]
+    assert (RUNBOOKS / f"{name}.md").is_file()
+
+
 def test_a_check_that_crashed_is_not_called_a_breach():
     one = judged(quality=Status.ERROR)
     alert = Alert(Check.QUALITY, AlertChange.OPENED, "quality could not be checked: x: overflow")
     decision = Decision(Action.NONE, Reason.CHECK_FAILED, "not everything was checked", (alert,))
     (message,) = messages("late", one, decision, TELLING)
     assert message.title == "[late] quality could not be checked"
+    assert message.body.endswith("/runbooks/LeewayCheckFailed")
 
 
 @pytest.mark.parametrize(
