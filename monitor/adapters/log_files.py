@@ -1,6 +1,7 @@
 """Log files: rows of the log as Parquet, one file per date, and what of them holds a stretch."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,9 @@ from monitor.adapters.log_folder import ROWS, LogFolder
 from monitor.adapters.log_rows import OWN, Stretch, decode, describe, integers, unify
 from monitor.adapters.log_tables import Stream, files, inbox, instant, of_stream, owner
 from monitor.batch import EVENT_AT, ROW
+
+FILES_AT_ONCE = 4
+"""Files that are read at once: while one is opened, or far away, another is decoded."""
 
 _ROW_GROUP_ROWS = 131_072  # small enough for their statistics to leave parts of a file unread
 _DAY = 86_400_000_000
@@ -144,10 +148,13 @@ class Source:
         return in_order(rows).select(list(columns))
 
     def _parts(self, needed: Sequence[str]) -> Iterator[pa.Table]:
-        for file in sorted(self.files, key=lambda one: one.first_row):
+        def part(file: File) -> pa.Table:
             covered = self.stretch.covers(file.first, file.last)
             condition = None if covered else self.stretch.holds()
-            yield read_file(self.folder, file, needed, condition)
+            return read_file(self.folder, file, needed, condition)
+
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+            yield from pool.map(part, sorted(self.files, key=lambda one: one.first_row))
         wanted = list(dict.fromkeys([*needed, self.stretch.column]))
         if self.payloads:
             waiting = unify([decode(payload, wanted) for payload in self.payloads])
