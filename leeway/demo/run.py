@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -94,6 +95,8 @@ def run_demo(*, stay: bool, json_file: Path | None, folder: Path | None, port: i
         Port of the server; 0 takes a free one.
     """
     began = time.monotonic()
+    # Whoever ends the demo ends its server: by SIGTERM as by Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = LOG_WIDTH
