@@ -16,6 +16,7 @@ from monitor.checks.performance import performance
 from monitor.checks.quality import QualityPolicy, change_scores, refusal_scores, repeated_score
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.checks.segments import segment_performance
+from monitor.checks.unlabelled import estimate_score
 from monitor.columns import Columns, TableColumns
 from monitor.decision import ModelState, RetrainPolicy, decide
 from monitor.diagnosis import DiagnosisKind, diagnose
@@ -110,6 +111,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     scores += refusal_scores(n_refused, rows.num_rows, watched.quality)
     scores.append(_repeated(champion.reference, current))
     scores += _performance(rows, champion, policy)
+    scores.append(estimate_score(rows, champion.reference, champion.version, policy.performance))
     beyond = beyond_wobble(rows, window, champion.reference, policy.window, policy.drift.budget)
     scores += beyond.scores
 

@@ -190,6 +190,9 @@ def _trigger(
             return reason, sentence
     if breaches:
         return Reason.NOT_ASKED, f"{breaches[0][2]}; leeway.yaml does not retrain on this"
+    if checks[Check.ESTIMATE] is Status.BREACH:
+        sentence = describe(judged.verdict, Check.ESTIMATE)
+        return Reason.NOT_ASKED, f"estimated, {sentence}; an estimate alone retrains nothing"
     return _no_trigger(judged)
 
 

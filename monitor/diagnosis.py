@@ -91,6 +91,10 @@ def diagnose(verdict: Verdict) -> Diagnosis:
     if fallen:
         sentence = "performance has fallen though most inputs look as before"
         return Diagnosis(DiagnosisKind.CONCEPT, (), sentence)
+    if verdict.checks[Check.ESTIMATE] is Status.BREACH:
+        # It answers to nothing but inputs that move to where the model is weak.
+        sentence = "the inputs have moved to where performance is estimated to be worse"
+        return Diagnosis(DiagnosisKind.COVARIATE, (), sentence)
     return Diagnosis(DiagnosisKind.NONE, (), f"nothing stands out{_unconfirmed(verdict)}")
 
 

@@ -8,6 +8,7 @@ from monitor.alert import Alert, AlertChange, Judged, Opening, moved_most
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import Check, Score, Status
 from monitor.decision import Action, Decision
+from monitor.reference import Z95
 from monitor.verdict import decides_by_wobble
 
 
@@ -54,6 +55,7 @@ _WHAT = {
     Check.DRIFT: "the inputs have drifted",
     Check.QUALITY: "the data look broken",
     Check.PERFORMANCE: "performance has fallen",
+    Check.ESTIMATE: "performance has probably fallen",
 }
 
 _RUNBOOKS = {
@@ -71,9 +73,6 @@ _CHANGED = {
 }
 
 _GOES_ON = (AlertChange.OPENED, AlertChange.CONTINUED)
-
-Z95 = 1.96
-"""Standard errors on each side of a 95 % band."""
 
 
 def messages(
@@ -161,7 +160,8 @@ def _certainty(judged: Judged, alert: Alert) -> list[str]:
         return [f"How sure: on {beside}, {p}."]
     not_calibrated = _why_uncalibrated(judged) if alert.check is Check.DRIFT else ""
     rows = "labelled rows" if alert.check is Check.PERFORMANCE else "rows"
-    return [f"How sure: on {first.n_current} {rows}{_band(first)}{not_calibrated}."]
+    blind = f"; {first.detail}" if alert.check is Check.ESTIMATE else ""
+    return [f"How sure: on {first.n_current} {rows}{_band(first)}{not_calibrated}{blind}."]
 
 
 def _why_uncalibrated(judged: Judged) -> str:
@@ -181,7 +181,7 @@ def _band(score: Score) -> str:
 def _columns(judged: Judged, alert: Alert) -> list[str]:
     """Name the columns that moved, where the alert's own sentence does not."""
     moved = moved_most(judged.verdict)
-    if alert.check is not Check.PERFORMANCE or not moved:
+    if alert.check not in (Check.PERFORMANCE, Check.ESTIMATE) or not moved:
         return []
     return [f"Columns that moved most: {moved}."]
 

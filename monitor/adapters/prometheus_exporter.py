@@ -30,7 +30,7 @@ from monitor.window import count_due
 FIXED_SERIES = 49
 """Series of a model besides those of its columns and its performance."""
 
-CHECKS = tuple(dict.fromkeys((*Check, "estimate", "multivariate", "cycle")))
+CHECKS = (*Check, "multivariate", "cycle")
 """What `leeway_check_status` has; a check that is not made has no data."""
 
 

@@ -16,8 +16,8 @@ def quality(column, method, value, status=BREACH, **other: object):
     return Score(Check.QUALITY, column, method, value, status=status, **{**plain, **other})
 
 
-def verdict(*scores: Score, drift=OK, performance=OK):
-    checks = {Check.DRIFT: drift, Check.QUALITY: OK, Check.PERFORMANCE: performance}
+def verdict(*scores: Score, **statuses: Status):
+    checks = {check: statuses.get(check, OK) for check in Check}
     return Verdict(OK, checks, scores, 0.0, provisional=False)
 
 
@@ -27,7 +27,9 @@ def test_a_calm_window_shows_nothing():
 
 @pytest.mark.parametrize("status", [OK, WARNING, ERROR, NO_DATA])
 def test_only_a_breach_is_a_change(status):
-    calm = verdict(quality("x", "missing", 0.9, status), drift=status, performance=status)
+    calm = verdict(
+        quality("x", "missing", 0.9, status), drift=status, performance=status, estimate=status
+    )
     assert diagnose(calm).kind is DiagnosisKind.NONE
 
 
@@ -58,6 +60,12 @@ def test_only_a_breach_is_a_change(status):
 )
 def test_drift_is_covariate_and_a_fall_without_it_concept(drift, performance, kind, sentence):
     assert diagnose(verdict(drift=drift, performance=performance)) == Diagnosis(kind, (), sentence)
+
+
+def test_an_estimated_fall_is_covariate_for_nothing_else_moves_an_estimate():
+    found = diagnose(verdict(estimate=BREACH))
+    sentence = "the inputs have moved to where performance is estimated to be worse"
+    assert found == Diagnosis(DiagnosisKind.COVARIATE, (), sentence)
 
 
 @pytest.mark.parametrize(

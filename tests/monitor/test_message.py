@@ -9,6 +9,7 @@ import pytest
 from monitor.alert import Alert, AlertChange, Judged, Opening
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Score, Status
+from monitor.checks.unlabelled import BLIND
 from monitor.decision import Action, Decision, ModelState, Reason, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
 from monitor.message import Telling, messages
@@ -208,3 +209,24 @@ def test_a_message_of_a_model_that_is_not_calibrated_says_so():
         "How sure: on 100 rows; uncalibrated: the reference has 4 windows, 8 are needed, so "
         "Evidently's limits judge."
     )
+
+
+def test_an_estimate_says_its_band_and_what_it_cannot_see():
+    score = Score(
+        Check.ESTIMATE, None, "roc_auc", 0.6, 0.7, BreachWhen.BELOW, 900, 500,
+        standard_error=0.01, reference_value=0.75, status=Status.BREACH, detail=BLIND,
+    )  # fmt: skip
+    one = judged(score, estimate=Status.BREACH)
+    decision = decide(one, ModelState(4, MONDAY), RetrainPolicy(frozenset()), MONDAY)
+    (message,) = messages("late", one, decision, TELLING)
+    assert message.title == "[late] performance has probably fallen"
+    assert message.body.splitlines()[1:3] == [
+        (
+            "How sure: on 500 rows, 95 % band 0.580 to 0.620; reference 0.750; an estimate without "
+            "labels: it cannot see concept drift."
+        ),
+        (
+            "What Leeway does: nothing; estimated, roc_auc is 0.600, its limit 0.700; an estimate "
+            "alone retrains nothing."
+        ),
+    ]
