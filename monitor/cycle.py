@@ -111,7 +111,10 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     scores += refusal_scores(n_refused, rows.num_rows, watched.quality)
     scores.append(_repeated(champion.reference, current))
     scores += _performance(rows, champion, policy)
-    scores.append(estimate_score(rows, champion.reference, champion.version, policy.performance))
+    told = world.store.estimated(watched.name, window, champion.version, rows.num_rows)
+    scores.append(
+        told or estimate_score(rows, champion.reference, champion.version, policy.performance)
+    )
     beyond = beyond_wobble(rows, window, champion.reference, policy.window, policy.drift.budget)
     scores += beyond.scores
 

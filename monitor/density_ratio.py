@@ -3,7 +3,7 @@
 A classifier is asked to tell current rows from reference rows. Where it says "current" with
 probability h, rows come (n_reference / n_current)·h / (1 - h) times as often as they did (Bickel,
 Brückner and Scheffer, "Discriminative learning under covariate shift", JMLR 10 (2009)). Each row is
-asked of a classifier that has not seen it, and what the classifier says is scaled by how much of it
+asked of classifiers that have not seen it, and what the classifier says is scaled by how much of it
 holds on such rows: where nothing has moved its noise becomes weights of 1.
 """
 
@@ -16,8 +16,11 @@ from scipy.special import expit
 
 from monitor.columns import FloatArray, IntArray
 
-N_FOLDS = 3
-"""Each row is scored by a classifier that was fitted on the other two parts."""
+N_PARTS = 2
+"""Classifiers, fitted on rows that they do not share."""
+
+FITTED_ROWS = 4_000
+"""Rows of each side that one is fitted on at most: more tell it little and cost each cycle."""
 
 UNSUPPORTED = 0.99
 """From this probability on a current row is of a kind that the reference hardly has."""
@@ -81,27 +84,33 @@ def density_ratio(*, reference: FloatArray, current: FloatArray, seed: int) -> D
     return DensityRatio(weights / weights.mean(), float(lacking.mean()))
 
 
-def parts(n_rows: int, seed: int) -> IntArray:
-    """Put each row into one of `N_FOLDS` parts of equal size, shape (n_rows,)."""
-    return np.random.default_rng(seed).permutation(np.arange(n_rows) % N_FOLDS)
+def parts(n_rows: int, seed: int) -> list[IntArray]:
+    """Put rows into `N_PARTS` parts of equal size at random; each is an array of their places."""
+    return np.array_split(np.random.default_rng(seed).permutation(n_rows), N_PARTS)
 
 
 def _held_out_logits(rows: FloatArray, is_current: Any, seed: int) -> FloatArray:
+    """Return the mean of what classifiers say that have not seen a row."""
     # Loads scikit-learn, which a watch that estimates nothing never needs.
     from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
 
-    n_current = int(is_current.sum())
-    part = np.concatenate([parts(len(rows) - n_current, seed), parts(n_current, seed + 1)])
-    logits = np.empty(len(rows))
-    with one_thread():
-        for held_out in range(N_FOLDS):
-            at = part == held_out
+    n_reference = len(rows) - int(is_current.sum())
+    before, now = parts(n_reference, seed), parts(len(rows) - n_reference, seed + 1)
+    said, n_asked = np.zeros(len(rows)), np.zeros(len(rows))
+    for of_before, of_now in zip(before, now, strict=True):
+        fitted = np.concatenate([of_before[:FITTED_ROWS], n_reference + of_now[:FITTED_ROWS]])
+        others = np.ones(len(rows), dtype=np.bool_)
+        others[fitted] = False
+        with one_thread():
             made = HistGradientBoostingClassifier(**BOOSTING, random_state=seed)
-            made.fit(rows[~at], is_current[~at])
-            logits[at] = made.decision_function(rows[at])
-    # As if there were as many current rows as others; weights in the fit itself would do the same
-    # and make scikit-learn look for weighted quantiles, which takes longer than all the rest.
-    return np.asarray(logits + np.log((len(rows) - n_current) / n_current), dtype=np.float64)
+            made.fit(rows[fitted], is_current[fitted])
+            said[others] += made.decision_function(rows[others])
+        # As if there were as many current rows as others; weights in the fit itself would do the
+        # same and make scikit-learn look for weighted quantiles, which takes far longer.
+        n_now = int(is_current[fitted].sum())
+        said[others] += np.log((fitted.size - n_now) / n_now)
+        n_asked += others
+    return said / n_asked
 
 
 def _scale(logits: FloatArray, is_current: Any, weights: FloatArray) -> float:
@@ -118,8 +127,8 @@ def _scale(logits: FloatArray, is_current: Any, weights: FloatArray) -> float:
 
 
 BOOSTING = {
-    "max_iter": 40,
-    "learning_rate": 0.2,
+    "max_iter": 25,
+    "learning_rate": 0.3,
     "max_leaf_nodes": 4,
     "l2_regularization": 10.0,
     "min_samples_leaf": 20,

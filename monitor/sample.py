@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 from monitor.columns import Columns, FloatArray, IntArray, numbers, texts
 from monitor.schema import Kind
 
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 """Rows a side; more tell a classifier little and cost each cycle."""
 
 MOST_LEVELS = 254

@@ -11,9 +11,10 @@ from monitor.adapters import tables as t
 from monitor.adapters.cycle_rows import write_cycle
 from monitor.adapters.database import excluded, put_rows, reading
 from monitor.adapters.drift_rows import read_moved
+from monitor.adapters.estimate_rows import read_estimate
 from monitor.adapters.probation_rows import read_trial
 from monitor.alert import Opening
-from monitor.checks.score import Check, Status
+from monitor.checks.score import Check, Score, Status
 from monitor.errors import NotFoundError
 from monitor.probation import Probation, Trial
 from monitor.record import CycleRecord, Delivery, Standing
@@ -86,6 +87,11 @@ class SqlStore:
         """Return the columns that had moved in one of the two windows before."""
         with reading(self._engine) as connection:
             return read_moved(connection, model, window, version)
+
+    def estimated(self, model: str, window: Window, version: int, n_rows: int) -> Score | None:
+        """Return what was estimated of as many rows of a window; labels change nothing of it."""
+        with reading(self._engine) as connection:
+            return read_estimate(connection, model, window, version, n_rows)
 
     def record(self, record: CycleRecord, channels: Sequence[str]) -> bool:
         """Record everything of a cycle at once; False when another process was first."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.checks.pape import Told
 from monitor.columns import FloatArray
-from monitor.density_ratio import BOOSTING, N_FOLDS, one_thread, parts
+from monitor.density_ratio import BOOSTING, N_PARTS, one_thread, parts
 
 
 def doubly_robust(
@@ -67,13 +67,13 @@ def _regress(
     # Loads scikit-learn, which a watch that estimates nothing never needs.
     from sklearn.ensemble import HistGradientBoostingRegressor  # noqa: PLC0415
 
-    part = parts(len(reference), seed)
     before, now = np.empty(len(reference)), np.zeros(len(current))
-    with one_thread():
-        for held_out in range(N_FOLDS):
-            at = part == held_out
+    for held_out in parts(len(reference), seed):
+        others = np.ones(len(reference), dtype=np.bool_)
+        others[held_out] = False
+        with one_thread():
             made = HistGradientBoostingRegressor(**BOOSTING, random_state=seed)
-            made.fit(reference[~at], losses[~at])
-            before[at] = made.predict(reference[at])
-            now += made.predict(current) / N_FOLDS
+            made.fit(reference[others], losses[others])
+            before[held_out] = made.predict(reference[held_out])
+            now += made.predict(current) / N_PARTS
     return before, now

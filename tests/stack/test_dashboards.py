@@ -15,10 +15,9 @@ pytestmark = pytest.mark.stack
 FOLDER = Path(__file__).parents[2] / "grafana" / "dashboards"
 MODEL = "late"
 WEEKS_UNTIL_PROMOTED = 8
+REFERENCE_WEEKS = 10
 
 WITHOUT_DATA = (
-    # Leeway has no estimates without labels yet; their lines are ready for them.
-    'kind="estimated"',
     # All columns of the story's model are exported.
     "leeway_columns_not_exported",
 )
@@ -101,6 +100,15 @@ def wrong_with(asked: Asked, prometheus: Any, began: float) -> str | None:
     named = set(re.findall(r"\{\{(\w+)\}\}", asked.legend))
     lacking = [one["metric"] for one in result if not named <= set(one["metric"])]
     return f"{asked.where}: a legend without a label: {lacking}" if lacking else None
+
+
+@pytest.fixture
+def home(learned, new_home, made_up, week_start):
+    """A model whose reference has weeks enough to estimate performance without labels."""
+    made_up(-REFERENCE_WEEKS, REFERENCE_WEEKS).to_parquet(new_home.folder / "reference.parquet")
+    new_home.config.write_text(learned.config.read_text())
+    new_home.clock.set(week_start(0))
+    return new_home
 
 
 @pytest.fixture
