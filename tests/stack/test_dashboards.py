@@ -140,6 +140,7 @@ def story(home, server, made_up, week_start, start_prometheus, eventually):
             pytest.fail("no challenger was promoted")
         live(number + 1, made_up(number + 1, by_x=1.0, by_y=4.0))  # on probation
         client.post(f"/v1/models/{MODEL}/rollback")
+        live(number + 2, made_up(number + 2))  # the version that serves again is estimated, too
         for _ in range(3):  # a change is seen between two scrapes, and asked for every second
             prometheus.wait_for_scrape(eventually)
         yield prometheus, began
