@@ -62,6 +62,7 @@ _RUNBOOKS = {
     Check.DRIFT: "LeewayDrift",
     Check.QUALITY: "LeewayIncident",
     Check.PERFORMANCE: "LeewayPerformanceFallen",
+    Check.ESTIMATE: "LeewayEstimateFallen",
 }
 """As the rules for Prometheus name them."""
 
