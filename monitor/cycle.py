@@ -16,6 +16,7 @@ from monitor.checks.performance import performance
 from monitor.checks.quality import QualityPolicy, change_scores, refusal_scores, repeated_score
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.checks.segments import segment_performance
+from monitor.checks.steadiness import spare_newcomers
 from monitor.checks.unlabelled import estimate_score
 from monitor.columns import Columns, TableColumns
 from monitor.decision import ModelState, RetrainPolicy, decide
@@ -117,6 +118,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     )
     beyond = beyond_wobble(rows, window, champion.reference, policy.window, policy.drift.budget)
     scores += beyond.scores
+    scores = spare_newcomers(scores, champion.reference, beyond.profile, window, policy.window)
 
     verdict = judge(
         scores,
