@@ -13,7 +13,13 @@ from monitor.checks.beyond import beyond_wobble
 from monitor.checks.columns import column_scores
 from monitor.checks.fall import performance_scores, segment_scores
 from monitor.checks.performance import performance
-from monitor.checks.quality import QualityPolicy, change_scores, refusal_scores, repeated_score
+from monitor.checks.quality import (
+    REPEATED_JUMP,
+    QualityPolicy,
+    change_scores,
+    refusal_scores,
+    repeated_score,
+)
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.checks.segments import segment_performance
 from monitor.checks.steadiness import spare_newcomers
@@ -23,6 +29,7 @@ from monitor.decision import ModelState, RetrainPolicy, decide
 from monitor.diagnosis import DiagnosisKind, diagnose
 from monitor.duplicates import repeated_ratio
 from monitor.errors import LeewayError
+from monitor.incident import Scored, search_feed
 from monitor.message import Telling, messages
 from monitor.ports import Champion, Clock, Log, Notifier, References, Store
 from monitor.probation import ProbationPolicy
@@ -118,17 +125,19 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     )
     beyond = beyond_wobble(rows, window, champion.reference, policy.window, policy.drift.budget)
     scores += beyond.scores
-    scores = spare_newcomers(scores, champion.reference, beyond.profile, window, policy.window)
+    spared = spare_newcomers(scores, champion.reference, beyond.profile, window, policy.window)
+    scored = Scored(champion.reference, spared)
+    searched = search_feed(watched.name, window, rows, scored, log=world.log, store=world.store)
 
     verdict = judge(
-        scores,
+        [*scored.scores, *searched.scores],
         counts,
         policy,
         target=schema.target,
         enough_rows=min_rows(policy.window, champion.reference),
         moved_before=world.store.moved_before(watched.name, window, champion.version),
     )
-    diagnosis = diagnose(verdict)
+    diagnosis = diagnose(verdict, searched.breaks)
     judged = Judged(window, revision, champion.version, verdict, diagnosis)
     state = _state(watched, world, Tested(window, diagnosis.kind is DiagnosisKind.INCIDENT, now))
     decision = decide(judged, state, watched.retrain, now)
@@ -159,7 +168,7 @@ def _with_target(rows: pa.Table, schema: Schema) -> pa.Table:
 
 def _repeated(reference: Reference, current: Columns) -> Score:
     ratio = repeated_ratio(current, reference.schema.features)
-    return repeated_score(reference.repeated_ratio, ratio, current.n_rows)
+    return repeated_score(reference.repeated_ratio, ratio, current.n_rows, jump=REPEATED_JUMP)
 
 
 def _performance(rows: pa.Table, champion: Champion, policy: VerdictPolicy) -> list[Score]:
