@@ -110,19 +110,13 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     # Rows may have come between the two reads: the verdict rests on those that were scored.
     n_labels = rows.num_rows - rows.column(LABEL).null_count
     counts = Counts(rows.num_rows, n_labels, counted.n_repeated)
-    changes = world.log.changes(watched.name, window)
 
     current = TableColumns(_with_target(rows, schema))
     scores = column_scores(champion.reference, current, policy.drift, watched.quality)
-    scores += change_scores(changes, rows.num_rows, watched.quality)
-    n_refused = world.store.refused(watched.name, window)
-    scores += refusal_scores(n_refused, rows.num_rows, watched.quality)
+    scores += _intake(watched, window, rows.num_rows, world)
     scores.append(_repeated(champion.reference, current))
     scores += _performance(rows, champion, policy)
-    told = world.store.estimated(watched.name, window, champion.version, rows.num_rows)
-    scores.append(
-        told or estimate_score(rows, champion.reference, champion.version, policy.performance)
-    )
+    scores.append(_estimated(watched, window, champion, rows, world.store))
     beyond = beyond_wobble(rows, window, champion.reference, policy.window, policy.drift.budget)
     scores += beyond.scores
     spared = spare_newcomers(scores, champion.reference, beyond.profile, window, policy.window)
@@ -130,7 +124,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     searched = search_feed(watched.name, window, rows, scored, log=world.log, store=world.store)
 
     verdict = judge(
-        [*scored.scores, *searched.scores],
+        searched.scores,
         counts,
         policy,
         target=schema.target,
@@ -166,9 +160,26 @@ def _with_target(rows: pa.Table, schema: Schema) -> pa.Table:
     return features.append_column(schema.target, labels)
 
 
+def _intake(watched: Watched, window: Window, n_rows: int, world: World) -> list[Score]:
+    """Score what came otherwise than the schema says, and what was refused at the door."""
+    changes = world.log.changes(watched.name, window)
+    n_refused = world.store.refused(watched.name, window)
+    scores = change_scores(changes, n_rows, watched.quality)
+    return [*scores, *refusal_scores(n_refused, n_rows, watched.quality)]
+
+
 def _repeated(reference: Reference, current: Columns) -> Score:
     ratio = repeated_ratio(current, reference.schema.features)
     return repeated_score(reference.repeated_ratio, ratio, current.n_rows, jump=REPEATED_JUMP)
+
+
+def _estimated(
+    watched: Watched, window: Window, champion: Champion, rows: pa.Table, store: Store
+) -> Score:
+    """Estimate performance, once for the same rows: labels change nothing of it."""
+    version, policy = champion.version, watched.verdict.performance
+    known = store.estimated(watched.name, window, version, rows.num_rows)
+    return known or estimate_score(rows, champion.reference, version, policy)
 
 
 def _performance(rows: pa.Table, champion: Champion, policy: VerdictPolicy) -> list[Score]:

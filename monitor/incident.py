@@ -1,7 +1,7 @@
 """Incident: the search for what broke a feed, among the columns that alarm."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -26,7 +26,8 @@ class Searched:
     breaks : tuple of Break
         What was done to columns.
     scores : tuple of Score
-        One a column that broke, not judged yet; or one that says why nothing could be searched.
+        All there were, with one for each column that broke, or one that says why nothing could be
+        searched. Not judged yet.
     """
 
     breaks: tuple[Break, ...]
@@ -60,19 +61,23 @@ def search_feed(
         Where clean rows are, and which windows were clean.
     """
     try:
-        suspects = _suspects(scored)
-        if not rows.num_rows or not (suspects.moved or suspects.clocks):
-            return Searched((), ())
-        names = list(dict.fromkeys([*suspects.moved, *suspects.clocks]))
+        if store.is_closed(model, window):
+            return Searched((), tuple(map(_unlimited, scored.scores)))
+        looked_at = suspects(scored)
+        if not rows.num_rows or not (looked_at.moved or looked_at.clocks):
+            return Searched((), tuple(scored.scores))
+        names = list(dict.fromkeys([*looked_at.moved, *looked_at.clocks]))
         before = _clean_rows(model, window, names, log, store)
-        found = tuple(search(rows, before, scored.reference, suspects))
-        return Searched(found, tuple(_score(one, rows.num_rows) for one in found if one.name))
+        found = tuple(search(rows, before, scored.reference, looked_at))
+        return Searched(found, (*scored.scores, *break_scores(found, rows.num_rows)))
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         detail = f"the feed could not be searched: {type(error).__name__}: {error}"
-        return Searched((), (_blank(None, "feed", rows.num_rows, detail, failed=True),))
+        failed = _blank(None, "feed", rows.num_rows, detail, failed=True)
+        return Searched((), (*scored.scores, failed))
 
 
-def _suspects(scored: Scored) -> Suspects:
+def suspects(scored: Scored) -> Suspects:
+    """Return what alarms, and what may tell the time."""
     features = scored.reference.schema.features
     prepared = scored.reference.columns
     alarming = [
@@ -105,6 +110,17 @@ def _clean_rows(
     if not kept:
         return None
     return pa.concat_tables([log.read(model, one.window, names) for one in reversed(kept)])
+
+
+def _unlimited(score: Score) -> Score:
+    """Take the limit from what a person has said is right."""
+    return replace(score, threshold=None) if score.check is Check.QUALITY else score
+
+
+def break_scores(breaks: Sequence[Break], n_rows: int) -> list[Score]:
+    """Score each column that something was done to: the share of its rows. Not judged yet."""
+    # What is missing, unseen or out of range has its score already.
+    return [_score(one, n_rows) for one in breaks if one.name]
 
 
 def _score(one: Break, n_rows: int) -> Score:

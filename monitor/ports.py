@@ -161,6 +161,10 @@ class Store(Protocol):
         """Return what was estimated of as many rows of a window; labels change nothing of it."""
         ...
 
+    def is_closed(self, model: str, window: Window) -> bool:
+        """Say whether a person has closed an incident that the window was of."""
+        ...
+
     def record(self, record: CycleRecord, channels: Sequence[str]) -> bool:
         """Record everything of a cycle at once; False when another process was first."""
         ...

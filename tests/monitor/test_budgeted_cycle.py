@@ -19,6 +19,8 @@ from monitor.checks.beyond import beyond_wobble
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import Check
 from monitor.columns import TableColumns
+from monitor.cycle import run_cycle
+from monitor.errors import NotFoundError, NotPossibleError
 from monitor.reference import Cut, prepare
 from monitor.reference import calibrated as calibrated_reference
 from monitor.window import WindowPolicy
@@ -245,3 +247,27 @@ def test_a_unit_that_changes_within_a_week_is_an_incident_until_the_feed_is_clea
     assert f"y: numbers came times 1,000 since {since:%Y-%m-%d %H:%M} UTC" in window["sentence"]
     assert weeks.live(2, times=1000.0, whole=True).diagnosis.findings[0].transform == "times 1,000"
     assert weeks.live(3).diagnosis.kind == "none"
+
+
+def test_a_person_closes_an_incident_and_its_rows_are_trained_on(begin):
+    weeks = begin()
+    weeks.live(0)
+    weeks.live(1, times=1000.0)
+    store, now = weeks.app.deployment.store, weeks.app.clock.now()
+    history = History(weeks.app.deployment.engine)
+    (alert,) = history.alerts("late")
+    assert [one.incident for one in store.judged("late").values()] == [False, True]
+    store.close_incident("late", alert["id"], now, "thousandths, from now on")
+    assert [one.incident for one in store.judged("late").values()] == [False, False]
+    (closed,) = history.alerts("late")
+    assert (closed["ended_at"], closed["ended_how"]) == (now, "closed")
+    assert closed["sentence"].endswith("; closed: thousandths, from now on")
+    watcher = weeks.app.deployment.watcher()
+    window = list(store.judged("late").values())[-1].window
+    again = run_cycle(watcher.watched["late"], window, 2, watcher.world)
+    assert (again.verdict.checks["quality"], again.diagnosis.findings) == ("OK", ())
+    assert [a["ended_how"] for a in history.alerts("late") if a["check"] == "quality"] == ["closed"]
+    with pytest.raises(NotPossibleError, match="was closed before"):
+        store.close_incident("late", alert["id"], now, "again")
+    with pytest.raises(NotFoundError, match="no incident"):
+        store.close_incident("late", 77, now, "another one")
