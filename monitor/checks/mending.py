@@ -31,7 +31,11 @@ before than neighbouring clean stretches ever are. What drifts gets there by and
 STEP_ROWS = 48
 
 SHARP = 3.0
-"""A small factor needs a sharper step: there are many of them, and some factor fits any drift."""
+"""A small factor needs a sharper step: there are many of them, and one fits any drift. ..."""
+
+SURE = 8.0
+"""... And it must lead so many times further away than clean stretches lie from each other, and
+all but so small a part of the way back."""
 
 CROSSING = 2.0
 """So sharp is the step of at least one of two columns that were exchanged."""
@@ -53,11 +57,15 @@ class Side:
         The column.
     before, current : ndarray
         Finite values in the order of time.
+    stretch : int
+        Values on both sides of a cut that say whether there is a step: a day's, for each day has
+        its course, or `STEP_ROWS` where those are more.
     """
 
     name: str
     before: FloatArray
     current: FloatArray
+    stretch: int = STEP_ROWS
 
     @cached_property
     def density(self) -> Density:
@@ -74,7 +82,7 @@ class Side:
         """Cut the window at a row; None where there is too little to tell."""
         clean, after = np.concatenate([self.before, self.current[:first]]), self.current[first:]
         null = null_distance(clean, after.size, distance)
-        return None if null is None else Cut(clean, after, null)
+        return None if null is None else Cut(clean, after, null, self.stretch)
 
     def has_moved(self, first: int) -> bool:
         """Whether it moves abruptly at a row, further than clean stretches lie from each other."""
@@ -94,11 +102,14 @@ class Cut:
         In the order of time.
     null : float
         Distance between clean stretches.
+    stretch : int
+        Values on both sides that say whether there is a step.
     """
 
     clean: FloatArray
     after: FloatArray
     null: float
+    stretch: int
 
     @cached_property
     def apart(self) -> float:
@@ -107,8 +118,13 @@ class Cut:
 
     @cached_property
     def step(self) -> float:
-        """The step at the cut, in the largest between neighbouring clean stretches."""
-        n = min(STEP_ROWS, len(self.after), len(self.clean) // 2)
+        """The step at the cut, in the largest between neighbouring clean stretches.
+
+        Of less than a stretch nobody knows yet: the next window has more.
+        """
+        if len(self.after) < min(self.stretch, len(self.clean) // 4):
+            return 0.0
+        n = min(self.stretch, len(self.after), len(self.clean) // 4)
         places = range(n, len(self.clean) - n + 1, max(1, n // 2, len(self.clean) // 100))
         usual = max(gap(self.clean[at : at + n], self.clean[at - n : at]) for at in places)
         step = far_distance(self.after[:n], self.clean[-n:], self.clean)
@@ -167,12 +183,19 @@ def mend(side: Side) -> Mended | None:
             tried.append((evidence + _PRIOR[undoing.sign], first, undoing))
     for evidence, first, undoing in sorted(tried, key=lambda one: -one[0])[:N_TRIED]:
         cut = side.cut(first)
-        if cut is None or cut.step < (STEP if undoing.size >= GROSS else SHARP):
+        if cut is None or not _is_sharp(cut, undoing):
             continue
         ratio = cut.ratio(undoing.take_back(cut.after))
-        if ratio is not None:
+        is_sure = undoing.size >= GROSS or SURE * (ratio or 0.0) * cut.null <= cut.apart
+        if ratio is not None and is_sure:
             return Mended(side.name, undoing, first, ratio, evidence)
     return None
+
+
+def _is_sharp(cut: Cut, undoing: Undoing) -> bool:
+    if undoing.size >= GROSS:
+        return cut.step >= STEP
+    return cut.step >= SHARP and cut.apart >= SURE * cut.null
 
 
 _PRIOR = {"scale": 10.0, "sign": 10.0, "units": 0.0}
