@@ -136,7 +136,13 @@ def _breaks(
             broken = _stuck(name, known, ordered, now, rows.num_rows)
             found |= {name: broken} if broken else {}
             at[name] = now = _thinned(now)
-            sides[name] = Side(name, _thinned(then).values, now.values, _a_day(now.event_at))
+            sides[name] = Side(
+                name,
+                _thinned(then).values,
+                now.values,
+                (known.low, known.high),
+                _a_day(now.event_at),
+            )
         else:
             found |= {one.column: one for one in _levels(name, known, before, rows)}
     frozen = [name for name, one in found.items() if one.sign == "frozen"]

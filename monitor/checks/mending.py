@@ -20,6 +20,7 @@ from monitor.checks.likeness import (
 from monitor.checks.onset import MIN_ROWS
 from monitor.checks.undoing import UNDOINGS, Undoing
 from monitor.columns import FloatArray
+from monitor.grid import OUTER_QUANTILES
 
 GROSS = 8.0
 """What makes a number so many times as large as it was, or as small, is no drift of the world."""
@@ -29,6 +30,9 @@ STEP = 1.5
 before than neighbouring clean stretches ever are. What drifts gets there by and by."""
 
 STEP_ROWS = 48
+
+MOSTLY = 0.5
+"""Share of the values behind a break that lie where the reference never was."""
 
 SHARP = 3.0
 """A small factor needs a sharper step: there are many of them, and one fits any drift. ..."""
@@ -57,6 +61,8 @@ class Side:
         The column.
     before, current : ndarray
         Finite values in the order of time.
+    known : pair of float
+        Between these lies nearly all of the reference.
     stretch : int
         Values on both sides of a cut that say whether there is a step: a day's, for each day has
         its course, or `STEP_ROWS` where those are more.
@@ -65,6 +71,7 @@ class Side:
     name: str
     before: FloatArray
     current: FloatArray
+    known: tuple[float, float]
     stretch: int = STEP_ROWS
 
     @cached_property
@@ -77,6 +84,17 @@ class Side:
         """Whether there are rows enough, and the clean ones moved at all."""
         enough = min(self.before.size, self.current.size) >= MIN_ROWS
         return enough and bool(np.ptp(self.before))
+
+    def is_new(self, first: int, *, sign: str) -> bool:
+        """Whether most values from a row on lie where hardly any did before.
+
+        Where the reference has been, one of the many things that numbers may come as mends many a
+        season, too. No season multiplies by ten: it is enough that clean rows were elsewhere.
+        """
+        is_power = sign == "scale"
+        low, high = np.quantile(self.before, OUTER_QUANTILES) if is_power else self.known
+        after = self.current[first:]
+        return bool(np.mean((after < low) | (after > high)) >= MOSTLY)
 
     def cut(self, first: int) -> "Cut | None":
         """Cut the window at a row; None where there is too little to tell."""
@@ -182,7 +200,7 @@ def mend(side: Side) -> Mended | None:
         if evidence >= MIN_EVIDENCE:
             tried.append((evidence + _PRIOR[undoing.sign], first, undoing))
     for evidence, first, undoing in sorted(tried, key=lambda one: -one[0])[:N_TRIED]:
-        cut = side.cut(first)
+        cut = side.cut(first) if side.is_new(first, sign=undoing.sign) else None
         if cut is None or not _is_sharp(cut, undoing):
             continue
         ratio = cut.ratio(undoing.take_back(cut.after))
@@ -231,7 +249,8 @@ def swapped(one: Side, other: Side) -> Swapped | None:
     crossed = one.density.log(other.current) + other.density.log(one.current)
     straight = one.density.log(one.current) + other.density.log(other.current)
     first, evidence = switch(crossed - straight)
-    if evidence < MIN_EVIDENCE:
+    is_new = any(side.is_new(first, sign="swap") for side in (one, other))
+    if evidence < MIN_EVIDENCE or not is_new:
         return None
     mine, theirs = one.cut(first), other.cut(first)
     if mine is None or theirs is None:
