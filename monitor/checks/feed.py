@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from monitor.batch import EVENT_AT
 from monitor.cells import TimeArray
 from monitor.checks.clock import shift, tells_time
-from monitor.checks.mending import GROSS, STEP_ROWS, Mended, Side, mend, swaps
+from monitor.checks.mending import GROSS, STEP_ROWS, Mended, Side, mend
 from monitor.checks.outage import outage
 from monitor.checks.renaming import Renamed, renaming, spelling
 from monitor.checks.stuck import stuck
+from monitor.checks.swapping import swaps
 from monitor.columns import FloatArray, IntArray, numbers, texts
 from monitor.reference import ColumnReference, NumericReference, Reference
 from monitor.schema import Kind

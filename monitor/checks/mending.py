@@ -1,6 +1,5 @@
 """Mending: what must be taken back for a column to look as it did before, and from which row on."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +8,6 @@ import numpy as np
 from monitor.checks.likelihood import Density, density, switch
 from monitor.checks.likeness import (
     FAR,
-    NEAR,
     Likeness,
     distance,
     far_distance,
@@ -17,7 +15,7 @@ from monitor.checks.likeness import (
     null_distance,
     spread,
 )
-from monitor.checks.onset import MIN_ROWS
+from monitor.checks.onset import MIN_ROWS, BoolArray
 from monitor.checks.undoing import UNDOINGS, Undoing
 from monitor.columns import FloatArray
 from monitor.grid import OUTER_QUANTILES
@@ -41,14 +39,16 @@ SURE = 8.0
 """... And it must lead so many times further away than clean stretches lie from each other, and
 all but so small a part of the way back."""
 
-CROSSING = 2.0
-"""So sharp is the step of at least one of two columns that were exchanged."""
-
 MIN_EVIDENCE = 20.0
 """Natural logarithm of how many times likelier the rows are when mended."""
 
 N_TRIED = 5
 """So many of the likeliest are held against clean stretches."""
+
+SWAP = "swap"
+
+_PRIOR = {"scale": 10.0, "sign": 10.0, "units": 0.0, SWAP: 0.0}
+"""Powers of ten and the sign break more often than others."""
 
 
 @dataclass(frozen=True)
@@ -85,16 +85,37 @@ class Side:
         enough = min(self.before.size, self.current.size) >= MIN_ROWS
         return enough and bool(np.ptp(self.before))
 
-    def is_new(self, first: int, *, sign: str) -> bool:
-        """Whether most values from a row on lie where hardly any did before.
+    @cached_property
+    def _new_to_reference(self) -> BoolArray:
+        low, high = self.known
+        return np.asarray((self.current < low) | (self.current > high), dtype=np.bool_)
+
+    @cached_property
+    def _new_to_clean(self) -> BoolArray:
+        low, high = np.quantile(self.before, OUTER_QUANTILES)
+        return np.asarray((self.current < low) | (self.current > high), dtype=np.bool_)
+
+    def _new(self, sign: str) -> BoolArray:
+        """Say which values lie where hardly any did before.
 
         Where the reference has been, one of the many things that numbers may come as mends many a
         season, too. No season multiplies by ten: it is enough that clean rows were elsewhere.
         """
-        is_power = sign == "scale"
-        low, high = np.quantile(self.before, OUTER_QUANTILES) if is_power else self.known
-        after = self.current[first:]
-        return bool(np.mean((after < low) | (after > high)) >= MOSTLY)
+        return self._new_to_clean if sign == "scale" else self._new_to_reference
+
+    def is_new(self, first: int, *, sign: str) -> bool:
+        """Whether most values from a row on lie where hardly any did before."""
+        return bool(np.mean(self._new(sign)[first:]) >= MOSTLY)
+
+    @cached_property
+    def may_be_new(self) -> frozenset[str]:
+        """Signs for which most values lie there from some row on: all others need no search."""
+        n_rows = np.arange(1, self.current.size + 1)
+        return frozenset(
+            sign
+            for sign in _PRIOR
+            if np.any((np.cumsum(self._new(sign)[::-1]) / n_rows)[MIN_ROWS - 1 :] >= MOSTLY)
+        )
 
     def cut(self, first: int) -> "Cut | None":
         """Cut the window at a row; None where there is too little to tell."""
@@ -187,13 +208,14 @@ class Mended:
 
 def mend(side: Side) -> Mended | None:
     """Find what brings a column back: the likeliest of what restores it."""
-    if not side.is_told:
+    if not side.is_told or not side.may_be_new:
         return None
     raw = side.density.log(side.current)
     tried = []
     low, high = float(side.before.min()), float(side.before.max())
     for undoing in UNDOINGS:
-        if low < undoing.least or high > undoing.most:
+        fits = low >= undoing.least and high <= undoing.most
+        if not fits or undoing.sign not in side.may_be_new:
             continue
         mended = side.density.log(undoing.take_back(side.current)) - np.log(undoing.slope)
         first, evidence = switch(mended - raw)
@@ -214,73 +236,3 @@ def _is_sharp(cut: Cut, undoing: Undoing) -> bool:
     if undoing.size >= GROSS:
         return cut.step >= STEP
     return cut.step >= SHARP and cut.apart >= SURE * cut.null
-
-
-_PRIOR = {"scale": 10.0, "sign": 10.0, "units": 0.0}
-"""Powers of ten and the sign break more often than units."""
-
-
-@dataclass(frozen=True)
-class Swapped:
-    """Two columns that have each other's values.
-
-    Parameters
-    ----------
-    names : pair of str
-        The columns.
-    first : int
-        The first row that is broken.
-    ratio : float
-        The greater distance of both, in that of clean stretches.
-    evidence : float
-        Logarithm of how many times likelier they are when they are exchanged.
-    """
-
-    names: tuple[str, str]
-    first: int
-    ratio: float
-    evidence: float
-
-
-def swapped(one: Side, other: Side) -> Swapped | None:
-    """Say whether two columns of as many values look as before when they are exchanged."""
-    if one.current.size != other.current.size or not (one.is_told and other.is_told):
-        return None
-    crossed = one.density.log(other.current) + other.density.log(one.current)
-    straight = one.density.log(one.current) + other.density.log(other.current)
-    first, evidence = switch(crossed - straight)
-    is_new = any(side.is_new(first, sign="swap") for side in (one, other))
-    if evidence < MIN_EVIDENCE or not is_new:
-        return None
-    mine, theirs = one.cut(first), other.cut(first)
-    if mine is None or theirs is None:
-        return None
-    pairs = [(mine, theirs), (theirs, mine)]
-    near = [cut.distance_of(other.after) for cut, other in pairs]
-    # One of two may wobble as widely as both lie apart; the other must tell, and sharply.
-    told = [cut.step >= CROSSING and cut.ratio(other.after) is not None for cut, other in pairs]
-    alike = [
-        is_told or (far <= NEAR * cut.null and far < cut.apart)
-        for is_told, far, (cut, _) in zip(told, near, pairs, strict=True)
-    ]
-    if not any(told) or not all(alike):
-        return None
-    ratio = max(far / max(cut.null, 1e-12) for far, (cut, _) in zip(near, pairs, strict=True))
-    return Swapped((one.name, other.name), first, ratio, evidence)
-
-
-def swaps(sides: Sequence[Side]) -> list[Swapped]:
-    """Pair columns that have each other's values, the likeliest first, each once."""
-    fits = [
-        fit
-        for at, one in enumerate(sides)
-        for other in sides[at + 1 :]
-        if (fit := swapped(one, other)) is not None
-    ]
-    taken: set[str] = set()
-    found = []
-    for fit in sorted(fits, key=lambda one: -one.evidence):
-        if not taken & set(fit.names):
-            taken |= set(fit.names)
-            found.append(fit)
-    return found
