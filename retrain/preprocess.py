@@ -201,9 +201,11 @@ def training_rows(features: pd.DataFrame, choice: Preprocessing, schema: Schema)
     -------
     ndarray of bool, shape (n_rows,)
     """
+    kept = np.ones(len(features), dtype=np.bool_)
+    if choice.missing is not Missing.DROP and choice.outliers is not Outliers.DROP:
+        return kept
     values = features[names_of(schema, Kind.NUMERIC)].to_numpy(np.float64)
     values = values[:, ~np.isnan(values).all(axis=0)]
-    kept = np.ones(len(features), dtype=np.bool_)
     if choice.missing is Missing.DROP:
         kept &= ~np.isnan(values).any(axis=1)
     if choice.outliers is Outliers.DROP:

@@ -113,6 +113,10 @@ class StoredColumns(Mapping[str, ColumnReference]):
             return NumericReference(values=array, **kept)
         return CategoricalValues(counts=array, **{**kept, "levels": tuple(kept["levels"])})
 
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a column of this name; none is mapped for it."""
+        return name in self._documents
+
     def __iter__(self) -> Iterator[str]:
         """Return the names."""
         return iter(self._documents)
