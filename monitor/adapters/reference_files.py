@@ -1,5 +1,6 @@
 """Reference files: a prepared reference on disk, each column mapped into memory when it is used."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
@@ -67,6 +68,10 @@ def open_reference(document: Document, folder: Path) -> Reference:
     )
 
 
+_READING = threading.Lock()
+"""NumPy parses a file's header as Python, which two threads of Python 3.11 cannot do at a time."""
+
+
 class StoredColumns(Mapping[str, ColumnReference]):
     """Columns of a reference on disk.
 
@@ -89,7 +94,8 @@ class StoredColumns(Mapping[str, ColumnReference]):
         """Map one column; raises KeyError when there is none of this name."""
         document = self._documents[name]
         kept = {key: value for key, value in document.items() if key not in ("file", "kind")}
-        mapped = np.load(self._folder / document["file"], mmap_mode="r", allow_pickle=False)
+        with _READING:
+            mapped = np.load(self._folder / document["file"], mmap_mode="r", allow_pickle=False)
         array = np.asarray(mapped)  # plain: NumPy makes its own class of every slice of a map
         if Kind(document["kind"]) is Kind.NUMERIC:
             return NumericReference(values=array, **kept)

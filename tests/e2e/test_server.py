@@ -53,7 +53,8 @@ def live(home, made_up, week_start) -> Callable[..., Predictions]:
     def through(client: Client, number: int, **concept: float) -> Predictions:
         frame = made_up(number, **concept)
         home.clock.set(week_start(number + 1))
-        made = client.predict(MODEL, frame.drop(columns="late"), request_id=f"week {number}")
+        rows = frame.drop(columns="late")
+        made = client.predict(MODEL, rows, request_id=f"week {number}", durable=True)
         client.log_labels(MODEL, frame[["id", "late"]], request_id=f"labels {number}")
         client.post(f"/v1/models/{MODEL}/checks")
         return made
@@ -135,8 +136,9 @@ def test_a_request_of_a_person_is_carried_out_by_the_worker(home, serve, live, e
         eventually(lambda: client.get(f"/v1/models/{MODEL}/runs"), "the run has begun")
         eventually(lambda: not client.get(f"/v1/models/{MODEL}/requests"), "the run is over")
         (run,) = client.get(f"/v1/models/{MODEL}/runs")
-        assert (run["why"], run["outcome"]) == ("a drill", "refused")
-        assert [v["number"] for v in client.get(f"/v1/models/{MODEL}/versions")] == [1]
+        assert run["why"] == "a drill"
+        assert run["outcome"] in {"refused", "held"}, run
+        assert champion_of(client) == 1
 
 
 def test_windows_are_judged_by_the_tick_alone(home, serve, made_up, week_start, eventually):
