@@ -87,8 +87,6 @@ class Judged:
         Its verdict.
     diagnosis : Diagnosis
         Its diagnosis.
-    n_labels : int
-        Its rows with a label.
     """
 
     window: Window
@@ -96,7 +94,6 @@ class Judged:
     champion: int
     verdict: Verdict
     diagnosis: Diagnosis
-    n_labels: int = 0
 
 
 def alerts(judged: Judged, openings: Mapping[Check, Opening]) -> tuple[Alert, ...]:

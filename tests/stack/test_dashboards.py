@@ -113,7 +113,9 @@ def story(home, server, made_up, week_start, start_prometheus, eventually):
 
         def live(number, frame) -> None:
             home.clock.set(week_start(number + 1))
-            client.predict(MODEL, frame.drop(columns="late"), request_id=f"week {number}")
+            rows = frame.drop(columns="late")
+            client.predict(MODEL, rows, request_id=f"week {number}", durable=True)
+            prometheus.wait_for_scrape(eventually)  # the predecessor predicts them a moment later
             client.log_labels(MODEL, frame[["id", "late"]], request_id=f"labels {number}")
             client.post(f"/v1/models/{MODEL}/checks")
             eventually(lambda: not client.get(f"/v1/models/{MODEL}/requests"), "no run goes on")
@@ -128,6 +130,7 @@ def story(home, server, made_up, week_start, start_prometheus, eventually):
                 break
         else:
             pytest.fail("no challenger was promoted")
+        live(number + 1, made_up(number + 1, by_x=1.0, by_y=4.0))  # on probation
         client.post(f"/v1/models/{MODEL}/rollback")
         for _ in range(3):  # a change is seen between two scrapes, and asked for every second
             prometheus.wait_for_scrape(eventually)
