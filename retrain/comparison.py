@@ -21,7 +21,7 @@ from retrain.dataset import TimeArray
 MIN_BLOCKS = 8
 """Fewer blocks cannot tell a gain from a good day."""
 
-MAX_EQUAL_BLOCKS = 10
+MAX_EQUAL_BLOCKS = 20
 """Equal blocks where days do not serve; longer ones are more nearly independent."""
 
 MIN_ROWS_PER_BLOCK = 30
@@ -125,7 +125,7 @@ def compare(
         Predictions; a row that one of them lacks counts for neither.
     event_at : ndarray of datetime64, shape (n_rows,)
         Event times, in any order. There is a block per day when at least 8 days have 30 rows on
-        average, else 8 to 10 equal ones.
+        average, else 8 to 20 equal ones.
     schema : Schema
         Task and classes.
     policy : ComparisonPolicy

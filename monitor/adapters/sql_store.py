@@ -14,6 +14,7 @@ from monitor.adapters.drift_rows import read_moved
 from monitor.adapters.probation_rows import read_trial
 from monitor.alert import Opening
 from monitor.checks.score import Check, Status
+from monitor.decision import Ask
 from monitor.errors import NotFoundError
 from monitor.probation import Probation, Trial
 from monitor.record import CycleRecord, Delivery, Standing
@@ -60,7 +61,7 @@ class SqlStore:
         with reading(self._engine) as connection:
             row = _one(connection, select(t.models).where(t.models.c.name == model), "model", model)
             asked = select(func.max(t.requests.c.asked_at)).where(
-                t.requests.c.model == model, t.requests.c.kind == "retrain"
+                t.requests.c.model == model, t.requests.c.kind == Ask.RETRAIN
             )
             pending = select(t.requests.c.id).where(
                 t.requests.c.model == model, t.requests.c.finished_at.is_(None)

@@ -123,8 +123,8 @@ def test_the_reason_is_a_sentence_with_the_evidence():
 def test_blocks_are_equal_ones_where_there_are_few_days():
     labels, good, bad = values(np.random.default_rng(0), 1000, challenger=1.3)
     found = compare(labels, bad, good, times(1000), REGRESSION, MAE)
-    assert found.n_blocks == 10
-    assert "10 blocks" in found.reason
+    assert found.n_blocks == 20
+    assert "20 blocks" in found.reason
 
 
 def test_days_with_too_few_rows_each_are_joined_to_equal_blocks():
