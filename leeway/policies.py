@@ -7,7 +7,7 @@ from monitor.checks.fall import PerformancePolicy
 from monitor.checks.performance import default_metric
 from monitor.checks.quality import QualityPolicy
 from monitor.cycle import Watched
-from monitor.decision import RetrainPolicy, Trigger
+from monitor.decision import RetrainPolicy
 from monitor.errors import ConfigError
 from monitor.probation import ProbationPolicy
 from monitor.schema import Kind, Schema
@@ -93,5 +93,4 @@ def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
         anchor=model.window.anchor,
         cost=model.retrain.cost,
         approval=model.retrain.approval,
-        tries=Trigger.GAIN in model.retrain.when,
     )

@@ -58,6 +58,7 @@ class Reason(StrEnum):
     SUPERSEDED = "champion has changed since"
     PAUSED = "paused"
     RUN_PENDING = "a run is already asked for"
+    TRIED = "a trial tells"
     IN_THE_GATE = "a challenger is in the gate"
     COOLING_DOWN = "cooling down"
     TOO_FEW_LABELS = "too few new labels"
@@ -145,7 +146,7 @@ class Decision:
     ask: Ask | None = None
 
 
-_ASKED = {Action.RETRAIN: Ask.RETRAIN, Action.ROLL_BACK: Ask.ROLL_BACK}
+ASKED = {Action.RETRAIN: Ask.RETRAIN, Action.ROLL_BACK: Ask.ROLL_BACK}
 
 
 def decide(judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime) -> Decision:
@@ -159,7 +160,7 @@ def decide(judged: Judged, state: ModelState, policy: RetrainPolicy, now: dateti
         n_labels = state.n_new_labels + judged.n_labels
         state = replace(state, n_new_windows=state.n_new_windows + 1, n_new_labels=n_labels)
     action, reason, sentence = _act(judged, state, policy, now)
-    asked = _ASKED.get(action) or _ask(judged, state, policy, now)
+    asked = ASKED.get(action) or _ask(judged, state, policy, now)
     return Decision(action, reason, sentence, alerts(judged, state.open_alerts), asked)
 
 
@@ -211,7 +212,7 @@ def _take_back(judgement: Judgement, *, paused: bool) -> tuple[Action, Reason, s
 
 
 _NOTHING_TO_DO = frozenset(
-    {Reason.ALL_WELL, Reason.NOT_ASKED, Reason.CHECK_FAILED, Reason.DECIDED_BEFORE}
+    {Reason.ALL_WELL, Reason.NOT_ASKED, Reason.TRIED, Reason.CHECK_FAILED, Reason.DECIDED_BEFORE}
 )
 
 
@@ -231,11 +232,22 @@ def _trigger(
         sentence = f"{_days(policy.every)} have passed since the last run"
         breaches.append((Trigger.SCHEDULE, Reason.SCHEDULE, sentence))
     for trigger, reason, sentence in breaches:
-        if trigger in policy.when:
+        if trigger in policy.when and not _is_left_to_a_trial(trigger, policy):
             return reason, sentence
     if breaches:
-        return Reason.NOT_ASKED, f"{breaches[0][2]}; leeway.yaml does not retrain on this"
+        trigger, _, sentence = breaches[0]
+        if trigger in policy.when:
+            return Reason.TRIED, f"{sentence}; whether newer rows help, a trial tells"
+        return Reason.NOT_ASKED, f"{sentence}; leeway.yaml does not retrain on this"
     return _no_trigger(judged)
+
+
+def _is_left_to_a_trial(trigger: Trigger, policy: RetrainPolicy) -> bool:
+    """Tell whether a trigger says only that something moved, where a trial says what it costs.
+
+    Weather drifts in every window, and retraining on it every time does more harm than good.
+    """
+    return trigger is Trigger.DRIFT and Trigger.GAIN in policy.when
 
 
 def _no_trigger(judged: Judged) -> tuple[Reason, str]:

@@ -1,9 +1,10 @@
 """Gain: whether a run would pay, measured by a cheap trial before one is opened.
 
-The champion's recipe is fitted again, with every training range, on the rows before a window that
-neither has seen, and both predict that window. A run pays when the lower bound of the gain is
-above nothing, and the gain until the next decision is worth more than a run costs. The window
-before the newest is used: the newest is the gate's, which must not have been chosen on.
+The champion's recipe is fitted again on the rows before a window that neither has seen, with its
+own training range, the newest 8 windows and as many as the reference has; all predict that window.
+A run pays when the lower bound of the best gain is above nothing, and the gain until the next
+decision is worth more than a run costs. The window before the newest is used: the newest is the
+gate's, which must not have been chosen on.
 """
 
 from collections.abc import Sequence
@@ -119,7 +120,8 @@ def _shown(tried: _Tried, where: slice, champion: AnyArray, model: Retrained) ->
     ranges = training_ranges(
         tried.recipe, known, model.schema, window=window, reference_windows=tried.reference_windows
     )
-    contenders = [tried.recipe, *ranges]
+    newer = {8, tried.reference_windows}  # few: each costs a fit, and all but one some certainty
+    contenders = [tried.recipe, *(one for one in ranges if one.training_range in newer)]
     policy = ComparisonPolicy(model.search.metric, 0.0, 1 - LEVEL / len(contenders))
 
     def compared(recipe: Recipe) -> Comparison:

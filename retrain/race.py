@@ -2,7 +2,7 @@
 
 The first heat is a round of successive halving (Jamieson and Talwalkar, *Non-stochastic best arm
 identification and hyperparameter optimization*, AISTATS 2016): each recipe learns from a quarter
-of the rows, on the newer half of the folds, and three go on.
+of the rows, on the newer folds, and two go on. Training ranges see the newest fold first.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -19,6 +19,7 @@ from monitor.errors import NotPossibleError
 from monitor.reference import Estimate
 from monitor.schema import Schema
 from retrain.candidates import ALGORITHMS, fit, predict
+from retrain.comparison import ComparisonPolicy, compare
 from retrain.dataset import Dataset, Fold, TargetArray, take
 from retrain.recipe import Recipe
 
@@ -27,11 +28,8 @@ Progress = Callable[[int, int, str], None]
 
 N_FOLDS_AT_ONCE = 2
 
-N_FINALISTS = 3
+N_FINALISTS = 2
 """Recipes that are compared on all folds, the champion's among them."""
-
-HEAT_DIVISOR = 4
-"""In the first heat a recipe learns from this part of the rows."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +61,8 @@ class SearchPolicy:
     window: timedelta | int
     algorithms: Sequence[str] = ALGORITHMS
     budget: timedelta = timedelta(minutes=10)
-    max_rows: int = 6_000
-    n_folds: int = 4
+    max_rows: int = 10_000
+    n_folds: int = 3
     first: Recipe | None = None
     reference_windows: int | None = None
 
@@ -151,16 +149,27 @@ class Race:
     def __post_init__(self) -> None:
         self._started = self.monotonic()
 
-    def heat(self, contenders: Sequence[Recipe]) -> list[Recipe]:
-        """Return the recipes that are worth all folds, in their order; the others are dropped."""
+    def heat(self, contenders: Sequence[Recipe], *, divisor: int, n_folds: int) -> list[Recipe]:
+        """Return the recipes that are worth all folds, in their order; the others are dropped.
+
+        Parameters
+        ----------
+        contenders : sequence of Recipe
+            Not all of them go on if there are more than two.
+        divisor : int
+            They learn from this part of the rows that later count.
+        n_folds : int
+            They are compared on so many of the newest folds.
+        """
+        contenders = self._new(contenders)
         if len(contenders) <= N_FINALISTS:
-            return [*contenders]
-        folds = self.folds[len(self.folds) // 2 :]
+            return contenders
+        folds = self.folds[-n_folds:]
         self.n_planned += len(contenders) * len(folds)
         tried: list[Trial] = []
         for recipe in contenders:
             is_spent = self._is_spent() and any(trial.score is not None for trial in tried)
-            n_rows = self.policy.max_rows // HEAT_DIVISOR
+            n_rows = self.policy.max_rows // divisor
             tried.append(_cut_off(recipe) if is_spent else self._try(recipe, folds, n_rows)[0])
         worth = METRICS[self.policy.metric].gain
         finished = [trial for trial in tried if trial.score is not None]
@@ -172,8 +181,7 @@ class Race:
 
     def run(self, contenders: Iterable[Recipe]) -> None:
         """Try recipes on all folds one after the other, each only once."""
-        known = [trial.recipe for trial in self.trials]
-        fresh = [recipe for recipe in contenders if recipe not in known]
+        fresh = self._new(contenders)
         self.n_planned += len(fresh) * len(self.folds)
         for recipe in fresh:
             if self._best is not None and self._is_spent():
@@ -181,8 +189,12 @@ class Race:
                 continue
             trial, predictions = self._try(recipe, self.folds, self.policy.max_rows)
             self.trials.append(trial)
-            if self._is_better(trial):
+            if self._is_better(trial, predictions):
                 self._best, self.predictions = trial, predictions
+
+    def _new(self, contenders: Iterable[Recipe]) -> list[Recipe]:
+        known = [trial.recipe for trial in self.trials]
+        return [recipe for recipe in contenders if recipe not in known]
 
     def leader(self) -> Trial:
         """Return the best finished trial."""
@@ -232,19 +244,28 @@ class Race:
     def _is_spent(self) -> bool:
         return self.monotonic() - self._started >= self.policy.budget.total_seconds()
 
-    def _is_better(self, trial: Trial) -> bool:
+    def _is_better(self, trial: Trial, predictions: list[TargetArray]) -> bool:
         best = self._best
         if trial.score is None or best is None or best.score is None:
             return trial.score is not None
         gain = METRICS[self.policy.metric].gain(champion=best.score, challenger=trial.score)
-        # Of many algorithms one looks best by chance: to leave the champion's must pay by a
-        # standard error (Breiman et al., Classification and Regression Trees, 1984, 3.4.3). A
-        # training range may lead by any margin: preferring old rows is no safer than forgetting.
-        same = replace(trial.recipe, training_range=None, half_life=None) == replace(
-            best.recipe, training_range=None, half_life=None
+        is_firm = best.recipe == self.policy.first or trial.recipe.differs_in_rows_only(best.recipe)
+        # Of many one looks best by chance: to leave the champion's algorithm, or any training
+        # range, must pay by a standard error (Breiman et al., Classification and Regression Trees,
+        # 1984, section 3.4.3), of the difference: both have predicted the same rows.
+        return gain > 0 and (not is_firm or self._leads(predictions))
+
+    def _leads(self, predictions: list[TargetArray]) -> bool:
+        rows = np.concatenate([np.r_[fold.start : fold.end] for fold in self.folds])
+        shown = compare(
+            self.rows.target[rows],
+            np.concatenate(self.predictions),
+            np.concatenate(predictions),
+            self.rows.event_at[rows],
+            self.schema,
+            ComparisonPolicy(self.policy.metric),
         )
-        is_firm = best.recipe == self.policy.first and not same
-        return gain > (best.standard_error or 0.0 if is_firm else 0.0)
+        return shown.gain is not None and shown.gain > (shown.standard_error or 0.0)
 
 
 def _cut_off(recipe: Recipe) -> Trial:

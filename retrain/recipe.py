@@ -1,7 +1,7 @@
 """Recipe: all it takes to fit a candidate again."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from retrain.preprocess import Encoding, Missing, Outliers, Preprocessing, Scaling
@@ -47,3 +47,8 @@ class Recipe:
             Encoding(choice["encoding"]),
         )
         return cls(**{**document, "preprocessing": preprocessing})
+
+    def differs_in_rows_only(self, other: "Recipe") -> bool:
+        """Tell whether another recipe is the same but for the rows that it learns from."""
+        mine = replace(self, training_range=None, half_life=None)
+        return mine == replace(other, training_range=None, half_life=None)

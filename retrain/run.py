@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from monitor.decision import Reason, Trigger
+from monitor.decision import Trigger
 from monitor.errors import NotPossibleError
 from retrain.bundle import Bundle
 from retrain.candidates import fit, predict
 from retrain.dataset import Dataset, newest, take
-from retrain.gain import promised
 from retrain.gate import Contest, Look, Step, guesses, look_at
 from retrain.lineage import Origin, aware
 from retrain.ports import Entry, Outcome, Request, RequestKind
@@ -92,19 +91,16 @@ def _challenge(run: _Run) -> Result:
         return Result(Outcome.CANCELLED, "nobody is in the gate any more", {})
     bundle = run.world.registry.load(run.model.name, run.champion)
     rows = collect(run.model, run.world)
+    if entry is not None and run.request.kind is not RequestKind.LOOK:
+        waits = f"version {entry.version} is in the gate; its next look comes with the next labels"
+        return Result(Outcome.HELD, waits, {"challenger": entry.version})
     return _find(run, bundle, rows) if entry is None else _look_again(run, bundle, rows, entry)
 
 
 def _find(run: _Run, bundle: Bundle, rows: Dataset) -> Result:
     """Search on all rows but the newest window, and take the first look there."""
     model = run.model
-    is_drift = run.request.trigger == Reason.DRIFT and model.tries and bundle.recipe
-    if is_drift:  # inputs drift in every season; whether newer rows help, a trial tells
-        run.tell(0.05, "trying whether newer rows would help")
-        promise = promised(bundle, rows, model, run.world.registry.used_until(model.name))
-        if promise.n_fits and not promise.pays:
-            return Result(Outcome.REFUSED, promise.reason, {"trial": promise.details})
-    most = 1 if is_drift or run.request.trigger == Trigger.GAIN else MAX_HOLDOUT_WINDOWS
+    most = 1 if run.request.trigger == Trigger.GAIN else MAX_HOLDOUT_WINDOWS
     until = run.world.registry.used_until(model.name)
     training, holdout, number = split_off(rows, until, model.search.window, most=most)
     found = _search(training, bundle, run)

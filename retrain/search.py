@@ -57,7 +57,7 @@ def search(
 ) -> SearchResult:
     """Compare recipes on time-ordered folds within a budget of time.
 
-    The champion's recipe comes first, then the cheap ones; of more than three the others see a
+    The champion's recipe comes first, then the cheap ones; of more than two the others see a
     first heat only. Training ranges compete for the recipe that leads then.
 
     Parameters
@@ -89,18 +89,18 @@ def search(
         )
     race = Race(dataset, schema, policy, folds, seed, monotonic, progress)
     with stopping_early():
-        race.run(race.heat(first_round(policy.algorithms, schema.task, policy.first)))
+        entrants = first_round(policy.algorithms, schema.task, policy.first)
+        race.run(race.heat(entrants, divisor=4, n_folds=2))
         if policy.reference_windows is not None:
             known = take(dataset, slice(0, folds[-1].start))
-            race.run(
-                training_ranges(
-                    race.leader().recipe,
-                    known,
-                    schema,
-                    window=policy.window,
-                    reference_windows=policy.reference_windows,
-                )
+            ranges = training_ranges(
+                race.leader().recipe,
+                known,
+                schema,
+                window=policy.window,
+                reference_windows=policy.reference_windows,
             )
+            race.run(race.heat([*ranges], divisor=1, n_folds=1))
     progress(race.n_done, race.n_done, f"{race.leader().recipe.name} is best")
     return _result(race)
 

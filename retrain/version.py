@@ -53,14 +53,10 @@ class Retrained:
         Seed of every random choice.
     segments : tuple of str
         Features whose levels are also looked at one by one.
-    anchor : datetime
-        An instant at which a window of event time starts.
     cost : float
         What a run costs, in the metric's unit times rows; a trial must promise more.
     approval : bool
         A person promotes what has passed the gate.
-    tries : bool
-        A trial has to promise a gain before drift alone opens a search.
     anchor : datetime
         An instant at which a window of event time starts.
     """
@@ -73,7 +69,6 @@ class Retrained:
     segments: tuple[str, ...] = ()
     cost: float = 0.0
     approval: bool = False
-    tries: bool = False
     anchor: datetime = MONDAY
 
     @property

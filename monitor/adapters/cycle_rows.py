@@ -10,7 +10,7 @@ from monitor.adapters.database import insert_row, put_rows
 from monitor.adapters.probation_rows import end_trial, write_trial
 from monitor.adapters.profile_rows import encode_profile
 from monitor.alert import Alert, AlertChange
-from monitor.decision import Action, Ask
+from monitor.decision import ASKED, Action, Ask
 from monitor.diagnosis import DiagnosisKind
 from monitor.probation import TrialStatus
 from monitor.record import CycleRecord
@@ -37,8 +37,9 @@ def write_cycle(connection: Connection, record: CycleRecord, channels: Sequence[
     _put_profile(connection, record)
     _record_alerts(connection, record, channels)
     _record_trial(connection, record)
-    if record.decision.ask is not None:
-        _ask(connection, record, record.decision.ask)
+    ask = ASKED.get(record.decision.action, record.decision.ask)
+    if ask is not None:
+        _ask(connection, record, ask)
     _observe_seconds(connection, record.duration_seconds)
     connection.execute(
         update(t.models)

@@ -64,7 +64,9 @@ class SqlStore:
                 t.requests.c.model == model, t.requests.c.kind == Ask.RETRAIN
             )
             pending = select(t.requests.c.id).where(
-                t.requests.c.model == model, t.requests.c.finished_at.is_(None)
+                t.requests.c.model == model,
+                t.requests.c.finished_at.is_(None),
+                t.requests.c.kind != Ask.TRIAL,  # a trial is no run, and holds none up
             )
             last_run_at = connection.execute(asked).scalar() or row["registered_at"]
             n_windows, n_labels = _new_labels(connection, model, since, mature)

@@ -152,7 +152,12 @@ class SqlRuns:
             connection.execute(mine.values(finished_at=at))
             values = {"request_id": request.id, "model": request.model, "champion": champion}
             connection.execute(insert(trials).values(**values, at=at, **vars(shown)))
-            if shown.pays:
+            same = select(requests.c.id).where(
+                requests.c.model == request.model,
+                requests.c.kind == RequestKind.RETRAIN,
+                requests.c.finished_at.is_(None),
+            )
+            if shown.pays and connection.execute(same).first() is None:
                 insert_row(connection, requests, **asked, why=shown.reason, asked_at=at)
 
     def trials(self, model: str) -> Sequence[Mapping[str, Any]]:

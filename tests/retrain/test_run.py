@@ -5,13 +5,19 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from leeway.policies import retrained
 from monitor.errors import NotPossibleError
 from retrain.adapters.sql_runs import SqlRuns
+from retrain.candidates import fit, predict
+from retrain.dataset import newest, take
+from retrain.lineage import Origin, lineage_of
 from retrain.ports import Outcome, RequestKind
+from retrain.recipe import Recipe
 from retrain.run import Result, run
+from retrain.world import collect
 
 MOVED = {"by_x": 1.0, "by_y": 4.0}
 
@@ -90,6 +96,22 @@ def test_a_promoted_version_brings_the_new_reference_and_its_lineage(app, promot
     assert made.reference.end == made.lineage.trained_until
     assert made.reference.performance == before.reference.performance
     assert made.gate["roc_auc"].value > before.gate["roc_auc"].value - 0.2
+
+
+def test_a_promoted_version_can_be_made_again_from_its_record_bit_for_bit(app, promoted):
+    deployment = app.deployment
+    made = deployment.registry.load("late", promoted[1]["details"]["version"])
+    live(app, 1, MOVED, first=9)  # newer rows do not disturb it
+    model = retrained("late", deployment.config.models["late"], deployment.schema("late"))
+    rows = collect(model, deployment.retrain_world())
+    until = np.datetime64(made.lineage.trained_until.replace(tzinfo=None), "us")
+    rows = take(rows, rows.event_at <= until)
+    recipe, window = Recipe.from_document(made.recipe), model.search.window
+    learned = newest(rows, recipe.training_range, window)
+    assert lineage_of(Origin("again"), learned, model.seed).data_sha256 == made.lineage.data_sha256
+    again = fit(recipe, rows, model.schema, window=window, seed=made.lineage.seed)
+    predicted = (predict(one, rows.features, model.schema) for one in (again, made.pipeline))
+    np.testing.assert_array_equal(*predicted)
 
 
 def test_equal_data_is_no_reason_to_promote_and_the_reason_is_given(app, retrain):

@@ -1,0 +1,60 @@
+"""The gate's errors: how often a challenger is promoted that gains nothing, or two points.
+
+Simulated: two classifiers that disagree on 12 % of rows; five windows of 1 200 rows, looked at as
+in `retrain.gate`. Prints a Markdown table. Seeds are fixed.
+"""
+
+import platform
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+
+from monitor.schema import Schema, Task
+from retrain.dataset import Dataset
+from retrain.gate import N_LOOKS, Contest, Step, look_at
+
+SCHEMA = Schema(Task.BINARY, {}, "y", classes=("0", "1"))
+WINDOW, N_DAYS = 1_200, 7
+DISAGREE = 0.12
+GAINS = (-0.01, 0.0, 0.01, 0.02)
+N_CHALLENGERS = 4_000
+
+
+def decided(gain: float, rng: np.random.Generator) -> Step:
+    """Take a challenger of a true gain through the gate, and return what becomes of it."""
+    n_rows = N_LOOKS * WINDOW
+    labels = np.array(["0", "1"], dtype=object)[rng.integers(0, 2, n_rows)]
+    right = (labels == "1") * 1.0
+    drawn = rng.uniform(size=n_rows)
+    only_champion = drawn < (DISAGREE - gain) / 2
+    only_challenger = (drawn >= (DISAGREE - gain) / 2) & (drawn < DISAGREE)
+    at = np.datetime64("2026-01-05", "us") + (
+        np.arange(n_rows) * (N_DAYS * 86_400_000_000 // WINDOW)
+    ).astype("timedelta64[us]")
+    champion = np.where(only_challenger, 1 - right, right)
+    challenger = np.where(only_champion, 1 - right, right)
+    for number in range(1, N_LOOKS + 1):
+        seen = slice(0, number * WINDOW)
+        rows = Dataset(pd.DataFrame(index=range(number * WINDOW)), labels[seen], at[seen])
+        contest = Contest(rows, champion[seen], challenger[seen], SCHEMA)
+        look = look_at(contest, number, metric="accuracy", minimum_gain=0.0)
+        if look.step is not Step.WAIT:
+            return look.step
+    return Step.REFUSE
+
+
+def main() -> None:
+    """Print how often challengers of several true gains are promoted."""
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}; "
+        f"{N_CHALLENGERS} challengers each\n\n| true gain | promoted |\n|---|---|"
+    )
+    for gain in GAINS:
+        rng = np.random.default_rng(0)
+        passed = sum(decided(gain, rng) is Step.PASS for _ in range(N_CHALLENGERS))
+        print(f"| {100 * gain:+.0f} points of accuracy | {passed / N_CHALLENGERS:.4f} |")
+
+
+if __name__ == "__main__":
+    main()
