@@ -18,7 +18,7 @@ SCHEMA = Schema(Task.BINARY, {}, "y", classes=("0", "1"))
 WINDOW, N_DAYS = 1_200, 7
 DISAGREE = 0.12
 GAINS = (-0.01, 0.0, 0.01, 0.02)
-N_CHALLENGERS = 4_000
+N_CHALLENGERS = 1_000
 
 
 def decided(gain: float, rng: np.random.Generator) -> Step:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from monitor.reference import Reference
 from monitor.schema import Schema, Task
 from retrain.candidates import recipes, takes_weights
 from retrain.dataset import Dataset, newest
@@ -60,3 +61,12 @@ def training_ranges(
     spans_more = len(newest(known, reference_windows, window)) < len(known)
     if weighted != recipe and spans_more and takes_weights(recipe, schema):
         yield weighted
+
+
+def reference_windows(before: Reference, window: timedelta | int) -> int:
+    """Return how many windows a reference spans, at least 1."""
+    if isinstance(window, int):
+        return max(1, before.n_rows // window)
+    assert before.start is not None
+    assert before.end is not None
+    return max(1, round((before.end - before.start) / window))

@@ -19,13 +19,13 @@ from monitor.errors import NotPossibleError
 from retrain.bundle import Bundle
 from retrain.candidates import fit, predict
 from retrain.comparison import Comparison, ComparisonPolicy, compare
-from retrain.contenders import training_ranges
+from retrain.contenders import reference_windows, training_ranges
 from retrain.dataset import Dataset, newest, take
 from retrain.gate import guesses
 from retrain.ports import Shown
 from retrain.recipe import Recipe
 from retrain.side_by_side import stopping_early
-from retrain.version import Retrained, reference_windows
+from retrain.version import Retrained
 
 LEVEL = 0.10
 """Of the one-sided bound of the best training range; opening a run in vain is no great harm."""

@@ -12,13 +12,14 @@ from monitor.decision import Trigger
 from monitor.errors import NotPossibleError
 from retrain.bundle import Bundle
 from retrain.candidates import fit, predict
+from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, newest, take
 from retrain.gate import Contest, Look, Step, guesses, look_at
 from retrain.lineage import Origin, aware
 from retrain.ports import Entry, Outcome, Request, RequestKind
 from retrain.recipe import Recipe
 from retrain.search import SearchResult, search
-from retrain.version import Retrained, frozen, reference_windows, successor
+from retrain.version import Retrained, frozen, successor
 from retrain.world import World, collect
 
 MAX_HOLDOUT_WINDOWS = 2

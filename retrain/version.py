@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ from monitor.schema import Schema
 from monitor.window import MONDAY, WindowPolicy
 from retrain.bundle import Bundle
 from retrain.candidates import fit, predict
+from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, TargetArray, drawn, from_table, newest, take
 from retrain.lineage import Origin, aware, lineage_of
 from retrain.race import SearchPolicy
@@ -246,15 +247,6 @@ def frozen(
     )
     # Nothing is told of windows by it: whoever is promoted gets a reference of its own.
     return Bundle(model.name, before.reference, pipeline, asdict(recipe), {}, lineage)
-
-
-def reference_windows(before: Reference, window: timedelta | int) -> int:
-    """Return how many windows a reference spans, at least 1."""
-    if isinstance(window, int):
-        return max(1, before.n_rows // window)
-    assert before.start is not None
-    assert before.end is not None
-    return max(1, round((before.end - before.start) / window))
 
 
 def _with_predictions(rows: Dataset, recipe: Recipe, model: Retrained) -> TableColumns:

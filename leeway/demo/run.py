@@ -64,7 +64,7 @@ models:
       categorical: [{", ".join(CATEGORICAL)}]
     window: {{every: P7D}}
     labels: {{horizon: P28D}}
-    retrain: {{budget: PT20S, cooldown: P14D, every: P28D}}
+    retrain: {{budget: PT20S, cooldown: P28D, every: P28D}}
 url: {{url}}
 """
 
