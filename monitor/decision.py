@@ -174,14 +174,16 @@ def _ask(judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime
     """Return what new labels are good for where no run is opened.
 
     They are the next look at a challenger in the gate. Without one they tell, in a cheap trial,
-    whether a run would pay, which no breach may show.
+    whether a run would pay, which no breach may show. Where the schedule opens one anyway a trial
+    would only keep it waiting.
     """
     if not _has_new_labels(judged):
         return None
     if state.challenger is not None:
         stopped = state.paused or state.run_pending or state.incident_open
         return None if stopped else Ask.LOOK
-    wanted = Trigger.GAIN in policy.when and _against(judged, state, policy, now) is None
+    wanted = Trigger.GAIN in policy.when and not _is_due(state, policy, now)
+    wanted = wanted and _against(judged, state, policy, now) is None
     return Ask.TRIAL if wanted else None
 
 
@@ -228,7 +230,7 @@ def _trigger(
     if checks[Check.DRIFT] is Status.BREACH and first:
         sentence = describe(judged.verdict, Check.DRIFT)
         breaches.append((Trigger.DRIFT, Reason.DRIFT, sentence))
-    if first and Trigger.SCHEDULE in policy.when and now - state.last_run_at >= policy.every:
+    if first and _is_due(state, policy, now):
         sentence = f"{_days(policy.every)} have passed since the last run"
         breaches.append((Trigger.SCHEDULE, Reason.SCHEDULE, sentence))
     for trigger, reason, sentence in breaches:
@@ -240,6 +242,10 @@ def _trigger(
             return Reason.TRIED, f"{sentence}; whether newer rows help, a trial tells"
         return Reason.NOT_ASKED, f"{sentence}; leeway.yaml does not retrain on this"
     return _no_trigger(judged)
+
+
+def _is_due(state: ModelState, policy: RetrainPolicy, now: datetime) -> bool:
+    return Trigger.SCHEDULE in policy.when and now - state.last_run_at >= policy.every
 
 
 def _is_left_to_a_trial(trigger: Trigger, policy: RetrainPolicy) -> bool:

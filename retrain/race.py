@@ -144,6 +144,7 @@ class Race:
     n_planned: int = 0
     predictions: list[TargetArray] = field(default_factory=list)
     _best: Trial | None = None
+    _known: dict[str, TargetArray] = field(default_factory=dict)
     _started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -228,6 +229,12 @@ class Race:
         ), predictions
 
     def _predict(self, recipe: Recipe, max_rows: int, fold: Fold) -> TargetArray:
+        key = f"{recipe} {max_rows} {fold}"  # what a heat has fitted on all rows is not done again
+        if key not in self._known:
+            self._known[key] = self._fitted(recipe, max_rows, fold)
+        return self._known[key]
+
+    def _fitted(self, recipe: Recipe, max_rows: int, fold: Fold) -> TargetArray:
         known = take(self.rows, slice(0, fold.start))
         window = self.policy.window
         model = fit(recipe, known, self.schema, window=window, seed=self.seed, max_rows=max_rows)
@@ -251,21 +258,19 @@ class Race:
         gain = METRICS[self.policy.metric].gain(champion=best.score, challenger=trial.score)
         is_firm = best.recipe == self.policy.first or trial.recipe.differs_in_rows_only(best.recipe)
         # Of many one looks best by chance: to leave the champion's algorithm, or any training
-        # range, must pay by a standard error (Breiman et al., Classification and Regression Trees,
-        # 1984, section 3.4.3), of the difference: both have predicted the same rows.
+        # range, must surely pay. What differs less from the champion the gate can tell sooner.
         return gain > 0 and (not is_firm or self._leads(predictions))
 
     def _leads(self, predictions: list[TargetArray]) -> bool:
         rows = np.concatenate([np.r_[fold.start : fold.end] for fold in self.folds])
-        shown = compare(
+        return compare(
             self.rows.target[rows],
             np.concatenate(self.predictions),
             np.concatenate(predictions),
             self.rows.event_at[rows],
             self.schema,
             ComparisonPolicy(self.policy.metric),
-        )
-        return shown.gain is not None and shown.gain > (shown.standard_error or 0.0)
+        ).passed
 
 
 def _cut_off(recipe: Recipe) -> Trial:

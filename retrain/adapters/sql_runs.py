@@ -145,17 +145,19 @@ class SqlRuns:
             raise NotPossibleError(f"run {run} was ended meanwhile: its worker was taken for dead")
 
     def tried(self, request: Request, champion: int, shown: Shown, at: datetime) -> None:
-        """Record what a trial has shown; where a run would pay, ask for it, all at once."""
-        mine = update(requests).where(requests.c.id == request.id)
+        """Record what a trial has shown; where a run would pay, ask for it, all at once.
+
+        A run that was asked for since the trial was takes its place, however it ended.
+        """
+        c, mine = requests.c, update(requests).where(requests.c.id == request.id)
         asked = {"model": request.model, "kind": RequestKind.RETRAIN, "trigger": "gain"}
         with self._engine.begin() as connection:
             connection.execute(mine.values(finished_at=at))
             values = {"request_id": request.id, "model": request.model, "champion": champion}
             connection.execute(insert(trials).values(**values, at=at, **vars(shown)))
-            same = select(requests.c.id).where(
-                requests.c.model == request.model,
-                requests.c.kind == RequestKind.RETRAIN,
-                requests.c.finished_at.is_(None),
+            is_newer = or_(c.finished_at.is_(None), c.id > request.id)
+            same = select(c.id).where(
+                c.model == request.model, c.kind == RequestKind.RETRAIN, is_newer
             )
             if shown.pays and connection.execute(same).first() is None:
                 insert_row(connection, requests, **asked, why=shown.reason, asked_at=at)

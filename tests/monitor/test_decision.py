@@ -257,6 +257,7 @@ def test_the_window_at_hand_counts_when_it_brings_its_labels():
 
 
 LABELLED = judged(n_labels=100)
+LATE = judged(n_labels=100, revision=2)
 
 
 @pytest.mark.parametrize(
@@ -264,6 +265,9 @@ LABELLED = judged(n_labels=100)
     [
         (LABELLED, {}, {Trigger.GAIN}, Ask.TRIAL),
         (LABELLED, {}, {Trigger.DRIFT}, None),
+        (LABELLED, {"last_run_at": NOW - 28 * DAY}, {Trigger.GAIN}, Ask.TRIAL),
+        (LABELLED, {"last_run_at": NOW - 28 * DAY}, {Trigger.GAIN, Trigger.SCHEDULE}, Ask.RETRAIN),
+        (LATE, {"last_run_at": NOW - 28 * DAY}, {Trigger.GAIN, Trigger.SCHEDULE}, None),
         (judged(), {}, {Trigger.GAIN}, None),
         (LABELLED, {"last_run_at": NOW - DAY}, {Trigger.GAIN}, None),
         (LABELLED, {"n_new_windows": 0}, {Trigger.GAIN}, None),

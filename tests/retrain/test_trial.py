@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leeway.policies import retrained
-from retrain.ports import RequestKind
+from retrain.ports import Outcome, RequestKind, Shown
 from retrain.trial import trial
 
 Document = Mapping[str, Any]
@@ -61,3 +61,16 @@ def test_the_newest_window_is_kept_for_the_gate(tried):
     shown, waiting = tried(1, concept=MOVED)
     assert (shown["pays"], shown["n_fits"], waiting) == (False, 0, [])
     assert shown["reason"].startswith("no window but the newest")
+
+
+def test_a_run_that_was_asked_for_meanwhile_takes_the_place_of_the_one_that_pays(app):
+    runs, now = app.deployment.retrain_world().runs, app.clock.now()
+    pays = Shown(pays=True, n_fits=1, reason="it pays", details={})
+    runs.ask("late", RequestKind.TRIAL, "gain", "would a run pay?", now)
+    request = runs.claim(RequestKind.TRIAL, "test", now)
+    runs.ask("late", RequestKind.RETRAIN, "by hand", "it is time", now)
+    run = runs.start(runs.claim(RequestKind.RETRAIN, "test", now), 1, now)
+    runs.finish(run, Outcome.REFUSED, "no gain", {}, now)
+    runs.tried(request, 1, pays, now)
+    assert runs.trials("late")[-1]["reason"] == "it pays"
+    assert [*runs.open_requests("late")] == []
