@@ -152,8 +152,8 @@ def compare(
     champion, challenger : ndarray, shape (n_rows,)
         Predictions; a row that one of them lacks counts for neither.
     event_at : ndarray of datetime64, shape (n_rows,)
-        Event times, in any order. There is a block per day when at least 8 days have 30 rows on
-        average, else 8 to 20 equal ones.
+        Event times, in any order. There is a block per day when at least 8 days have 30 rows, as
+        they all have on average, else 8 to 20 equal ones.
     schema : Schema
         Task and classes.
     policy : ComparisonPolicy
@@ -215,9 +215,12 @@ def judged(seen: Blocks, policy: ComparisonPolicy) -> Comparison:
 def _blocks(event_at: TimeArray) -> tuple[IntArray, bool]:
     """Return the block of each row, ascending, and whether blocks are days."""
     n_rows = event_at.size
-    _, days = np.unique(event_at.astype("datetime64[D]"), return_inverse=True)
-    n_days = int(days[-1]) + 1 if n_rows else 0
-    if n_days >= MIN_BLOCKS and n_rows >= n_days * MIN_ROWS_PER_BLOCK:
+    _, days, sizes = np.unique(
+        event_at.astype("datetime64[D]"), return_inverse=True, return_counts=True
+    )
+    # A week that begins in the middle of a day has scraps of an eighth.
+    n_full = np.count_nonzero(sizes >= MIN_ROWS_PER_BLOCK)
+    if n_full >= MIN_BLOCKS and n_rows >= sizes.size * MIN_ROWS_PER_BLOCK:
         return days.astype(np.int64), True
     n_blocks = int(np.clip(n_rows // MIN_ROWS_PER_BLOCK, MIN_BLOCKS, MAX_EQUAL_BLOCKS))
     return np.arange(n_rows, dtype=np.int64) * n_blocks // max(1, n_rows), False

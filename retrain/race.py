@@ -211,6 +211,7 @@ class Race:
         # Outside of the try: whoever is told of the progress may end the search by raising.
         self.progress(self.n_done, self.n_planned, recipe.name)
         self.n_done += len(folds)
+        n_fits = sum(_key(recipe, max_rows, fold) not in self._known for fold in folds)
         predictions: list[TargetArray] = []
         scores: list[Estimate] = []
         status, reason = TrialStatus.FINISHED, ""
@@ -224,12 +225,10 @@ class Race:
         score, spread = _mean(scores) if status is TrialStatus.FINISHED else (None, None)
         values = tuple(one.value for one in scores)
         seconds = self.monotonic() - begun
-        return Trial(
-            recipe, status, reason, score, spread, values, seconds, len(folds)
-        ), predictions
+        return Trial(recipe, status, reason, score, spread, values, seconds, n_fits), predictions
 
     def _predict(self, recipe: Recipe, max_rows: int, fold: Fold) -> TargetArray:
-        key = f"{recipe} {max_rows} {fold}"  # what a heat has fitted on all rows is not done again
+        key = _key(recipe, max_rows, fold)
         if key not in self._known:
             self._known[key] = self._fitted(recipe, max_rows, fold)
         return self._known[key]
@@ -271,6 +270,11 @@ class Race:
             self.schema,
             ComparisonPolicy(self.policy.metric),
         ).passed
+
+
+def _key(recipe: Recipe, max_rows: int, fold: Fold) -> str:
+    """Name a fit: what a heat has fitted on as many rows is not fitted again."""
+    return f"{recipe} {max_rows} {fold}"
 
 
 def _cut_off(recipe: Recipe) -> Trial:

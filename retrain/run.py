@@ -90,11 +90,11 @@ def _challenge(run: _Run) -> Result:
         entry = None
     if entry is None and run.request.kind is RequestKind.LOOK:
         return Result(Outcome.CANCELLED, "nobody is in the gate any more", {})
-    bundle = run.world.registry.load(run.model.name, run.champion)
-    rows = collect(run.model, run.world)
     if entry is not None and run.request.kind is not RequestKind.LOOK:
         waits = f"version {entry.version} is in the gate; its next look comes with the next labels"
         return Result(Outcome.HELD, waits, {"challenger": entry.version})
+    bundle = run.world.registry.load(run.model.name, run.champion)
+    rows = collect(run.model, run.world)
     return _find(run, bundle, rows) if entry is None else _look_again(run, bundle, rows, entry)
 
 

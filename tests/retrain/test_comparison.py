@@ -192,3 +192,13 @@ def test_classes_are_compared_by_name():
     found = compare(labels, guess, better, times(2016), MULTICLASS, ComparisonPolicy("accuracy"))
     assert found.passed
     assert found.challenger > found.champion
+
+
+def test_a_week_that_begins_in_the_middle_of_a_day_is_compared_in_equal_blocks():
+    labels = np.array(["no", "yes"] * 1008, dtype=object)
+    right = (labels == "yes") * 1.0
+    at = times(2016, timedelta(minutes=5)) + np.timedelta64(23 * 60 + 57, "m")
+    labels[:2] = "no"  # all that the scrap of the first day has: it defines no ROC AUC
+    found = compare(labels, 1 - right, right, at, BINARY, AUC)
+    assert found.n_blocks == 20
+    assert found.passed
