@@ -2,7 +2,8 @@
 
 The first heat is a round of successive halving (Jamieson and Talwalkar, *Non-stochastic best arm
 identification and hyperparameter optimization*, AISTATS 2016): each recipe learns from a quarter
-of the rows, on the newer folds, and two go on. Training ranges see the newest fold first.
+of the rows, on the newer folds, and two go on. Training ranges see the newest fold first, and who
+is behind the leader there goes no further.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -156,14 +157,14 @@ class Race:
         Parameters
         ----------
         contenders : sequence of Recipe
-            Not all of them go on if there are more than two.
+            At most two of them go on, and none that is behind who leads already.
         divisor : int
             They learn from this part of the rows that later count.
         n_folds : int
             They are compared on so many of the newest folds.
         """
         contenders = self._new(contenders)
-        if len(contenders) <= N_FINALISTS:
+        if len(contenders) <= N_FINALISTS and self._best is None:
             return contenders
         folds = self.folds[-n_folds:]
         self.n_planned += len(contenders) * len(folds)
@@ -176,9 +177,16 @@ class Race:
         finished = [trial for trial in tried if trial.score is not None]
         finished.sort(key=lambda one: -worth(champion=0.0, challenger=one.score or 0.0))
         finished.sort(key=lambda one: one.recipe != self.policy.first)  # the champion's stays
-        kept = [trial.recipe for trial in finished[:N_FINALISTS]]
+        kept = [one.recipe for one in finished[:N_FINALISTS] if self._is_ahead(one)]
         self.trials += [_dropped(trial) for trial in tried if trial.recipe not in kept]
         return [recipe for recipe in contenders if recipe in kept]
+
+    def _is_ahead(self, trial: Trial) -> bool:
+        """Tell whether a trial is ahead of the leader, if there is one, on its own newest folds."""
+        if self._best is None or trial.score is None:
+            return True
+        led = float(np.mean(self._best.fold_scores[-len(trial.fold_scores) :]))
+        return METRICS[self.policy.metric].gain(champion=led, challenger=trial.score) > 0
 
     def run(self, contenders: Iterable[Recipe]) -> None:
         """Try recipes on all folds one after the other, each only once."""
@@ -211,7 +219,7 @@ class Race:
         # Outside of the try: whoever is told of the progress may end the search by raising.
         self.progress(self.n_done, self.n_planned, recipe.name)
         self.n_done += len(folds)
-        n_fits = sum(_key(recipe, max_rows, fold) not in self._known for fold in folds)
+        n_fits = sum(f"{recipe} {max_rows} {fold}" not in self._known for fold in folds)
         predictions: list[TargetArray] = []
         scores: list[Estimate] = []
         status, reason = TrialStatus.FINISHED, ""
@@ -228,7 +236,8 @@ class Race:
         return Trial(recipe, status, reason, score, spread, values, seconds, n_fits), predictions
 
     def _predict(self, recipe: Recipe, max_rows: int, fold: Fold) -> TargetArray:
-        key = _key(recipe, max_rows, fold)
+        # What a heat has fitted on as many rows is not fitted again.
+        key = f"{recipe} {max_rows} {fold}"
         if key not in self._known:
             self._known[key] = self._fitted(recipe, max_rows, fold)
         return self._known[key]
@@ -270,11 +279,6 @@ class Race:
             self.schema,
             ComparisonPolicy(self.policy.metric),
         ).passed
-
-
-def _key(recipe: Recipe, max_rows: int, fold: Fold) -> str:
-    """Name a fit: what a heat has fitted on as many rows is not fitted again."""
-    return f"{recipe} {max_rows} {fold}"
 
 
 def _cut_off(recipe: Recipe) -> Trial:

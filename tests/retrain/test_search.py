@@ -131,8 +131,20 @@ def test_training_ranges_compete_for_the_leading_recipe_only():
     compared = [(t.recipe.training_range, t.recipe.half_life) for t in found.trials[2:]]
     expected = [(4, None), (8, None), (13, None), (26, None), (None, 13)]
     assert sorted(map(str, compared)) == sorted(map(str, expected))
-    assert [t.status for t in found.trials[-2:]] == [TrialStatus.FINISHED] * 2
     assert len({trial.recipe.name for trial in found.trials[2:]}) == 1
+
+
+@pytest.mark.parametrize("turned_at", [None, 1200])
+def test_at_most_two_ranges_that_lead_on_the_newest_fold_see_the_other_folds(turned_at):
+    found = run(rows(turned_at=turned_at), replace(CHEAP, reference_windows=13))
+    led = max(found.trials[:2], key=lambda one: one.score)
+    went_on = [one for one in found.trials[2:] if one.status is TrialStatus.FINISHED]
+    assert len(went_on) <= 2
+    assert all(one.fold_scores[-1] > led.fold_scores[-1] for one in went_on)
+    assert {one.n_fits for one in went_on} <= {2}  # the newest fold is not fitted again
+    stayed = [one for one in found.trials[2:] if one.status is TrialStatus.DROPPED]
+    assert len(stayed) == 5 - len(went_on)
+    assert bool(went_on) or turned_at is None
 
 
 def test_of_a_reference_a_first_version_learns_all_rows(found):
