@@ -157,7 +157,7 @@ class Race:
         Parameters
         ----------
         contenders : sequence of Recipe
-            At most two of them go on, and none that is behind who leads already.
+            At most two go on: the champion's untried, and none that is behind who leads already.
         divisor : int
             They learn from this part of the rows that later count.
         n_folds : int
@@ -166,20 +166,21 @@ class Race:
         contenders = self._new(contenders)
         if len(contenders) <= N_FINALISTS and self._best is None:
             return contenders
+        others = [recipe for recipe in contenders if recipe != self.policy.first]
         folds = self.folds[-n_folds:]
-        self.n_planned += len(contenders) * len(folds)
+        self.n_planned += len(others) * len(folds)
         tried: list[Trial] = []
-        for recipe in contenders:
+        n_rows = self.policy.max_rows // divisor
+        for recipe in others:
             is_spent = self._is_spent() and any(trial.score is not None for trial in tried)
-            n_rows = self.policy.max_rows // divisor
             tried.append(_cut_off(recipe) if is_spent else self._try(recipe, folds, n_rows)[0])
         worth = METRICS[self.policy.metric].gain
         finished = [trial for trial in tried if trial.score is not None]
         finished.sort(key=lambda one: -worth(champion=0.0, challenger=one.score or 0.0))
-        finished.sort(key=lambda one: one.recipe != self.policy.first)  # the champion's stays
-        kept = [one.recipe for one in finished[:N_FINALISTS] if self._is_ahead(one)]
+        best = finished[: N_FINALISTS - len(contenders) + len(others)]
+        kept = [one.recipe for one in best if self._is_ahead(one)]
         self.trials += [_dropped(trial) for trial in tried if trial.recipe not in kept]
-        return [recipe for recipe in contenders if recipe in kept]
+        return [recipe for recipe in contenders if recipe in kept or recipe not in others]
 
     def _is_ahead(self, trial: Trial) -> bool:
         """Tell whether a trial is ahead of the leader, if there is one, on its own newest folds."""

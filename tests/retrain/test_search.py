@@ -208,15 +208,17 @@ def test_the_budget_ends_the_search_between_two_recipes():
 def test_a_recipe_that_crashes_is_recorded_and_the_others_go_on():
     broken = replace(recipes(["tree"], Task.BINARY)[0], name="broken", params={"max_depth": -3})
     result = run(rows(800), replace(CHEAP, first=broken, budget=timedelta(0)))
-    assert result.trials[0].status is TrialStatus.FAILED
-    assert "max_depth" in result.trials[0].reason
+    (tried,) = (one for one in result.trials if one.recipe == broken)
+    assert tried.status is TrialStatus.FAILED
+    assert "max_depth" in tried.reason
     assert result.winner.recipe.name == "logistic"
 
 
 def test_a_recipe_of_an_algorithm_that_is_gone_is_recorded_as_failed():
     gone = Recipe("svm", "svm", {}, recipes(["tree"], Task.BINARY)[0].preprocessing)
     result = run(rows(800), replace(CHEAP, first=gone))
-    assert "no algorithm 'svm'" in result.trials[0].reason
+    (tried,) = (one for one in result.trials if one.recipe == gone)
+    assert "no algorithm 'svm'" in tried.reason
 
 
 def test_predictions_that_do_not_define_the_metric_fail_their_recipe():
