@@ -1,6 +1,6 @@
 """App: a process of a deployment, its doors and what ticks behind them."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +9,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.process_collector import ProcessCollector
+from starlette.types import ASGIApp
 
 import monitor.api
 import retrain.api
@@ -16,16 +17,16 @@ from dashboards.pages import routes as pages
 from leeway import problems
 from leeway.config import Environment
 from leeway.deployment import Deployment
-from leeway.guard import ApiKeyGuard, BodyLimit
+from leeway.guard import BodyLimit
 from leeway.lane import IngestLane
-from leeway.machine_doors import add_machine_doors, database_metrics
+from leeway.machine_doors import add_machine_doors, database_metrics, guarded
 from leeway.shipped_files import shipped
 from leeway.supervisor import Supervisor
 from monitor.adapters.history import History
 from monitor.adapters.locks import leader
 from monitor.collector import Collector
 from monitor.ports import Leader
-from monitor.reception import receptions
+from monitor.reception import Reception, receptions
 from monitor.scheduler import Watcher, scheduler
 from monitor.services import MonitorServices
 from retrain.adapters.sql_runs import SqlRuns
@@ -34,7 +35,7 @@ from retrain.serving import Serving
 from retrain.shadow import Shadowing
 
 
-def api(deployment: Deployment, environment: Environment, role: str) -> FastAPI:
+def api(deployment: Deployment, environment: Environment, role: str) -> ASGIApp:
     """Build the HTTP application of a process.
 
     Parameters
@@ -61,12 +62,13 @@ def api(deployment: Deployment, environment: Environment, role: str) -> FastAPI:
     if role == "all":
         # The worker has no port of its own here: its memory and time are shown beside ours.
         ProcessCollector("leeway_worker", lambda: worker.pid, registry=metrics)
+    doors: ASGIApp = app
     if role != "scheduler":
-        _mount_doors(app, parts, metrics)
-    if environment.api_key:
-        app.add_middleware(ApiKeyGuard, api_key=environment.api_key)  # around all others
+        # Around the framework and not in it: its layers cost as much as the lane itself.
+        lane = IngestLane(app, _mount_doors(app, parts, metrics))
+        doors = BodyLimit(lane, deployment.config.max_body_bytes)
     add_machine_doors(app, metrics, deployment.registry.champion, deployment.config.models)
-    return app
+    return guarded(doors, environment.api_key, metrics)
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,10 @@ def _counting_dropped(
     return lambda model, n_rows: counter.labels(model).inc(n_rows)
 
 
-def _mount_doors(app: FastAPI, parts: _Parts, metrics: CollectorRegistry) -> None:
+def _mount_doors(
+    app: FastAPI, parts: _Parts, metrics: CollectorRegistry
+) -> Mapping[str, Reception]:
+    """Add the routes; returns who takes rows in."""
     deployment, watcher = parts.deployment, parts.watcher
     config, history = deployment.config, History(deployment.engine)
     models = config.models
@@ -125,8 +130,6 @@ def _mount_doors(app: FastAPI, parts: _Parts, metrics: CollectorRegistry) -> Non
         predict_seconds.labels(name)
     rows_in = receptions(monitor_services)
     app.include_router(monitor.api.routes(monitor_services, rows_in))
-    app.add_middleware(IngestLane, receptions=rows_in)
-    app.add_middleware(BodyLimit, max_bytes=config.max_body_bytes)
     app.include_router(retrain.api.routes(retrain_services))
     policies = {name: one.verdict.performance for name, one in watcher.watched.items()}
     app.include_router(
@@ -136,6 +139,7 @@ def _mount_doors(app: FastAPI, parts: _Parts, metrics: CollectorRegistry) -> Non
             )
         )
     )
+    return rows_in
 
 
 def _lifespan(parts: _Parts, role: str) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

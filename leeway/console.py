@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from dashboards.pages.estimated import BLIND, estimated, kept_promises
 from leeway.config import Environment
 from leeway.deployment import Deployment, ensure_first_versions, opened
 from leeway.policies import retrained
@@ -93,11 +94,15 @@ def _cells(window: Document, metric: str) -> tuple[str, ...]:
 def show_reasons(config: Path, model: str) -> None:
     """Print what was done about each window, or was not, and why."""
     with _deployment(config, model) as deployment:
-        for window in History(deployment.engine).windows(model):
-            out.print(
-                f"{window['id']}  {window['status']}  {window['decision']} "
-                f"({window['reason']}): {window['sentence']}"
-            )
+        windows = History(deployment.engine).windows(model)
+    for window in windows:
+        told = estimated(window)
+        out.print(
+            f"{window['id']}  {window['status']}  {window['decision']} "
+            f"({window['reason']}): {window['sentence']}{f'; {told}' if told else ''}"
+        )
+    if any(estimated(window) for window in windows):
+        out.print(f"\n{kept_promises(windows)} {BLIND}")
 
 
 def show_versions(config: Path, model: str) -> None:

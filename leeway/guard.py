@@ -29,7 +29,7 @@ class ApiKeyGuard:
     """
 
     def __init__(self, app: ASGIApp, api_key: str) -> None:
-        self._app = app
+        self.app = app
         self._api_key = api_key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,7 +38,7 @@ class ApiKeyGuard:
         if is_open or any(
             hmac.compare_digest(key, self._api_key) for key in _keys(dict(scope["headers"]))
         ):
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         refusal = problem(
             HTTPStatus.UNAUTHORIZED, "send LEEWAY_API_KEY as X-API-Key or as a bearer token"
@@ -59,13 +59,13 @@ class BodyLimit:
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app = app
+        self.app = app
         self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 413 to a body that says it is too large, or turns out to be."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self._max_bytes:
@@ -81,7 +81,7 @@ class BodyLimit:
                 raise BodyTooLargeError(self._max_bytes)
             return message
 
-        await self._app(scope, counted, send)
+        await self.app(scope, counted, send)
 
 
 def _keys(headers: dict[bytes, bytes]) -> list[bytes]:

@@ -25,14 +25,14 @@ class IngestLane:
     """
 
     def __init__(self, app: ASGIApp, receptions: Mapping[str, Reception]) -> None:
-        self._app = app
+        self.app = app
         self._receptions = receptions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take rows in, or hand on."""
         model, reception = self._place(scope)
         if reception is None:
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         # For `leeway.request_metrics`: the router, which would say it, is not asked.
         scope["leeway.route"] = f"{PREFIX}{{model}}/{scope['path'].rpartition('/')[2]}"

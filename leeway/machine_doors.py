@@ -8,7 +8,9 @@ import uvicorn
 from fastapi import FastAPI, Response
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
+from starlette.types import ASGIApp
 
+from leeway.guard import ApiKeyGuard
 from leeway.request_metrics import RequestMetrics
 from monitor.adapters.exposition import CONTENT_TYPE, expose
 from monitor.adapters.prometheus_exporter import Exported, MonitorCollector
@@ -32,7 +34,7 @@ def add_machine_doors(
     champion: Callable[[str], object],
     models: Iterable[str],
 ) -> None:
-    """Add the routes, and count all requests.
+    """Add the routes.
 
     Parameters
     ----------
@@ -62,11 +64,14 @@ def add_machine_doors(
             champion(name)
         return {"status": "ready"}
 
-    app.add_middleware(RequestMetrics, registry=metrics)
+
+def guarded(app: ASGIApp, api_key: str | None, metrics: CollectorRegistry) -> ASGIApp:
+    """Let in only requests with the key, where there is one, and count all of them."""
+    return RequestMetrics(ApiKeyGuard(app, api_key) if api_key else app, metrics)
 
 
 @contextmanager
-def answering(app: FastAPI, host: str, port: int) -> Iterator[None]:
+def answering(app: ASGIApp, host: str, port: int) -> Iterator[None]:
     """Answer in a thread while the main thread works."""
     config = uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False)
     server = uvicorn.Server(config)

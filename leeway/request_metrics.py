@@ -24,7 +24,7 @@ class RequestMetrics:
     """
 
     def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
-        self._app = app
+        self.app = app
         self._requests = Counter(
             "leeway_http_requests",
             "Requests that this process has answered.",
@@ -37,11 +37,12 @@ class RequestMetrics:
             ["method", "route"],
             registry=registry,
         )
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, and note what became of it."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         began, status = time.monotonic(), HTTPStatus.INTERNAL_SERVER_ERROR.value
 
@@ -52,10 +53,19 @@ class RequestMetrics:
             await send(message)
 
         try:
-            await self._app(scope, receive, noting)
+            await self.app(scope, receive, noting)
         finally:
             # Set by the router or the lane; a request that was refused at the door has none.
-            route = getattr(scope.get("route"), "path", scope.get("leeway.route", NO_ROUTE))
+            route = str(getattr(scope.get("route"), "path", scope.get("leeway.route", NO_ROUTE)))
             method = scope["method"] if scope["method"] in METHODS else "other"
-            self._requests.labels(method, route, status).inc()
-            self._seconds.labels(method, route).observe(time.monotonic() - began)
+            counter, histogram = self._series(method, route, status)
+            counter.inc()
+            histogram.observe(time.monotonic() - began)
+
+    def _series(self, method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+        """Return the series of a request; looking them up takes longer than counting."""
+        key = method, route, status
+        if key not in self._known:
+            counter = self._requests.labels(*key)
+            self._known[key] = counter, self._seconds.labels(method, route)
+        return self._known[key]

@@ -7,12 +7,12 @@ import threading
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
+from starlette.types import ASGIApp
 
 from leeway import problems
 from leeway.config import Environment
 from leeway.deployment import Deployment
-from leeway.guard import ApiKeyGuard
-from leeway.machine_doors import add_machine_doors
+from leeway.machine_doors import add_machine_doors, guarded
 from leeway.policies import retrained
 from retrain.adapters.memory_limit import memory_limited
 from retrain.adapters.prometheus_exporter import RetrainCollector
@@ -23,16 +23,14 @@ GIVEN_UP = 3
 """Exit status of a worker whose run took too long; its supervisor starts another one."""
 
 
-def worker_app(deployment: Deployment, environment: Environment) -> FastAPI:
+def worker_app(deployment: Deployment, environment: Environment) -> ASGIApp:
     """Build what a worker answers: health, and metrics of the runs and of its process."""
     app, metrics = FastAPI(title="Leeway worker"), CollectorRegistry()
     problems.install(app)
     metrics.register(RetrainCollector(deployment.engine))
     ProcessCollector(registry=metrics)
-    if environment.api_key:
-        app.add_middleware(ApiKeyGuard, api_key=environment.api_key)
     add_machine_doors(app, metrics, deployment.registry.champion, deployment.config.models)
-    return app
+    return guarded(app, environment.api_key, metrics)
 
 
 def run_worker(deployment: Deployment, supervisor: int | None) -> None:

@@ -4,11 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict
 
 from monitor.adapters.history import Document
 from monitor.arrival import arrived
 from monitor.reception import Reception
 from monitor.services import MonitorServices
+
+
+class Closing(BaseModel):
+    """Why a person closes an incident."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    why: str = "the data are right, a person says"
 
 
 def routes(services: MonitorServices, receptions: Mapping[str, Reception]) -> APIRouter:
@@ -63,6 +72,14 @@ def _add_reading(router: APIRouter, services: MonitorServices) -> None:
     def list_alerts(model: str) -> list[Document]:
         """Every alert of a model, oldest first."""
         return list(history.alerts(model))
+
+    @router.post("/models/{model}/incidents/{incident}/close")
+    def close_incident(model: str, incident: int, asked: Closing | None = None) -> Document:
+        """Close an incident: the data are as they should be, whatever the checks say."""
+        history.model(model)
+        why = (asked or Closing()).why
+        services.store.close_incident(model, incident, services.clock.now(), why)
+        return {"incident": incident, "why": why}
 
     @router.post("/models/{model}/checks")
     def check(model: str) -> list[dict[str, Any]]:

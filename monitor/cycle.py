@@ -13,14 +13,23 @@ from monitor.checks.beyond import beyond_wobble
 from monitor.checks.columns import column_scores
 from monitor.checks.fall import performance_scores, segment_scores
 from monitor.checks.performance import performance
-from monitor.checks.quality import QualityPolicy, change_scores, refusal_scores, repeated_score
+from monitor.checks.quality import (
+    REPEATED_JUMP,
+    QualityPolicy,
+    change_scores,
+    refusal_scores,
+    repeated_score,
+)
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.checks.segments import segment_performance
+from monitor.checks.steadiness import spare_newcomers
+from monitor.checks.unlabelled import estimate_score
 from monitor.columns import Columns, TableColumns
 from monitor.decision import ModelState, RetrainPolicy, decide
 from monitor.diagnosis import DiagnosisKind, diagnose
 from monitor.duplicates import repeated_ratio
 from monitor.errors import LeewayError
+from monitor.incident import Scored, search_feed
 from monitor.message import Telling, messages
 from monitor.ports import Champion, Clock, Log, Notifier, References, Store
 from monitor.probation import ProbationPolicy
@@ -101,27 +110,28 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     # Rows may have come between the two reads: the verdict rests on those that were scored.
     n_labels = rows.num_rows - rows.column(LABEL).null_count
     counts = Counts(rows.num_rows, n_labels, counted.n_repeated)
-    changes = world.log.changes(watched.name, window)
 
     current = TableColumns(_with_target(rows, schema))
     scores = column_scores(champion.reference, current, policy.drift, watched.quality)
-    scores += change_scores(changes, rows.num_rows, watched.quality)
-    n_refused = world.store.refused(watched.name, window)
-    scores += refusal_scores(n_refused, rows.num_rows, watched.quality)
+    scores += _intake(watched, window, rows.num_rows, world)
     scores.append(_repeated(champion.reference, current))
     scores += _performance(rows, champion, policy)
+    scores.append(_estimated(watched, window, champion, rows, world.store))
     beyond = beyond_wobble(rows, window, champion.reference, policy.window, policy.drift.budget)
     scores += beyond.scores
+    spared = spare_newcomers(scores, champion.reference, beyond.profile, window, policy.window)
+    scored = Scored(champion.reference, spared)
+    searched = search_feed(watched.name, window, rows, scored, log=world.log, store=world.store)
 
     verdict = judge(
-        scores,
+        searched.scores,
         counts,
         policy,
         target=schema.target,
         enough_rows=min_rows(policy.window, champion.reference),
         moved_before=world.store.moved_before(watched.name, window, champion.version),
     )
-    diagnosis = diagnose(verdict)
+    diagnosis = diagnose(verdict, searched.breaks)
     judged = Judged(window, revision, champion.version, verdict, diagnosis, n_labels)
     state = _state(watched, world, Tested(window, diagnosis.kind is DiagnosisKind.INCIDENT, now))
     decision = decide(judged, state, watched.retrain, now)
@@ -150,9 +160,26 @@ def _with_target(rows: pa.Table, schema: Schema) -> pa.Table:
     return features.append_column(schema.target, labels)
 
 
+def _intake(watched: Watched, window: Window, n_rows: int, world: World) -> list[Score]:
+    """Score what came otherwise than the schema says, and what was refused at the door."""
+    changes = world.log.changes(watched.name, window)
+    n_refused = world.store.refused(watched.name, window)
+    scores = change_scores(changes, n_rows, watched.quality)
+    return [*scores, *refusal_scores(n_refused, n_rows, watched.quality)]
+
+
 def _repeated(reference: Reference, current: Columns) -> Score:
     ratio = repeated_ratio(current, reference.schema.features)
-    return repeated_score(reference.repeated_ratio, ratio, current.n_rows)
+    return repeated_score(reference.repeated_ratio, ratio, current.n_rows, jump=REPEATED_JUMP)
+
+
+def _estimated(
+    watched: Watched, window: Window, champion: Champion, rows: pa.Table, store: Store
+) -> Score:
+    """Estimate performance, once for the same rows: labels change nothing of it."""
+    version, policy = champion.version, watched.verdict.performance
+    known = store.estimated(watched.name, window, version, rows.num_rows)
+    return known or estimate_score(rows, champion.reference, version, policy)
 
 
 def _performance(rows: pa.Table, champion: Champion, policy: VerdictPolicy) -> list[Score]:

@@ -257,6 +257,9 @@ def _is_left_to_a_trial(trigger: Trigger, policy: RetrainPolicy) -> bool:
 
 
 def _no_trigger(judged: Judged) -> tuple[Reason, str]:
+    if judged.verdict.checks[Check.ESTIMATE] is Status.BREACH:
+        sentence = describe(judged.verdict, Check.ESTIMATE)
+        return Reason.NOT_ASKED, f"estimated, {sentence}; an estimate alone retrains nothing"
     failed = [failure(score) for score in judged.verdict.scores if score.failed]
     if failed:
         return Reason.CHECK_FAILED, f"not everything could be checked: {failed[0]}"

@@ -1,10 +1,14 @@
 """Diagnosis: what kind of change a window shows."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
-from monitor.checks.quality import REFUSED
+from monitor.checks.feed import Break
+from monitor.checks.outage import SIGNS
+from monitor.checks.quality import REFUSED, REPEATED
 from monitor.checks.score import Check, Score, Status
 from monitor.verdict import Verdict, decides_by_wobble
 
@@ -30,15 +34,25 @@ class Finding:
     column : str
         The column.
     sign : str
-        How it shows: missing, unseen, out_of_range, refused (of no column), schema_missing,
-        schema_extra, schema_retyped.
+        How it shows: missing, unseen, out_of_range, refused and repeated (of no column),
+        schema_missing, schema_extra, schema_retyped; scale, units, sign, swap, shift, spelling,
+        renamed, frozen, fill, collapse.
     sentence : str
         The evidence in plain words.
+    transform : str
+        What was done to it, in words, where that was found.
+    since : datetime or None
+        Event time of the first broken row, where it was found.
+    n_rows : int or None
+        Rows of the window from there on.
     """
 
     column: str
     sign: str
     sentence: str
+    transform: str = ""
+    since: datetime | None = None
+    n_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,7 @@ class Diagnosis:
     sentence: str
 
 
-_SIGNS = {
+_SENTENCES = {
     "missing": "{column}: {value:.0%} of rows have no value (reference {before:.0%})",
     "unseen": "{column}: {value:.0%} of values were never seen in the reference",
     "out_of_range": "{column}: {value:.0%} of values lie far outside the reference's range",
@@ -68,20 +82,40 @@ _SIGNS = {
     "schema_extra": "{column}: a column the schema does not know, in {value:.0%} of rows",
     REFUSED: "{value:.0%} of the rows that came could not be stored and were refused",
     "schema_retyped": "{column}: {value:.0%} of rows came in another type",
+    REPEATED: "{value:.0%} of the rows repeat another one in every feature (reference "
+    "{before:.0%}): a load may have run twice",
+    "scale": "{column}: numbers came {what}",
+    "units": "{column}: numbers came as {what}",
+    "sign": "{column}: numbers came with {what}",
+    "swap": "{column}: it has {what}",
+    "shift": "{column}: the clock is {what}",
+    "spelling": "{column}: other spelling, {what}",
+    "renamed": "{column}: levels came under other names, {what}",
+    "frozen": "{column}: it stands still, {what}",
+    "fill": "{column}: filled in, {what}",
+    "collapse": "{column}: {what}",
 }
 
 
-def diagnose(verdict: Verdict) -> Diagnosis:
+def diagnose(verdict: Verdict, breaks: Sequence[Break] = ()) -> Diagnosis:
     """Tell a broken feed from a changed world.
 
     Broken columns are an incident, whatever else moved: drift and performance mean nothing while
     the data are wrong. Otherwise drifted inputs are covariate drift, and a fallen metric without
     drifted inputs points to a changed relation between inputs and outcome (not a tested verdict).
+
+    Parameters
+    ----------
+    verdict : Verdict
+        The window's.
+    breaks : sequence of Break
+        What was found to be done to its columns.
     """
     broken = _leading(verdict.breached(Check.QUALITY))
     if broken:
-        findings = tuple(_finding(score) for score in broken)
-        sentence = "; ".join(finding.sentence for finding in findings)
+        found: dict[tuple[str | None, str], Break] = {(b.column, b.sign): b for b in breaks}
+        findings = tuple(_finding(one, found.get((one.column, one.method))) for one in broken)
+        sentence = "; ".join(finding.sentence for finding in findings) + _at_once(findings)
         return Diagnosis(DiagnosisKind.INCIDENT, findings, f"the feed looks broken: {sentence}")
     drifted = verdict.checks[Check.DRIFT] is Status.BREACH
     fallen = verdict.checks[Check.PERFORMANCE] is Status.BREACH
@@ -91,6 +125,10 @@ def diagnose(verdict: Verdict) -> Diagnosis:
     if fallen:
         sentence = "performance has fallen though most inputs look as before"
         return Diagnosis(DiagnosisKind.CONCEPT, (), sentence)
+    if verdict.checks[Check.ESTIMATE] is Status.BREACH:
+        # It answers to nothing but inputs that move to where the model is weak.
+        sentence = "the inputs have moved to where performance is estimated to be worse"
+        return Diagnosis(DiagnosisKind.COVARIATE, (), sentence)
     return Diagnosis(DiagnosisKind.NONE, (), f"nothing stands out{_unconfirmed(verdict)}")
 
 
@@ -112,17 +150,42 @@ def _listed(columns: Sequence[str | None]) -> str:
     return f"{named} and {n_more} more" if n_more > 0 else named
 
 
+def _at_once(findings: Sequence[Finding]) -> str:
+    """Say that columns broke together: they come from one source."""
+    since = Counter(one.since for one in findings if one.since is not None)
+    start, n_columns = max(since.items(), key=lambda one: one[1], default=(None, 0))
+    if start is None or n_columns < 2:  # noqa: PLR2004 - one alone is not together
+        return ""
+    return f"; {n_columns} columns since the same row: look at what they have in common"
+
+
 def _leading(scores: list[Score]) -> list[Score]:
-    """Keep one score a column: a column that did not arrive is not also reported as null."""
-    first: dict[str | None, Score] = {}
-    for score in sorted(scores, key=lambda s: not s.method.startswith("schema_")):
-        first.setdefault(score.column, score)
+    """Keep one score a column, that which says most: a column that did not arrive is not also
+    reported as null, nor one in other units as out of range.
+    """
+    first: dict[str, Score] = {}
+    for score in sorted(scores, key=_says_least):
+        first.setdefault(score.column or score.method, score)
+    if any(score.column for score in first.values()):
+        first.pop(REPEATED, None)  # rows without a column's values look alike
     return list(first.values())
 
 
-def _finding(score: Score) -> Finding:
+def _says_least(score: Score) -> int:
+    if score.method.startswith("schema_"):
+        return 0
+    return 2 if score.method in SIGNS else 1
+
+
+def _finding(score: Score, broken: Break | None) -> Finding:
     column = score.column or ""
-    sentence = _SIGNS[score.method].format(
-        column=column, value=score.value or 0.0, before=score.reference_value or 0.0
+    sentence = _SENTENCES[score.method].format(
+        column=column,
+        value=score.value or 0.0,
+        before=score.reference_value or 0.0,
+        what=score.detail,
     )
-    return Finding(column, score.method, sentence)
+    if broken is None or broken.since is None:
+        return Finding(column, score.method, sentence)
+    sentence += f" since {broken.since:%Y-%m-%d %H:%M} UTC, {broken.n_rows:,} rows"
+    return Finding(column, score.method, sentence, broken.name, broken.since, broken.n_rows)

@@ -8,6 +8,7 @@ from monitor.alert import Alert, AlertChange, Judged, Opening, moved_most
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import Check, Score, Status
 from monitor.decision import Action, Decision
+from monitor.reference import Z95
 from monitor.verdict import decides_by_wobble
 
 
@@ -54,7 +55,16 @@ _WHAT = {
     Check.DRIFT: "the inputs have drifted",
     Check.QUALITY: "the data look broken",
     Check.PERFORMANCE: "performance has fallen",
+    Check.ESTIMATE: "performance has probably fallen",
 }
+
+_RUNBOOKS = {
+    Check.DRIFT: "LeewayDrift",
+    Check.QUALITY: "LeewayIncident",
+    Check.PERFORMANCE: "LeewayPerformanceFallen",
+    Check.ESTIMATE: "LeewayEstimateFallen",
+}
+"""As the rules for Prometheus name them."""
 
 _CHANGED = {
     AlertChange.OPENED: "",
@@ -64,9 +74,6 @@ _CHANGED = {
 }
 
 _GOES_ON = (AlertChange.OPENED, AlertChange.CONTINUED)
-
-Z95 = 1.96
-"""Standard errors on each side of a 95 % band."""
 
 
 def messages(
@@ -100,6 +107,7 @@ def _rollback(model: str, judged: Judged, decision: Decision, url: str) -> Messa
         "What Leeway does: the version before serves again, with its reference and thresholds.",
         f"The window: {url}/models/{model}/windows/{judged.window.key}",
         f"The model: {url}/models/{model}",
+        f"What to do: {url}/runbooks/LeewayRolledBack",
     ]
     return Message(None, f"[{model}] the new version does harm: rolled back", "\n".join(lines))
 
@@ -125,13 +133,20 @@ def _message(model: str, judged: Judged, decision: Decision, alert: Alert, url: 
         f"The window: {url}/models/{model}/windows/{window.key}",
         f"The model: {url}/models/{model}",
     ]
+    if alert.change in _GOES_ON:
+        runbook = "LeewayCheckFailed" if _has_failed(judged, alert) else _RUNBOOKS[alert.check]
+        lines.append(f"What to do: {url}/runbooks/{runbook}")
     return Message(alert, _title(model, judged, alert), "\n".join(lines))
 
 
 def _title(model: str, judged: Judged, alert: Alert) -> str:
-    failed = judged.verdict.checks[alert.check] is Status.ERROR
+    failed = _has_failed(judged, alert)
     what = f"{alert.check} could not be checked" if failed else _WHAT[alert.check]
     return f"[{model}] {_CHANGED[alert.change]}{what}"
+
+
+def _has_failed(judged: Judged, alert: Alert) -> bool:
+    return judged.verdict.checks[alert.check] is Status.ERROR
 
 
 def _certainty(judged: Judged, alert: Alert) -> list[str]:
@@ -146,7 +161,8 @@ def _certainty(judged: Judged, alert: Alert) -> list[str]:
         return [f"How sure: on {beside}, {p}."]
     not_calibrated = _why_uncalibrated(judged) if alert.check is Check.DRIFT else ""
     rows = "labelled rows" if alert.check is Check.PERFORMANCE else "rows"
-    return [f"How sure: on {first.n_current} {rows}{_band(first)}{not_calibrated}."]
+    blind = f"; {first.detail}" if alert.check is Check.ESTIMATE else ""
+    return [f"How sure: on {first.n_current} {rows}{_band(first)}{not_calibrated}{blind}."]
 
 
 def _why_uncalibrated(judged: Judged) -> str:
@@ -166,7 +182,7 @@ def _band(score: Score) -> str:
 def _columns(judged: Judged, alert: Alert) -> list[str]:
     """Name the columns that moved, where the alert's own sentence does not."""
     moved = moved_most(judged.verdict)
-    if alert.check is not Check.PERFORMANCE or not moved:
+    if alert.check not in (Check.PERFORMANCE, Check.ESTIMATE) or not moved:
         return []
     return [f"Columns that moved most: {moved}."]
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from monitor.batch import Batch, Receipt, RowKind, SchemaChange
+from monitor.checks.score import Score
 from monitor.errors import LeewayError
 from monitor.piece import Piece, Position
 from monitor.probation import Probation, Trial
@@ -157,6 +158,14 @@ class Store(Protocol):
         By their calibrated score; of windows that were judged against this version, incidents left
         out.
         """
+        ...
+
+    def estimated(self, model: str, window: Window, version: int, n_rows: int) -> Score | None:
+        """Return what was estimated of as many rows of a window; labels change nothing of it."""
+        ...
+
+    def is_closed(self, model: str, window: Window) -> bool:
+        """Say whether a person has closed an incident that the window was of."""
         ...
 
     def record(self, record: CycleRecord, channels: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ import secrets
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -32,7 +33,7 @@ GROUP_BYTES = 1 << 20
 """A group takes no more bodies once it holds this much: those behind it wait for it."""
 
 GATHER_SECONDS = 0.001
-"""How long a group that is smaller than the one before waits for one more request."""
+"""How long a group that is smaller than the one before waits for more requests."""
 
 CHAMPION_SECONDS = 0.1
 """How long who is champion is not asked again."""
@@ -126,6 +127,7 @@ class Reception:
         self._fit = fit
         self._waiting: deque[_Waiting] = deque()
         self._n_last = 0
+        self._all_back = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
         self._models: dict[str, _Known] = {}
 
@@ -142,6 +144,8 @@ class Reception:
             return Taken(batches, await asyncio.wrap_future(self._services.log.append(batches)))
         one = _Waiting(arrival, asyncio.get_running_loop().create_future())
         self._waiting.append(one)
+        if len(self._waiting) >= self._n_last:
+            self._all_back.set()
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
         return await one.answer
@@ -161,7 +165,9 @@ class Reception:
         n_seen = 0
         while n_seen < len(self._waiting) < self._n_last:
             n_seen = len(self._waiting)
-            await asyncio.sleep(GATHER_SECONDS)
+            self._all_back.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all_back.wait(), GATHER_SECONDS)
 
     def _next_group(self) -> list[_Waiting]:
         group: list[_Waiting] = []

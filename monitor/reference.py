@@ -6,6 +6,7 @@ from datetime import datetime
 
 import numpy as np
 
+from monitor.back_test import BackTest
 from monitor.calibration import Calibration, calibrate
 from monitor.cells import TimeArray, typical, windows
 from monitor.columns import Columns, FloatArray
@@ -13,9 +14,13 @@ from monitor.contrast import Contrasted, contrasted, contrasts_of
 from monitor.duplicates import repeated_ratio
 from monitor.grid import OUTER_QUANTILES, grid_of
 from monitor.profile import profile
+from monitor.sample import Sample
 from monitor.schema import Kind, Schema
 from monitor.values import PIECE_ROWS, CategoricalValues, NumericValues, read_values
 from monitor.window import WindowPolicy
+
+Z95 = 1.96
+"""Standard errors on each side of a 95 % band."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,10 @@ class Reference:
         Share of rows that repeat an earlier row in every feature, 0-1.
     calibration : Calibration or None
         How much its windows wobble; None where it was not cut into windows.
+    sample : Sample or None
+        Labelled rows that estimates rest on; None where there are none.
+    back_test : BackTest or None
+        How far estimates of its own windows were off.
     """
 
     schema: Schema
@@ -90,6 +99,8 @@ class Reference:
     segments: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
     repeated_ratio: float | None = None
     calibration: Calibration | None = None
+    sample: Sample | None = None
+    back_test: BackTest | None = None
 
 
 @dataclass(frozen=True)

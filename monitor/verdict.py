@@ -110,6 +110,7 @@ def judge(
         Check.DRIFT: _drift_status(scored, drift, policy.drift),
         Check.QUALITY: worst(_statuses(scored, Check.QUALITY)),
         Check.PERFORMANCE: _performance_status(scored, policy.performance, provisional),
+        Check.ESTIMATE: _estimate_status(scored, provisional),
     }
     status = worst([s for s in checks.values() if s is not Status.NO_DATA])
     return Verdict(status, checks, scored, share, provisional)
@@ -253,3 +254,9 @@ def _performance_status(
     status = worst([s.status for s in found if s.status is not None])
     # Labels that come early are not a fair sample of all: a breach among them is shown only.
     return Status.WARNING if status is Status.BREACH and provisional else status
+
+
+def _estimate_status(scores: Sequence[Score], provisional: bool) -> Status:  # noqa: FBT001
+    status = worst(_statuses(scores, Check.ESTIMATE))
+    # What has been measured stands: an estimate is shown beside it, and decides nothing any more.
+    return Status.OK if status is Status.BREACH and not provisional else status

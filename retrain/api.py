@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
@@ -108,15 +108,15 @@ def _add_predict(router: APIRouter, services: RetrainServices) -> None:
             raise NotFoundError("model", model)  # before it becomes a label of a metric
         arrival = arrived(model, await request.body(), request.headers.raw)
         with services.predict_seconds.labels(model).time():
-            served, batches = await run_in_threadpool(_predict, services, arrival)
+            answered, batches = await run_in_threadpool(_predict, services, arrival)
         services.shadowing.offer(batches[0])
         if durable:
             await asyncio.wrap_future(log.append(batches))
         else:
             services.deferred.append(batches)
         # Encoded here: FastAPI looks at each of many thousand values.
-        answer = msgspec.json.encode(_answer(model, served, batches[0].rows))
-        return Response(answer, media_type="application/json")
+        answer = _answer(model, answered, batches[0].rows)
+        return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
 def _add_runs(router: APIRouter, services: RetrainServices) -> None:
@@ -192,21 +192,37 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
         return {"model": model, "champion": version}
 
 
-def _predict(services: RetrainServices, arrival: Arrival) -> tuple[Served, list[Batch]]:
+@dataclass
+class _Answered:
+    """Who predicted, and what is answered and not logged."""
+
+    served: Served
+    probabilities: dict[str, list[float]] = field(default_factory=dict)
+
+    def predict(self, features: pa.Table) -> pa.Array:
+        """Predict fitted features."""
+        if self.served.schema.task is Task.MULTICLASS:
+            self.probabilities = self.served.probabilities(features)
+        return self.served.predict(features)
+
+
+def _predict(services: RetrainServices, arrival: Arrival) -> tuple[_Answered, list[Batch]]:
     served = services.serving.champion(arrival.model)
+    answered = _Answered(served)
 
     def fit(raw: Body, _schema: Schema, known: intake.Request) -> list[Batch]:
         # Version and schema are those of the model in memory: one answer never mixes two.
         known = intake.Request(**{**vars(known), "champion": served.version})
-        return intake.predictions(raw, served.schema, known, predict=served.predict)
+        return intake.predictions(raw, served.schema, known, predict=answered.predict)
 
     bundle = served.bundle
     champion = Champion(served.version, bundle.reference, bundle.lineage.trained_until)
-    return served, take_one(services.monitor, arrival, fit, champion)
+    return answered, take_one(services.monitor, arrival, fit, champion)
 
 
-def _answer(model: str, served: Served, rows: pa.Table) -> Document:
-    """Return what was predicted; of a binary model the class, too."""
+def _answer(model: str, answered: _Answered, rows: pa.Table) -> Document:
+    """Return what was predicted; classes beside probabilities, and the other way round."""
+    served = answered.served
     schema, predictions = served.schema, rows.column(served.schema.prediction).to_pylist()
     answer = {
         "model": model,
@@ -220,6 +236,8 @@ def _answer(model: str, served: Served, rows: pa.Table) -> Document:
         answer["classes"] = [
             schema.positive if one >= DECISION_THRESHOLD else negative for one in predictions
         ]
+    if answered.probabilities:
+        answer["probabilities"] = answered.probabilities
     return answer
 
 

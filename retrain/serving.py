@@ -30,6 +30,14 @@ class Served:
         made = predict(self.bundle.pipeline, conform(features, self.schema), self.schema)
         return pa.array(made, from_pandas=True)
 
+    def probabilities(self, features: pa.Table) -> dict[str, list[float]]:
+        """Return how likely each class is in each row; nothing of a model that does not say."""
+        pipeline = self.bundle.pipeline
+        if not features.num_rows or not hasattr(pipeline, "predict_proba"):
+            return {}
+        found = pipeline.predict_proba(conform(features, self.schema))
+        return {str(name): found[:, i].tolist() for i, name in enumerate(pipeline.classes_)}
+
 
 class Serving:
     """The champions of all models.

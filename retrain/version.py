@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from monitor.batch import LABEL
 from monitor.cells import windows
+from monitor.checks.estimable import estimable
 from monitor.checks.performance import performance
 from monitor.checks.segments import Segments, segment_performance
 from monitor.columns import TableColumns
@@ -120,7 +121,7 @@ def first_version(
         end=aware(rows.event_at[-1]),
         segments=_segments(found.validation, found.predictions, model),
     )
-    reference = calibrated(reference, columns, Cut(rows.event_at, model.windows))
+    reference = _watchable(reference, columns, rows, model)
     pipeline = fit(
         found.winner.recipe, rows, model.schema, window=model.search.window, seed=model.seed
     )
@@ -153,7 +154,7 @@ def watched_only(table: pa.Table, model: Retrained) -> Bundle:
         end=aware(rows.event_at[-1]),
         segments=_segments(rows, predictions, model),
     )
-    reference = calibrated(reference, columns, Cut(rows.event_at, model.windows))
+    reference = _watchable(reference, columns, rows, model)
     lineage = lineage_of(Origin("watched only"), rows, model.seed)
     return Bundle(model.name, reference, None, {}, reached, lineage)
 
@@ -202,7 +203,7 @@ def successor(
             end=aware(spanned.event_at[-1]),
             segments=before.segments,
         )
-        reference = calibrated(reference, columns, Cut(spanned.event_at, model.windows))
+        reference = _watchable(reference, columns, spanned, model)
         pipeline = fitted.result()
     lineage = lineage_of(origin, newest(rows, recipe.training_range, window), model.seed)
     return Bundle(model.name, reference, pipeline, asdict(recipe), gate, lineage)
@@ -270,6 +271,14 @@ def _with_predictions(rows: Dataset, recipe: Recipe, model: Retrained) -> TableC
     predictions = np.full(len(rows), None, dtype=object)
     predictions[places] = np.concatenate(made)
     return _columns(rows, model.schema, predictions)
+
+
+def _watchable(
+    reference: Reference, columns: TableColumns, rows: Dataset, model: Retrained
+) -> Reference:
+    """Learn from a reference's windows how much they wobble, and how far estimates are off."""
+    cut = Cut(rows.event_at, model.windows)
+    return estimable(calibrated(reference, columns, cut), columns, cut, model.search.metric)
 
 
 def _segments(rows: Dataset, predictions: TargetArray, model: Retrained) -> Segments:

@@ -77,7 +77,7 @@ def condition(
     return Condition(worst(statuses) if statuses else newest, troubles)
 
 
-_IN_ORDER = (Check.QUALITY, Check.PERFORMANCE, Check.DRIFT)
+_IN_ORDER = (Check.QUALITY, Check.PERFORMANCE, Check.ESTIMATE, Check.DRIFT)
 _BAD = (Status.BREACH, Status.ERROR)
 
 

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from dashboards.pages import phrase
+from dashboards.pages import estimated, phrase
 from dashboards.pages.record import version_made
 
 HEADERS = {
@@ -77,6 +77,8 @@ def _environment() -> Environment:
         {
             one.__name__: one
             for one in (
+                estimated.estimated,
+                estimated.kept_promises,
                 phrase.counted,
                 phrase.day,
                 phrase.lasted,
@@ -89,7 +91,10 @@ def _environment() -> Environment:
         }
     )
     environment.globals.update(
-        model_path=model_path, window_path=window_path, version_made=version_made
+        model_path=model_path,
+        window_path=window_path,
+        version_made=version_made,
+        blind=estimated.BLIND,
     )
     return environment
 

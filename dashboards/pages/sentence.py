@@ -122,7 +122,10 @@ def _trouble(record: Record, trouble: Trouble) -> str:
         more = f" and {len(findings) - N_FINDINGS} more" if len(findings) > N_FINDINGS else ""
         return f"Broken feed since {since}: {', '.join(findings[:N_FINDINGS])}{more}"
     if trouble.check is Check.PERFORMANCE:
-        return f"Performance has fallen since {since}: {_metric(record, scores)}"
+        return f"Performance has fallen since {since}: {_metric(record, scores, trouble.check)}"
+    if trouble.check is Check.ESTIMATE:
+        told = _metric(record, scores, trouble.check)
+        return f"Performance is estimated to have fallen since {since}: {told}, without labels"
     return f"Drift since {since}{_drifted(trouble.window, scores)}"
 
 
@@ -146,9 +149,9 @@ def _most_moved(names: Sequence[str]) -> str:
     return f": {listing(names[:N_NAMED])} moved most{of_all}" if names else ""
 
 
-def _metric(record: Record, scores: Sequence[Document]) -> str:
+def _metric(record: Record, scores: Sequence[Document], check: Check) -> str:
     for score in scores:
-        is_whole = score["check"] == Check.PERFORMANCE and score["level"] is None
+        is_whole = score["check"] == check and score["level"] is None
         if is_whole and score["method"] == record.metric:
             return (
                 f"{metric_title(score['method'])} is {number(score['score'])}, "

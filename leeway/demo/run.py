@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -42,6 +43,7 @@ from retrain.serving import Served
 
 MODEL = "flights_late"
 WEEK = timedelta(days=7)
+MOMENT = timedelta(seconds=1)
 LAST_LABELS = timedelta(days=6)
 """The last week's labels come before the next week, in which nothing flies, would be judged."""
 
@@ -93,6 +95,8 @@ def run_demo(*, stay: bool, json_file: Path | None, folder: Path | None, port: i
         Port of the server; 0 takes a free one.
     """
     began = time.monotonic()
+    # Whoever ends the demo ends its server: by SIGTERM as by Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = LOG_WIDTH
@@ -203,11 +207,14 @@ def replay_week(flights: pd.DataFrame, start: datetime, client: Client, clock: F
     """Send one week's flights and the labels of the week before, and let Leeway act."""
     for day in range(7):
         first = start + timedelta(days=day)
-        clock.set(first + timedelta(days=1))
+        # A moment before midnight: the server ticks by itself, and would judge a week that is over
+        # before its last rows and labels have come.
+        clock.set(first + timedelta(days=1) - MOMENT)
         rows = as_sent(between(flights, first, first + timedelta(days=1)))
         client.predict(MODEL, rows, request_id=f"flights-{first:%Y-%m-%d}", durable=True)
     if start > REFERENCE_END:
         send_labels(flights, start - WEEK, client)
+    clock.set(start + WEEK)
     judge(client)
 
 

@@ -11,7 +11,7 @@ from monitor.adapters.probation_rows import end_trial, write_trial
 from monitor.adapters.profile_rows import encode_profile
 from monitor.alert import Alert, AlertChange
 from monitor.decision import ASKED, Action, Ask
-from monitor.diagnosis import DiagnosisKind
+from monitor.diagnosis import DiagnosisKind, Finding
 from monitor.probation import TrialStatus
 from monitor.record import CycleRecord
 
@@ -66,12 +66,17 @@ def _insert_revision(connection: Connection, record: CycleRecord) -> int:
         n_rows=record.counts.n_rows,
         n_labels=record.counts.n_labels,
         diagnosis=diagnosis.kind,
-        findings=[vars(finding) for finding in diagnosis.findings],
+        findings=[_encode(finding) for finding in diagnosis.findings],
         diagnosis_sentence=diagnosis.sentence,
         action=decision.action,
         reason=decision.reason,
         sentence=decision.sentence,
     )
+
+
+def _encode(finding: Finding) -> dict[str, Any]:
+    since = finding.since.isoformat() if finding.since else None
+    return {**vars(finding), "since": since}
 
 
 def _insert_scores(connection: Connection, revision_id: int, record: CycleRecord) -> None:

@@ -7,7 +7,9 @@ from sqlalchemy import Connection, Engine, RowMapping, func, select
 
 from monitor.adapters import tables as t
 from monitor.adapters.database import reading
+from monitor.checks.score import Check
 from monitor.errors import NotFoundError
+from monitor.reference import Z95
 
 Document = dict[str, Any]
 
@@ -44,10 +46,10 @@ class History:
         with reading(self._engine) as connection:
             _model_row(connection, model)
             rows = connection.execute(_latest(model)).mappings().all()
-            metrics = _metrics(connection, [row["id"] for row in rows])
+            found = _performances(connection, [row["id"] for row in rows])
             acted = _acted(connection, model)
             return [
-                {**_window(row, index, metrics), **acted.get(row["window_key"], {})}
+                {**_window(row, index, found), **acted.get(row["window_key"], {})}
                 for index, row in enumerate(rows)
             ]
 
@@ -63,7 +65,7 @@ class History:
             found = connection.execute(query.order_by(r.revision)).mappings().all()
             latest = _latest(model).where(t.revisions.c.window_key == key)
             row = connection.execute(latest).mappings().one()
-            document = _window(row, keys.index(key), _metrics(connection, [row["id"]]))
+            document = _window(row, keys.index(key), _performances(connection, [row["id"]]))
             document |= _acted(connection, model).get(key, {})
             document["scores"] = _scores(connection, row["id"])
             document["revisions"] = [_revision(one) for one in found]
@@ -178,30 +180,42 @@ def _acted(connection: Connection, model: str) -> dict[str, Document]:
     }
 
 
-def _metrics(connection: Connection, revisions: Sequence[int]) -> dict[int, dict[str, float]]:
+def _performances(connection: Connection, revisions: Sequence[int]) -> dict[int, Document]:
+    """Return, by revision, the metrics that were measured and what was estimated."""
     s = t.scores.c
-    query = select(s.revision_id, s.method, s.value).where(
-        s.check == "performance",
+    query = select(s.revision_id, s.check, s.method, s.value, s.standard_error, s.detail).where(
+        s.check.in_((Check.PERFORMANCE, Check.ESTIMATE)),
         s.level.is_(None),
         s.revision_id.in_(revisions),
-        s.value.is_not(None),
     )
-    metrics: dict[int, dict[str, float]] = {}
-    for revision, method, value in connection.execute(query):
-        metrics.setdefault(revision, {})[method] = value
-    return metrics
+    found: dict[int, Document] = {}
+    for revision, check, method, value, error, detail in connection.execute(query):
+        one = found.setdefault(revision, dict(_NOTHING_MEASURED, metrics={}))
+        if check == Check.ESTIMATE:
+            one["estimate"] = _estimate(method, value, error, detail)
+        elif value is not None:
+            one["metrics"][method] = value
+    return found
 
 
-def _window(
-    row: RowMapping, index: int | None, metrics: Mapping[int, Mapping[str, float]]
-) -> Document:
+_NOTHING_MEASURED: Document = {"metrics": {}, "estimate": None}
+
+
+def _estimate(metric: str, value: float | None, error: float | None, detail: str) -> Document:
+    """Return an estimate with its 95 % band, or why there is none."""
+    margin = Z95 * (error or 0.0)
+    lower, upper = (None, None) if value is None else (value - margin, value + margin)
+    return {"metric": metric, "value": value, "lower": lower, "upper": upper, "note": detail}
+
+
+def _window(row: RowMapping, index: int | None, found: Mapping[int, Document]) -> Document:
     return {
         "id": row["window_key"],
         "index": index,
         "start": row["start_at"],
         "end": row["end_at"],
         "n_repeated": row["n_repeated"],
-        "metrics": dict(metrics.get(row["id"], {})),
+        **found.get(row["id"], _NOTHING_MEASURED),
         **_revision(row),
     }
 

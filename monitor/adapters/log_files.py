@@ -1,6 +1,7 @@
 """Log files: rows of the log as Parquet, one file per date, and what of them holds a stretch."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -18,6 +19,9 @@ from monitor.adapters.log_folder import ROWS, LogFolder
 from monitor.adapters.log_rows import OWN, Stretch, decode, describe, integers, unify
 from monitor.adapters.log_tables import Stream, files, inbox, instant, of_stream, owner
 from monitor.batch import EVENT_AT, ROW
+
+FILES_AT_ONCE = 4
+"""Files that are read at once: while one is opened, or far away, another is decoded."""
 
 _ROW_GROUP_ROWS = 131_072  # small enough for their statistics to leave parts of a file unread
 _DAY = 86_400_000_000
@@ -91,6 +95,8 @@ class File:
         Its first place in the order of acknowledgement, and its rows.
     last_event_at : int
         The latest event, in microseconds of Unix time.
+    n_bytes : int
+        Its size on disk.
     """
 
     path: str
@@ -100,6 +106,7 @@ class File:
     first_row: int
     n_rows: int
     last_event_at: int
+    n_bytes: int
 
 
 @dataclass(frozen=True)
@@ -141,10 +148,13 @@ class Source:
         return in_order(rows).select(list(columns))
 
     def _parts(self, needed: Sequence[str]) -> Iterator[pa.Table]:
-        for file in sorted(self.files, key=lambda one: one.first_row):
+        def part(file: File) -> pa.Table:
             covered = self.stretch.covers(file.first, file.last)
             condition = None if covered else self.stretch.holds()
-            yield read_file(self.folder, file, needed, condition)
+            return read_file(self.folder, file, needed, condition)
+
+        with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+            yield from pool.map(part, sorted(self.files, key=lambda one: one.first_row))
         wanted = list(dict.fromkeys([*needed, self.stretch.column]))
         if self.payloads:
             waiting = unify([decode(payload, wanted) for payload in self.payloads])
@@ -221,9 +231,9 @@ def cataloged(
     """Return the files that may hold a stretch, as the catalog knows them."""
     f = files.c
     first, last = f[f"first{stretch.column}"], f[f"last{stretch.column}"]
-    known = sa.select(f.path, f.sha256, first, last, f.first_row, f.n_rows, f.last_event_at).where(
-        of_stream(files, stream), stretch.overlaps(files)
-    )
+    known = sa.select(
+        f.path, f.sha256, first, last, f.first_row, f.n_rows, f.last_event_at, f.bytes
+    ).where(of_stream(files, stream), stretch.overlaps(files))
     if also is not None:
         known = known.where(also.overlaps(files))
     return [File(*row) for row in connection.execute(known)]

@@ -80,11 +80,12 @@ def _unsettled(connection: sa.Connection, model: str, n_known: int) -> Iterator[
     mine = of_stream(inbox, (model, RowKind.LABEL))
     new = sa.select(inbox).where(mine, c.place == Place.NEW).order_by(c.id)
     n_rows = 0
-    for row in connection.execute(new, execution_options=ONE_BY_ONE):
-        if n_rows and n_rows + row.n_rows > ROWS_AT_ONCE:
-            break
-        n_rows += row.n_rows
-        yield _payload(row, is_new=True)
+    with connection.execute(new, execution_options=ONE_BY_ONE) as rows:
+        for row in rows:
+            if n_rows and n_rows + row.n_rows > ROWS_AT_ONCE:
+                break
+            n_rows += row.n_rows
+            yield _payload(row, is_new=True)
     since = sa.and_(c.place == Place.WAITING, c.n_searched < n_known)
     for row in connection.execute(sa.select(inbox).where(mine, since).order_by(c.id)):
         yield _payload(row, is_new=False)

@@ -15,11 +15,11 @@ from monitor.adapters.log_tables import Stream, files
 from monitor.batch import ROW, RowKind
 from monitor.errors import StorageError
 
-MERGED_ROWS = 500_000
-"""Rows put into one file, so that a long day does not have to fit in memory."""
+MERGED_BYTES = 128 << 20
+"""Files of this size are put into one, so that a long day does not have to fit in memory."""
 
-SMALL_ROWS = MERGED_ROWS // 2
-"""A file with fewer rows may be merged with others of its date."""
+SMALL_BYTES = MERGED_BYTES // 2
+"""A smaller file may be merged with others of its date."""
 
 SMALL_FILES = 16
 """So many small files a date may have; with one more they are merged. Sealed every minute, a row
@@ -54,7 +54,7 @@ def _streams(engine: sa.Engine) -> list[Stream]:
 
 
 def _arrived(engine: sa.Engine, stream: Stream) -> Iterator[list[File]]:
-    """Yield the arrivals of a model and kind, about `MERGED_ROWS` rows at a time."""
+    """Yield the arrivals of a model and kind, about `MERGED_BYTES` at a time."""
     yield from _portions(file for file in _files(engine, stream) if is_arrival(file.path))
 
 
@@ -62,7 +62,7 @@ def _small(engine: sa.Engine, stream: Stream) -> Iterator[list[File]]:
     """Yield the small files of each date that has too many."""
     dates: dict[str, list[File]] = defaultdict(list)
     for file in _files(engine, stream):
-        if file.n_rows < SMALL_ROWS and not is_arrival(file.path):
+        if file.n_bytes < SMALL_BYTES and not is_arrival(file.path):
             dates[file.path.rpartition("/")[0]].append(file)
     for small in dates.values():
         if len(small) > SMALL_FILES:
@@ -77,7 +77,7 @@ def _files(engine: sa.Engine, stream: Stream) -> list[File]:
 def _portions(found: Iterable[File]) -> Iterator[list[File]]:
     portion: list[File] = []
     for file in found:
-        if portion and sum(one.n_rows for one in portion) + file.n_rows > MERGED_ROWS:
+        if portion and sum(one.n_bytes for one in portion) + file.n_bytes > MERGED_BYTES:
             yield portion
             portion = []
         portion.append(file)

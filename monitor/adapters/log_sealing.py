@@ -17,8 +17,8 @@ from monitor.adapters.log_tables import Place, Stream, files, inbox, micros, of_
 from monitor.batch import RowKind
 from monitor.errors import StorageError
 
-SEAL_ROWS = 500_000
-"""Rows sealed at a time, so that a long inbox does not have to fit in memory."""
+SEAL_BYTES = 64 << 20
+"""Payloads sealed at a time, so that a long inbox does not have to fit in memory."""
 
 _SEALABLE = {
     RowKind.PREDICTION: Place.NEW,
@@ -92,7 +92,7 @@ def _give_up(connection: sa.Connection, model: str, closed: datetime) -> None:
 
 
 def _seal_some(connection: sa.Connection, folder: LogFolder, stream: Stream, until: int) -> int:
-    """Seal the oldest payloads of one model and kind, about SEAL_ROWS rows of them."""
+    """Seal the oldest payloads of one model and kind, about SEAL_BYTES of them."""
     ids, payloads = _oldest(connection.engine, stream, until)
     if not ids:
         return 0
@@ -108,19 +108,22 @@ def _seal_some(connection: sa.Connection, folder: LogFolder, stream: Stream, unt
 
 
 def _oldest(engine: sa.Engine, stream: Stream, until: int) -> tuple[list[int], list[bytes]]:
-    stored = sa.select(inbox.c.id, inbox.c.n_rows, inbox.c.payload)
+    stored = sa.select(inbox.c.id, inbox.c.payload)
     ready = inbox.c.place == _SEALABLE[stream[1]]
     mine = stored.where(of_stream(inbox, stream), ready, inbox.c.id <= until).order_by(inbox.c.id)
     ids: list[int] = []
     payloads: list[bytes] = []
-    n_rows = 0
-    with reading(engine) as connection:
-        for row in connection.execute(mine, execution_options=ONE_BY_ONE):
-            if ids and n_rows + row.n_rows > SEAL_ROWS:
+    n_bytes = 0
+    with (
+        reading(engine) as connection,
+        connection.execute(mine, execution_options=ONE_BY_ONE) as rows,
+    ):
+        for row in rows:
+            n_bytes += len(row.payload)
+            if ids and n_bytes > SEAL_BYTES:
                 break
             ids.append(row.id)
             payloads.append(row.payload)
-            n_rows += row.n_rows
     return ids, payloads
 
 

@@ -9,13 +9,8 @@ from monitor.adapters.families import Families
 from monitor.adapters.newest import NewestScore, NewestWindow
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Status
+from monitor.reference import Z95
 from monitor.schema import Kind
-
-Z95 = 1.96
-"""Standard errors on each side of a 95 % band."""
-
-_ESTIMATE = "estimate"
-"""The check of performance without labels."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,7 @@ def add_performance(
             _add_band(families, [*labels, "realized"], score)
             families.add("performance", [*labels, "reference"], score.reference_value)
             n_added += 4
-    estimated = _performance_of(window, _ESTIMATE) if window else {}
+    estimated = _performance_of(window, Check.ESTIMATE) if window else {}
     for method in estimated or [served.metric]:
         version = window.champion if window and estimated else served.version
         score = estimated.get(method, _NOTHING)

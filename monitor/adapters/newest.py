@@ -61,8 +61,8 @@ class NewestWindow:
         The status of each check.
     share_drifted : float or None
         Drifted columns over compared columns.
-    diagnosis : str
-        What has changed.
+    incident : bool
+        It is a data incident that nobody has closed.
     scores : tuple of NewestScore
         Its scores, but for those of segments.
     """
@@ -76,7 +76,7 @@ class NewestWindow:
     n_labels: int
     checks: Mapping[str, str]
     share_drifted: float | None
-    diagnosis: str
+    incident: bool
     scores: tuple[NewestScore, ...] = ()
 
 
@@ -235,7 +235,7 @@ _WINDOW_COLUMNS = (
     t.revisions.c.n_labels,
     t.revisions.c.checks,
     t.revisions.c.share_drifted,
-    t.revisions.c.diagnosis,
+    t.windows.c.incident,
 )
 
 

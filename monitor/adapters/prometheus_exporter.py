@@ -30,7 +30,7 @@ from monitor.window import count_due
 FIXED_SERIES = 49
 """Series of a model besides those of its columns and its performance."""
 
-CHECKS = tuple(dict.fromkeys((*Check, "estimate", "multivariate", "cycle")))
+CHECKS = (*Check, "multivariate", "cycle")
 """What `leeway_check_status` has; a check that is not made has no data."""
 
 
@@ -200,7 +200,7 @@ def _add_model(families: Families, newest: Newest) -> None:
 def _add_window(families: Families, newest: Newest) -> None:
     name, window = [newest.model], newest.window
     n_rows = window.n_rows if window else 0
-    incident = bool(window and window.diagnosis == "incident")
+    incident = bool(window and window.incident)
     families.add("drifted_columns_ratio", name, window.share_drifted if window else None)
     families.add("window_rows", name, n_rows if window else None)
     families.add("window_end_timestamp_seconds", name, window.end if window else None)

@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from monitor.back_test import BackTest
 from monitor.calibration import Calibration, ColumnCalibration
 from monitor.reference import ColumnReference, Estimate, NumericReference, Reference
+from monitor.sample import Outcomes, Sample
 from monitor.schema import Kind, Schema, Task
 from monitor.values import CategoricalValues
 
@@ -31,11 +33,13 @@ def save_reference(reference: Reference, folder: Path) -> Document:
         name: _save_column(column, folder / f"reference-{index}.npy")
         for index, (name, column) in enumerate(reference.columns.items())
     }
-    calibration = reference.calibration
+    calibration, back_test = reference.calibration, reference.back_test
     return {
         **asdict(_without_columns(reference)),
         "columns": columns,
         "calibration": _encode_calibration(calibration) if calibration else None,
+        "sample": _save_sample(reference.sample, folder) if reference.sample else None,
+        "back_test": asdict(back_test) if back_test else None,
     }
 
 
@@ -63,9 +67,17 @@ def open_reference(document: Document, folder: Path) -> Reference:
         end=end,
         segments={name: _estimates(levels) for name, levels in document["segments"].items()},
         repeated_ratio=document["repeated_ratio"],
-        # A bundle of before there were any has none: it is not calibrated.
+        # A bundle of before there were any has none: it is not calibrated, and estimates nothing.
         calibration=_decode_calibration(document.get("calibration")),
+        sample=_open_sample(document.get("sample"), folder),
+        back_test=_decode_back_test(document.get("back_test")),
     )
+
+
+def reference_files(document: Document) -> list[str]:
+    """Name the files that a reference is read from."""
+    parts = [*document["columns"].values(), document.get("sample")]
+    return [part["file"] for part in parts if part]
 
 
 _READING = threading.Lock()
@@ -111,7 +123,7 @@ class StoredColumns(Mapping[str, ColumnReference]):
 
 
 def _without_columns(reference: Reference) -> Reference:
-    return replace(reference, columns={}, calibration=None)
+    return replace(reference, columns={}, calibration=None, sample=None, back_test=None)
 
 
 def _save_column(column: ColumnReference, path: Path) -> Document:
@@ -119,6 +131,33 @@ def _save_column(column: ColumnReference, path: Path) -> Document:
     np.save(path, array, allow_pickle=False)
     kept = {k: v for k, v in vars(column).items() if k not in ("values", "counts")}
     return {"file": path.name, **kept, "kind": column.kind}
+
+
+SAMPLE_FILE = "reference-sample.npy"
+
+
+def _save_sample(sample: Sample, folder: Path) -> Document:
+    outcomes = sample.outcomes
+    beside = np.column_stack([sample.windows, outcomes.predictions, outcomes.labels])
+    np.save(folder / SAMPLE_FILE, np.hstack([beside, sample.features]), allow_pickle=False)
+    return {"file": SAMPLE_FILE, "levels": sample.levels}
+
+
+def _open_sample(document: Document | None, folder: Path) -> Sample | None:
+    if document is None:
+        return None
+    with _READING:
+        mapped = np.load(folder / document["file"], mmap_mode="r", allow_pickle=False)
+    rows = np.asarray(mapped)
+    levels = {name: names and tuple(names) for name, names in document["levels"].items()}
+    windows, predictions, labels = rows[:, :3].T
+    return Sample(levels, rows[:, 3:], Outcomes(predictions, labels), windows.astype(np.int64))
+
+
+def _decode_back_test(document: Document | None) -> BackTest | None:
+    if document is None:
+        return None
+    return BackTest(**{**document, "errors": tuple(document["errors"])})
 
 
 def _estimates(documents: Mapping[str, Document]) -> dict[str, Estimate]:

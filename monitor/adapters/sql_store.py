@@ -11,9 +11,11 @@ from monitor.adapters import tables as t
 from monitor.adapters.cycle_rows import write_cycle
 from monitor.adapters.database import excluded, put_rows, reading
 from monitor.adapters.drift_rows import read_moved
+from monitor.adapters.estimate_rows import read_estimate
+from monitor.adapters.incident_rows import close_incident, is_closed
 from monitor.adapters.probation_rows import read_trial
 from monitor.alert import Opening
-from monitor.checks.score import Check, Status
+from monitor.checks.score import Check, Score, Status
 from monitor.decision import Ask
 from monitor.errors import NotFoundError
 from monitor.probation import Probation, Trial
@@ -49,6 +51,22 @@ class SqlStore:
             connection.execute(
                 update(t.models).where(t.models.c.name == model).values(paused=paused)
             )
+
+    def close_incident(self, model: str, number: int, at: datetime, why: str) -> None:
+        """Close an incident by a person's word; its rows may be trained on, and retraining goes on.
+
+        Raises
+        ------
+        NotFoundError, NotPossibleError
+            If the model has no such incident, or it has ended already.
+        """
+        with self._engine.begin() as connection:
+            close_incident(connection, model, number, at, why)
+
+    def is_closed(self, model: str, window: Window) -> bool:
+        """Say whether a person has closed an incident that the window was of."""
+        with reading(self._engine) as connection:
+            return is_closed(connection, model, window.key)
 
     def judged(self, model: str) -> Mapping[str, JudgedWindow]:
         """Return the judged windows of a model by key, oldest first."""
@@ -89,6 +107,11 @@ class SqlStore:
         """Return the columns that had moved in one of the two windows before."""
         with reading(self._engine) as connection:
             return read_moved(connection, model, window, version)
+
+    def estimated(self, model: str, window: Window, version: int, n_rows: int) -> Score | None:
+        """Return what was estimated of as many rows of a window; labels change nothing of it."""
+        with reading(self._engine) as connection:
+            return read_estimate(connection, model, window, version, n_rows)
 
     def record(self, record: CycleRecord, channels: Sequence[str]) -> bool:
         """Record everything of a cycle at once; False when another process was first."""

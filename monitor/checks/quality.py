@@ -41,6 +41,12 @@ class QualityPolicy:
 BY_CHANCE = 0.001
 """A column that stands still is spoken of when chance does that less often."""
 
+REPEATED = "repeated"
+"""Method of the score of rows that repeat others."""
+
+REPEATED_JUMP = 0.1
+"""Rise of their share over the reference's from which on a load has run twice."""
+
 REFUSED = "refused"
 """Method of the score of rows that could not be stored."""
 
@@ -98,8 +104,10 @@ def _standing(name: str, reference: ColumnReference, current: Values) -> Iterato
         yield replace(found, reference_value=share, detail=f"every value is {shown}")
 
 
-def repeated_score(reference: float | None, current: float | None, n_rows: int) -> Score:
-    """Score the share of rows that repeat an earlier one in every feature; it has no limit.
+def repeated_score(
+    reference: float | None, current: float | None, n_rows: int, *, jump: float | None = None
+) -> Score:
+    """Score the share of rows that repeat an earlier one in every feature.
 
     Parameters
     ----------
@@ -107,13 +115,16 @@ def repeated_score(reference: float | None, current: float | None, n_rows: int) 
         The share on both sides, 0-1.
     n_rows : int
         Rows of the window.
+    jump : float or None
+        Rise over the reference's that is put up with. The reference is longer than a window and
+        repeats itself more, so that a rise is nothing but a load that ran twice.
     """
     return Score(
         check=Check.QUALITY,
         column=None,
-        method="repeated",
+        method=REPEATED,
         value=current,
-        threshold=None,
+        threshold=None if jump is None or reference is None else reference + jump,
         breach_when=BreachWhen.ABOVE,
         n_reference=0,
         n_current=n_rows,

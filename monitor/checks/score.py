@@ -41,6 +41,7 @@ class Check(StrEnum):
     DRIFT = "drift"
     QUALITY = "quality"
     PERFORMANCE = "performance"
+    ESTIMATE = "estimate"
 
 
 class BreachWhen(StrEnum):

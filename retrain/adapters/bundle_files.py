@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from monitor.adapters.reference_files import open_reference, save_reference
+from monitor.adapters.reference_files import open_reference, reference_files, save_reference
 from monitor.errors import BundleRefusedError
 from monitor.reference import Estimate, Reference
 from retrain.bundle import TRUSTED_TYPES, Bundle, Lineage
@@ -70,8 +70,8 @@ def load_bundle(folder: Path, digest: str) -> Bundle:
 def load_reference(folder: Path, digest: str) -> Reference:
     """Read a bundle's reference alone, without its model."""
     record = _checked_record(folder, digest)
-    for column in record["reference"]["columns"].values():
-        _check_file(folder / column["file"], record["files"][column["file"]])
+    for name in reference_files(record["reference"]):
+        _check_file(folder / name, record["files"][name])
     return open_reference(record["reference"], folder)
 
 

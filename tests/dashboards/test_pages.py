@@ -1,6 +1,7 @@
 """What the pages say, on a real database filled by real cycles."""
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import unescape
 from xml.etree import ElementTree as ET
@@ -8,6 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from sqlalchemy import text
 
+from monitor.checks.score import BreachWhen, Check, Score
+from monitor.checks.unlabelled import BLIND
 from retrain.ports import Outcome, RequestKind
 
 FLIGHTS = "flights_late"
@@ -246,3 +249,21 @@ def test_a_wall_may_ask_for_reloading(deployed):
 
 def test_the_pages_are_not_in_the_api_description(deployed):
     assert deployed.app().openapi()["paths"] == {}
+
+
+def test_estimates_are_shown_with_their_record_their_reason_and_what_they_cannot_see(deployed):
+    model = deployed.model("flights_late")
+    told = Score(
+        Check.ESTIMATE, None, "roc_auc", 0.7, 0.66, BreachWhen.BELOW, 470, 480,
+        standard_error=0.01, reference_value=0.703, detail=BLIND,
+    )  # fmt: skip
+    deployed.judge(model, 0, auc=0.71, more=[told])
+    key = deployed.judge(model, 1, more=[told])
+    said = deployed.said(f"/models/{model}")
+    assert "The newest window: estimated ROC AUC 0.700, 95 % band 0.680 to 0.720." in said
+    assert "In 1 window with an estimate and labels it was off by 0.010 on average" in said
+    assert "they cannot see concept drift" in said
+    assert "it cannot see concept drift" in deployed.said(f"/models/{model}/windows/{key}")
+    reason = "not estimated: 80% of the rows are of a kind that the reference hardly has"
+    deployed.judge(model, 2, more=[replace(told, value=None, standard_error=None, detail=reason)])
+    assert f"The newest window: {reason}." in deployed.said(f"/models/{model}").replace(" %", "%")

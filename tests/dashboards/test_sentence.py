@@ -184,3 +184,16 @@ def test_of_a_model_that_is_not_calibrated_it_is_said_where_drift_is_told(deploy
     drifted = ["temp", "dewp", "humid", "wind", "hour"]
     deployed.judge(FLIGHTS, 0, auc=0.7, drifted=drifted, more=[why])
     assert "(uncalibrated: the reference has 4 windows, 8 are needed)" in deployed.lead()
+
+
+def test_an_estimated_fall_is_told_as_an_estimate(deployed):
+    deployed.model(FLIGHTS)
+    fallen = Score(
+        Check.ESTIMATE, None, "roc_auc", 0.61, 0.66, BreachWhen.BELOW, 470, 480,
+        standard_error=0.01, reference_value=0.703,
+    )  # fmt: skip
+    deployed.judge(FLIGHTS, 0, more=[fallen])
+    assert deployed.lead().startswith(
+        "Performance is estimated to have fallen since 2013-01-07: ROC AUC is 0.610, on the "
+        "reference 0.703, without labels; "
+    )

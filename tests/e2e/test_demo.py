@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -45,8 +46,8 @@ def proportional_bytes(pid):
     return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
-def resident_bytes(root: int) -> int:
-    """Return the memory that a process and all its descendants hold."""
+def descendants(root: int) -> set[int]:
+    """Return a process and all that it or they have started."""
     parents = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -57,7 +58,20 @@ def resident_bytes(root: int) -> int:
     tree = {root}
     while found := {pid for pid, parent in parents.items() if parent in tree} - tree:
         tree |= found
-    return sum(map(proportional_bytes, tree))
+    return tree
+
+
+def resident_bytes(root: int) -> int:
+    """Return the memory that a process and all its descendants hold."""
+    return sum(map(proportional_bytes, descendants(root)))
+
+
+def is_running(pid: int) -> bool:
+    """Say whether a process goes on; one that nobody has waited for has ended all the same."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +175,13 @@ def test_one_screen_says_what_happened_and_where_to_look(told):
 
 def test_the_whole_process_tree_stays_below_two_gibibytes(told):
     assert 0 < told.peak_bytes <= 2 * GIBIBYTE
+
+
+def test_whoever_ends_the_demo_ends_its_server(tmp_path, eventually):
+    command = [sys.executable, "-m", "leeway", "demo", "--folder", str(tmp_path / "demo")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as demo:
+        eventually(lambda: len(descendants(demo.pid)) > 1, "the server is started")
+        family = descendants(demo.pid)
+        demo.terminate()
+        assert demo.wait(PATIENCE_SECONDS) == 128 + signal.SIGTERM
+    eventually(lambda: not any(map(is_running, family)), "all of its processes have ended")

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pytest
 
 from leeway.client import Client
+from leeway.client.outbox import Buffering
 from leeway.demo.run import free_port
-from leeway.outbox import Buffering
 from monitor.batch import LABEL, PREDICTION_ID, ROW
 from monitor.window import Window
 from tests.watched import PATH, WATCHED, as_rows, need

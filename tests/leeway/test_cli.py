@@ -203,3 +203,13 @@ def test_check_ends_with_one_when_a_window_breached(home, cli):
     assert "2026-02-09T00:00:00Z  BREACH" in ended.stdout
     again = cli("check", "late")
     assert (again.returncode, again.stdout) == (0, "nothing is due\n")
+
+
+def test_why_tells_of_estimates_or_why_there_is_none(home, cli):
+    with home.opened() as app:
+        app.live(0)
+        app.deployment.watcher().check("late")
+    said = cli("why", "late").stdout
+    assert "; not estimated: only 0 of" in said
+    assert "No window has both an estimate and its labels yet." in said
+    assert "they cannot see concept drift" in said

@@ -6,7 +6,7 @@ import time
 import pyarrow as pa
 import pytest
 
-from leeway.outbox import Buffering, Outbox, OutboxError, UnreachableError
+from leeway.client.outbox import Buffering, Outbox, OutboxError, UnreachableError
 from monitor.errors import LeewayError
 
 PATH = "/v1/models/m/predictions"

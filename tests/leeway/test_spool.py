@@ -2,7 +2,7 @@
 
 import pytest
 
-from leeway.spool import Parcel, Spool
+from leeway.client.spool import Parcel, Spool
 from monitor.errors import StorageError
 
 MANY_BYTES = 1 << 20

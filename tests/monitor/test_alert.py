@@ -38,6 +38,9 @@ SCORES = {
     Check.PERFORMANCE: score(
         Check.PERFORMANCE, None, 0.6, method="roc_auc", threshold=0.7, breach_when=BreachWhen.BELOW
     ),
+    Check.ESTIMATE: score(
+        Check.ESTIMATE, None, 0.6, method="roc_auc", threshold=0.7, breach_when=BreachWhen.BELOW
+    ),
 }
 
 

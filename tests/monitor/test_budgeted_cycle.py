@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,8 @@ from monitor.checks.beyond import beyond_wobble
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import Check
 from monitor.columns import TableColumns
+from monitor.cycle import run_cycle
+from monitor.errors import NotFoundError, NotPossibleError
 from monitor.reference import Cut, prepare
 from monitor.reference import calibrated as calibrated_reference
 from monitor.window import WindowPolicy
@@ -37,8 +39,8 @@ models:
 """
 
 
-def week(start, number, *, shift=0.0, wobble=0.0):
-    """Make a week's rows; `shift` moves x."""
+def week(start, number, *, shift=0.0, wobble=0.0, times=1.0, whole=False):
+    """Make a week's rows; `shift` moves x, `times` breaks y in its second half or as a whole."""
     rng = np.random.default_rng(1000 + number)
     at = start + np.sort(rng.uniform(0, 7 * 86_400, N_ROWS)) * pd.Timedelta(seconds=1)
     return pd.DataFrame(
@@ -46,7 +48,8 @@ def week(start, number, *, shift=0.0, wobble=0.0):
             "id": [f"w{number}-{n}" for n in range(N_ROWS)],
             "at": pd.DatetimeIndex(at).as_unit("us"),
             "x": rng.normal(shift + wobble * rng.normal(), 1.0, N_ROWS),
-            "y": rng.normal(size=N_ROWS),
+            "y": rng.normal(size=N_ROWS)
+            * np.where(whole | (np.arange(N_ROWS) >= N_ROWS // 2), times, 1.0),
             "g": rng.choice(["a", "b", "c"], N_ROWS),
             "p": rng.uniform(size=N_ROWS),
             "late": rng.integers(0, 2, N_ROWS),
@@ -228,3 +231,43 @@ def test_a_window_that_cannot_be_counted_is_an_error_and_costs_no_other_check_it
     (score,) = found.scores
     assert (found.profile, score.failed, score.method) == (None, True, METHOD)
     assert "no number" in score.detail
+
+
+def test_a_unit_that_changes_within_a_week_is_an_incident_until_the_feed_is_clean(begin):
+    weeks = begin()
+    assert weeks.live(0).diagnosis.kind == "none"
+    broken = weeks.live(1, times=1000.0)
+    (finding,) = broken.diagnosis.findings
+    assert (finding.column, finding.sign, finding.transform) == ("y", "scale", "times 1,000")
+    window = History(weeks.app.deployment.engine).windows("late")[-1]
+    assert (window["decision"], window["reason"]) == ("hold", "incident")
+    half = window["start"] + (window["end"] - window["start"]) / 2
+    since = datetime.fromisoformat(window["findings"][0]["since"])
+    assert abs(since - half) < timedelta(days=1)
+    assert f"y: numbers came times 1,000 since {since:%Y-%m-%d %H:%M} UTC" in window["sentence"]
+    assert weeks.live(2, times=1000.0, whole=True).diagnosis.findings[0].transform == "times 1,000"
+    assert weeks.live(3).diagnosis.kind == "none"
+
+
+def test_a_person_closes_an_incident_and_its_rows_are_trained_on(begin):
+    weeks = begin()
+    weeks.live(0)
+    weeks.live(1, times=1000.0)
+    store, now = weeks.app.deployment.store, weeks.app.clock.now()
+    history = History(weeks.app.deployment.engine)
+    (alert,) = history.alerts("late")
+    assert [one.incident for one in store.judged("late").values()] == [False, True]
+    store.close_incident("late", alert["id"], now, "thousandths, from now on")
+    assert [one.incident for one in store.judged("late").values()] == [False, False]
+    (closed,) = history.alerts("late")
+    assert (closed["ended_at"], closed["ended_how"]) == (now, "closed")
+    assert closed["sentence"].endswith("; closed: thousandths, from now on")
+    watcher = weeks.app.deployment.watcher()
+    window = list(store.judged("late").values())[-1].window
+    again = run_cycle(watcher.watched["late"], window, 2, watcher.world)
+    assert (again.verdict.checks["quality"], again.diagnosis.findings) == ("OK", ())
+    assert [a["ended_how"] for a in history.alerts("late") if a["check"] == "quality"] == ["closed"]
+    with pytest.raises(NotPossibleError, match="was closed before"):
+        store.close_incident("late", alert["id"], now, "again")
+    with pytest.raises(NotFoundError, match="no incident"):
+        store.close_incident("late", 77, now, "another one")

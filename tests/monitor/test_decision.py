@@ -40,7 +40,12 @@ FALL = Score(
     Check.PERFORMANCE, None, "roc_auc", 0.6, 0.7, BreachWhen.BELOW, 100, 100, status=BREACH
 )
 FAILED = {"value": None, "status": ERROR, "failed": True, "detail": "ValueError: no"}
-SCORES = {Check.DRIFT: DRIFT, Check.QUALITY: MISSING, Check.PERFORMANCE: FALL}
+SCORES = {
+    Check.DRIFT: DRIFT,
+    Check.QUALITY: MISSING,
+    Check.PERFORMANCE: FALL,
+    Check.ESTIMATE: replace(FALL, check=Check.ESTIMATE),
+}
 
 
 def judged(status=OK, *, revision=1, champion=1, n_labels=0, **statuses: Status):
@@ -398,3 +403,12 @@ def test_a_champion_that_does_harm_is_held_while_a_person_has_paused_the_model()
 def test_a_probation_without_a_breach_changes_no_decision(status):
     harmless = replace(HARMFUL, status=status)
     assert act(FALLEN, judgement=harmless) == act(FALLEN)
+
+
+def test_an_estimate_alone_opens_an_alert_and_no_run():
+    found = decided(judged(estimate=BREACH))
+    assert (found.action, found.reason) == (Action.NONE, Reason.NOT_ASKED)
+    assert found.sentence == (
+        "estimated, roc_auc is 0.600, its limit 0.700; an estimate alone retrains nothing"
+    )
+    assert [(one.check, one.change) for one in found.alerts] == [(Check.ESTIMATE, "opened")]

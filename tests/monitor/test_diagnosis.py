@@ -1,8 +1,11 @@
 """Broken feed, moved inputs, changed relation, or nothing: which of them a verdict shows."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from monitor.checks.calibrated import METHOD
+from monitor.checks.feed import Break
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.diagnosis import Diagnosis, DiagnosisKind, Finding, diagnose
 from monitor.verdict import Verdict
@@ -16,8 +19,8 @@ def quality(column, method, value, status=BREACH, **other: object):
     return Score(Check.QUALITY, column, method, value, status=status, **{**plain, **other})
 
 
-def verdict(*scores: Score, drift=OK, performance=OK):
-    checks = {Check.DRIFT: drift, Check.QUALITY: OK, Check.PERFORMANCE: performance}
+def verdict(*scores: Score, **statuses: Status):
+    checks = {check: statuses.get(check, OK) for check in Check}
     return Verdict(OK, checks, scores, 0.0, provisional=False)
 
 
@@ -27,7 +30,9 @@ def test_a_calm_window_shows_nothing():
 
 @pytest.mark.parametrize("status", [OK, WARNING, ERROR, NO_DATA])
 def test_only_a_breach_is_a_change(status):
-    calm = verdict(quality("x", "missing", 0.9, status), drift=status, performance=status)
+    calm = verdict(
+        quality("x", "missing", 0.9, status), drift=status, performance=status, estimate=status
+    )
     assert diagnose(calm).kind is DiagnosisKind.NONE
 
 
@@ -58,6 +63,12 @@ def test_only_a_breach_is_a_change(status):
 )
 def test_drift_is_covariate_and_a_fall_without_it_concept(drift, performance, kind, sentence):
     assert diagnose(verdict(drift=drift, performance=performance)) == Diagnosis(kind, (), sentence)
+
+
+def test_an_estimated_fall_is_covariate_for_nothing_else_moves_an_estimate():
+    found = diagnose(verdict(estimate=BREACH))
+    sentence = "the inputs have moved to where performance is estimated to be worse"
+    assert found == Diagnosis(DiagnosisKind.COVARIATE, (), sentence)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +115,43 @@ def test_a_column_that_did_not_arrive_is_not_reported_as_null_as_well():
         verdict(quality("x", "missing", 1.0), quality("x", "schema_missing", 0.5, threshold=0.4))
     )
     assert [(f.column, f.sign) for f in found.findings] == [("x", "schema_missing")]
+
+
+SINCE = datetime(2026, 5, 13, 8, tzinfo=UTC)
+
+
+def found_by(column, sign, name, n_rows=120, since=SINCE):
+    return Break(column, sign, name, 40, n_rows, since=since)
+
+
+def test_the_incident_names_transform_column_beginning_and_rows():
+    score = quality("x", "scale", 0.75, threshold=0.0, detail="times 1,000")
+    far_out = quality("x", "out_of_range", 0.75)
+    found = diagnose(verdict(far_out, score), [found_by("x", "scale", "times 1,000")])
+    sentence = "x: numbers came times 1,000 since 2026-05-13 08:00 UTC, 120 rows"
+    assert found.findings == (Finding("x", "scale", sentence, "times 1,000", SINCE, 120),)
+    assert found.sentence == f"the feed looks broken: {sentence}"
+
+
+def test_columns_that_broke_at_the_same_row_are_said_to_have_something_in_common():
+    scores = [quality(name, "missing", 0.9) for name in "xyz"]
+    breaks = [found_by(name, "missing", "") for name in "xy"]
+    found = diagnose(verdict(*scores), breaks)
+    assert found.sentence.endswith(
+        "; 2 columns since the same row: look at what they have in common"
+    )
+    assert "since" not in diagnose(verdict(*scores)).sentence
+
+
+def test_rows_that_repeat_others_are_an_incident_unless_a_column_has_lost_its_values():
+    twice = quality(None, "repeated", 0.3, reference_value=0.02)
+    found = diagnose(verdict(twice))
+    assert found.sentence == (
+        "the feed looks broken: 30% of the rows repeat another one in every feature (reference "
+        "2%): a load may have run twice"
+    )
+    found = diagnose(verdict(twice, quality("x", "missing", 1.0)))
+    assert [finding.sign for finding in found.findings] == ["missing"]
 
 
 def drift(column, status, method="psi"):

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from monitor.alert import Alert, AlertChange, Judged, Opening
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Score, Status
+from monitor.checks.unlabelled import BLIND
 from monitor.decision import Action, Decision, ModelState, Reason, RetrainPolicy, Trigger, decide
 from monitor.diagnosis import diagnose
 from monitor.message import Telling, messages
@@ -15,6 +17,7 @@ from monitor.verdict import Verdict
 from monitor.window import Window
 
 URL = "http://leeway.example"
+RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 MONDAY = datetime(2013, 7, 1, tzinfo=UTC)
 WINDOW = Window(MONDAY, MONDAY + timedelta(days=7))
 
@@ -57,6 +60,7 @@ def test_a_message_names_three_columns_the_window_the_decision_and_where_to_look
         "Window: 2013-07-01 00:00 to 2013-07-08 00:00 UTC, judged against version 4.",
         "The window: http://leeway.example/models/late/windows/2013-07-01T00:00:00Z",
         "The model: http://leeway.example/models/late",
+        "What to do: http://leeway.example/runbooks/LeewayDrift",
     ]
     assert message.alert is decision.alerts[0]
 
@@ -100,12 +104,20 @@ def test_there_are_words_for_every_action_check_and_change():
         assert all(told(change, check=check) for check in Check)
 
 
+@pytest.mark.parametrize("check", Check)
+def test_whoever_is_alerted_is_shown_a_runbook_that_exists(check):
+    (message,) = told(AlertChange.OPENED, check=check)
+    name = message.body.rpartition("http://leeway.example/runbooks/")[2]
+    assert (RUNBOOKS / f"{name}.md").is_file()
+
+
 def test_a_check_that_crashed_is_not_called_a_breach():
     one = judged(quality=Status.ERROR)
     alert = Alert(Check.QUALITY, AlertChange.OPENED, "quality could not be checked: x: overflow")
     decision = Decision(Action.NONE, Reason.CHECK_FAILED, "not everything was checked", (alert,))
     (message,) = messages("late", one, decision, TELLING)
     assert message.title == "[late] quality could not be checked"
+    assert message.body.endswith("/runbooks/LeewayCheckFailed")
 
 
 @pytest.mark.parametrize(
@@ -198,3 +210,24 @@ def test_a_message_of_a_model_that_is_not_calibrated_says_so():
         "How sure: on 100 rows; uncalibrated: the reference has 4 windows, 8 are needed, so "
         "Evidently's limits judge."
     )
+
+
+def test_an_estimate_says_its_band_and_what_it_cannot_see():
+    score = Score(
+        Check.ESTIMATE, None, "roc_auc", 0.6, 0.7, BreachWhen.BELOW, 900, 500,
+        standard_error=0.01, reference_value=0.75, status=Status.BREACH, detail=BLIND,
+    )  # fmt: skip
+    one = judged(score, estimate=Status.BREACH)
+    decision = decide(one, ModelState(4, MONDAY), RetrainPolicy(frozenset()), MONDAY)
+    (message,) = messages("late", one, decision, TELLING)
+    assert message.title == "[late] performance has probably fallen"
+    assert message.body.splitlines()[1:3] == [
+        (
+            "How sure: on 500 rows, 95 % band 0.580 to 0.620; reference 0.750; an estimate without "
+            "labels: it cannot see concept drift."
+        ),
+        (
+            "What Leeway does: nothing; estimated, roc_auc is 0.600, its limit 0.700; an estimate "
+            "alone retrains nothing."
+        ),
+    ]

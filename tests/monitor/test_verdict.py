@@ -154,7 +154,7 @@ def test_a_window_has_the_weightiest_status_of_its_checks(checks, status):
 
 def test_a_check_without_data_does_not_make_a_window_of_none():
     found = verdict(drift("x", 0.0))
-    assert found.checks == {Check.DRIFT: OK, Check.QUALITY: NO_DATA, Check.PERFORMANCE: NO_DATA}
+    assert found.checks == {**dict.fromkeys(Check, NO_DATA), Check.DRIFT: OK}
     assert found.status is OK
 
 
@@ -274,7 +274,8 @@ def test_a_column_whose_check_crashes_is_an_error_that_stays_visible_and_alone()
         (Check.DRIFT, "x"),
         (Check.QUALITY, "x"),
     }
-    assert found.checks == {Check.DRIFT: ERROR, Check.QUALITY: ERROR, Check.PERFORMANCE: NO_DATA}
+    nothing = dict.fromkeys(Check, NO_DATA)
+    assert found.checks == {**nothing, Check.DRIFT: ERROR, Check.QUALITY: ERROR}
     assert all(s.detail for s in found.scores if s.status is ERROR)
     assert {s.status for s in found.scores if s.column != "x"} == {OK}
 
@@ -461,3 +462,15 @@ def test_without_a_calibrated_score_evidently_s_limits_judge_whatever_the_budget
 def test_a_column_that_could_not_be_compared_is_an_error_under_a_budget_too():
     found = under_budget(failed(Check.DRIFT, "z"), calibrated("x", 0.9))
     assert found.checks[Check.DRIFT] is ERROR
+
+
+# an estimate
+
+
+@pytest.mark.parametrize(
+    ("value", "counts", "status"),
+    [(0.7, EARLY, BREACH), (0.8, EARLY, OK), (None, EARLY, NO_DATA), (0.7, MATURE, OK)],
+)
+def test_an_estimate_decides_until_performance_is_measured(value, counts, status):
+    (score,) = (replace(metric(value or 0.0), check=Check.ESTIMATE, value=value),)
+    assert verdict(score, counts=counts).checks[Check.ESTIMATE] is status

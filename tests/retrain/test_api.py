@@ -4,12 +4,15 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
 from monitor.window import Window
 from retrain.ports import Outcome, RequestKind
 from retrain.serving import Served
+from tests.watched import as_rows
 
 PATH = "/v1/models/late"
 ANY_BODY = {"content": b"[]", "headers": {"Content-Type": "application/json"}}
@@ -188,3 +191,22 @@ def test_an_altered_champion_is_a_problem_of_the_server_and_not_an_answer(http, 
     answer = http.post(f"{PATH}/predict", json=rows)
     assert answer.status_code == 500
     assert "not the file that was registered" in answer.json()["detail"]
+
+
+def test_a_model_of_several_classes_answers_their_probabilities(home, new_home, made_up):
+    text = home.config.read_text().replace("task: binary", "task: multiclass")
+    new_home.config.write_text(text)
+    new_home.clock.set(home.clock.now())
+    learned = made_up(-26, 26)
+    labels = np.digitize(learned["x"], [-0.5, 0.5])
+    learned.assign(late=np.array(["early", "on time", "late"])[labels]).to_parquet(
+        new_home.folder / "reference.parquet"
+    )
+    with new_home.opened() as app:
+        sent = as_rows(made_up(-1).drop(columns="late").head(20))
+        answer = app.http().post(f"{PATH}/predict", json=sent).json()
+    assert set(answer["probabilities"]) == {"early", "on time", "late"}
+    shares = pd.DataFrame(answer["probabilities"])
+    assert shares.sum(axis=1).to_numpy() == pytest.approx(1)
+    assert shares.idxmax(axis=1).tolist() == answer["predictions"]
+    assert "classes" not in answer

@@ -15,10 +15,9 @@ pytestmark = pytest.mark.stack
 FOLDER = Path(__file__).parents[2] / "grafana" / "dashboards"
 MODEL = "late"
 WEEKS_UNTIL_PROMOTED = 8
+REFERENCE_WEEKS = 10
 
 WITHOUT_DATA = (
-    # Leeway has no estimates without labels yet; their lines are ready for them.
-    'kind="estimated"',
     # All columns of the story's model are exported.
     "leeway_columns_not_exported",
 )
@@ -104,6 +103,15 @@ def wrong_with(asked: Asked, prometheus: Any, began: float) -> str | None:
 
 
 @pytest.fixture
+def home(learned, new_home, made_up, week_start):
+    """A model whose reference has weeks enough to estimate performance without labels."""
+    made_up(-REFERENCE_WEEKS, REFERENCE_WEEKS).to_parquet(new_home.folder / "reference.parquet")
+    new_home.config.write_text(learned.config.read_text())
+    new_home.clock.set(week_start(0))
+    return new_home
+
+
+@pytest.fixture
 def story(home, server, made_up, week_start, start_prometheus, eventually):
     """A Prometheus that has seen drift, a broken feed, a promotion and a rollback."""
     prometheus = start_prometheus({"leeway": [server.url]})
@@ -132,6 +140,7 @@ def story(home, server, made_up, week_start, start_prometheus, eventually):
             pytest.fail("no challenger was promoted")
         live(number + 1, made_up(number + 1, by_x=1.0, by_y=4.0))  # on probation
         client.post(f"/v1/models/{MODEL}/rollback")
+        live(number + 2, made_up(number + 2))  # the version that serves again is estimated, too
         for _ in range(3):  # a change is seen between two scrapes, and asked for every second
             prometheus.wait_for_scrape(eventually)
         yield prometheus, began

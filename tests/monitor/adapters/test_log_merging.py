@@ -7,7 +7,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from monitor.adapters import log_arrivals, log_merging, log_reading
+from monitor.adapters import log_arrivals, log_merging, log_reading, log_sealing
 from monitor.adapters.log_arrivals import ARRIVALS, UNREGISTERED
 from monitor.adapters.log_catalog import LogStats
 from monitor.batch import EVENT_AT, ROW, TIMESTAMP, Receipt
@@ -147,15 +147,29 @@ def test_a_file_that_is_altered_or_missing_is_not_merged(log, place):
 
 def test_a_long_day_becomes_files_of_a_bounded_size(log, place, monkeypatch):
     monkeypatch.setattr(log_merging, "SMALL_FILES", 2)
-    monkeypatch.setattr(log_merging, "MERGED_ROWS", 20)
-    monkeypatch.setattr(log_merging, "SMALL_ROWS", 10)
-    for number in range(20):
-        append(log, predictions(f"{number}", 5))
+    n_rows = 2_000
+    append(log, predictions("first", n_rows))
+    log.seal()
+    ((one,),) = place.execute("SELECT bytes FROM log_files")
+    monkeypatch.setattr(log_merging, "MERGED_BYTES", 4 * one)
+    monkeypatch.setattr(log_merging, "SMALL_BYTES", one + one // 5)
+    for number in range(19):
+        append(log, predictions(f"{number}", n_rows))
         log.seal()
-    rows = [n_rows for (n_rows,) in place.execute("SELECT n_rows FROM log_files")]
-    assert max(rows) <= 20
-    assert sum(one < 10 for one in rows) <= 2
-    assert read(log).column(ROW).to_pylist() == list(range(100))
+    sizes = [n_bytes for (n_bytes,) in place.execute("SELECT bytes FROM log_files")]
+    assert len(sizes) < 12
+    assert max(sizes) <= 4 * one
+    assert read(log).column(ROW).to_pylist() == list(range(20 * n_rows))
+
+
+def test_a_long_inbox_is_sealed_in_portions(log, monkeypatch):
+    for number in range(6):
+        append(log, predictions(f"{number}", 5))
+    monkeypatch.setattr(log_sealing, "SEAL_BYTES", 1)
+    before = read(log)
+    log.seal()
+    assert n_files(log) == 6
+    assert read(log) == before
 
 
 def test_rows_are_read_though_their_file_is_merged_before_it_is_opened(log, place, monkeypatch):

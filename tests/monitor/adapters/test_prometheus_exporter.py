@@ -262,6 +262,23 @@ def test_performance_without_labels_is_there_as_nan_until_it_is_estimated(scrape
         assert math.isnan(scrape()[f"leeway_{name}"]["m", "1", "roc_auc", "estimated"])
 
 
+def test_an_estimate_is_exported_with_its_band_and_an_abstention_is_nan(scrape, books):
+    told = Score(
+        Check.ESTIMATE, None, "roc_auc", 0.7, 0.67, BreachWhen.BELOW, 100, 50,
+        standard_error=0.02, reference_value=0.82, status=Status.OK,
+    )  # fmt: skip
+    books.record(books.cycle(0, scores=[told]))
+    ends = {"": 0.7, "_lower": 0.7 - 1.96 * 0.02, "_upper": 0.7 + 1.96 * 0.02}
+    for end, value in ends.items():
+        found = scrape()[f"leeway_performance{end}"]["m", "1", "roc_auc", "estimated"]
+        assert found == pytest.approx(value)
+    nothing = replace(told, value=None, standard_error=None, status=Status.NO_DATA)
+    books.record(books.cycle(1, scores=[nothing]))
+    for end in ends:
+        found = scrape()[f"leeway_performance{end}"]["m", "1", "roc_auc", "estimated"]
+        assert math.isnan(found)
+
+
 def test_windows_that_have_ended_without_a_verdict_are_counted_by_the_clock_of_leeway(
     scrape, books, served
 ):

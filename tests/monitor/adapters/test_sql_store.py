@@ -12,7 +12,7 @@ from monitor.adapters import tables
 from monitor.adapters.database import open_database
 from monitor.adapters.sql_store import LONGEST_RETRY, SqlStore
 from monitor.alert import Alert, AlertChange
-from monitor.checks.score import Check, Status
+from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.decision import Action
 from monitor.diagnosis import DiagnosisKind
 from monitor.errors import NotFoundError
@@ -231,3 +231,17 @@ def test_a_score_without_a_number_keeps_its_reason(books):
     document = books.history.window("m", "2026-01-05T00:00:00Z")
     assert n_scores == len(document["scores"]) == 3
     assert [s["status"] for s in document["scores"]] == ["OK", "NO_DATA", "OK"]
+
+
+def test_an_estimate_stands_for_the_same_rows_of_the_same_version(books):
+    told = Score(
+        Check.ESTIMATE, None, "roc_auc", 0.7, 0.67, BreachWhen.BELOW, 100, 50,
+        standard_error=0.02, reference_value=0.8, status=Status.OK, detail="an estimate",
+    )  # fmt: skip
+    cycle = books.cycle(scores=(told,))
+    window = cycle.judged.window
+    assert books.store.estimated("m", window, 1, 50) is None
+    books.record(cycle)
+    assert books.store.estimated("m", window, 1, 50) == replace(told, status=None)
+    assert books.store.estimated("m", window, 1, 51) is None
+    assert books.store.estimated("m", window, 2, 50) is None

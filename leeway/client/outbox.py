@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from leeway.backoff import Backoff
-from leeway.spool import Parcel, Spool, stream
+from leeway.client.backoff import Backoff
+from leeway.client.spool import Parcel, Spool, stream
 from monitor.errors import LeewayError
 
 _log = logging.getLogger("leeway.client")

@@ -10,8 +10,8 @@ import httpx
 import pandas as pd
 import pyarrow as pa
 
-from leeway.outbox import Buffering, Outbox, UnreachableError
-from leeway.spool import Parcel, stream
+from leeway.client.outbox import Buffering, Outbox, UnreachableError
+from leeway.client.spool import Parcel, stream
 from monitor.errors import LeewayError
 
 ARROW_STREAM = "application/vnd.apache.arrow.stream"

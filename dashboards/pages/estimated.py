@@ -1,0 +1,54 @@
+"""Estimated: performance without labels, in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dashboards.pages.phrase import counted, metric_title, number
+from monitor.track_record import track_record
+
+Document = Mapping[str, Any]
+
+BLIND = (
+    "Estimates assume that the relation of inputs and outcome is what it was: they cannot see "
+    "concept drift."
+)
+"""Stands wherever estimates are shown."""
+
+
+def estimated(window: Document) -> str:
+    """Say what was estimated of a window, or why nothing was; empty where nobody asked.
+
+    Examples
+    --------
+    >>> told = {"metric": "mae", "value": 2.0, "lower": 1.5, "upper": 2.5, "note": ""}
+    >>> estimated({"estimate": told})
+    'estimated MAE 2, 95 % band 1.5 to 2.5'
+    >>> estimated({"estimate": {"metric": "mae", "value": None, "note": "not estimated: too few"}})
+    'not estimated: too few'
+    """
+    told = window["estimate"]
+    if told is None:
+        return ""
+    if told["value"] is None:
+        return str(told["note"])
+    band = f"95 % band {number(told['lower'])} to {number(told['upper'])}"
+    return f"estimated {metric_title(told['metric'])} {number(told['value'])}, {band}"
+
+
+def kept_promises(windows: Sequence[Document]) -> str:
+    """Say how good estimates were, by the windows whose labels have come.
+
+    Examples
+    --------
+    >>> told = {"metric": "mae", "value": 2.0, "lower": 1.5, "upper": 2.5, "note": ""}
+    >>> kept_promises([{"estimate": told, "metrics": {"mae": 2.4}, "provisional": False}])
+    'In 1 window with an estimate and labels it was off by 0.400 on average, and 100 % of what was measured lay in its band.'
+    """  # noqa: E501 - one sentence
+    found = track_record(windows)
+    if found is None:
+        return "No window has both an estimate and its labels yet."
+    return (
+        f"In {counted(found.n_windows, 'window')} with an estimate and labels it was off by "
+        f"{number(found.mean_absolute_error)} on average, and {found.inside_ratio:.0%}"
+        " of what was measured lay in its band."
+    ).replace("%", " %")

@@ -1,0 +1,83 @@
+"""Estimable: a reference prepared so that performance can be estimated without labels."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from monitor.back_test import LEAST_WINDOWS, BackTest
+from monitor.cells import typical, windows
+from monitor.checks.estimate import SEED, Abstention, Current, as_numbers, estimate, measured
+from monitor.columns import Columns, FloatArray
+from monitor.reference import Z95, Cut, Reference
+from monitor.sample import Outcomes, Sample, sample_of
+from monitor.schema import Schema
+
+MOST_TESTED = 13
+"""Windows that are estimated, spread over the reference: a quarter of weekly ones says enough."""
+
+
+def estimable(reference: Reference, columns: Columns, cut: Cut, metric: str) -> Reference:
+    """Keep a sample of a reference's labelled rows, and back-test estimates on its windows.
+
+    Parameters
+    ----------
+    reference : Reference
+        Prepared from these rows.
+    columns : Columns, n_rows rows
+        The rows, with labels and predictions.
+    cut : Cut
+        How they fall into windows.
+    metric : str
+        The metric that decides.
+    """
+    schema = reference.schema
+    if schema.target not in columns.names or schema.prediction not in columns.names:
+        return reference
+    cells = windows(cut.event_at, cut.policy)
+    usual = np.isin(cells.of_row, typical(cells))
+    outcomes = Outcomes(
+        _outcome(columns, schema.prediction, schema), _outcome(columns, schema.target, schema)
+    )
+    kinds = {**schema.features, schema.prediction: schema.prediction_kind}
+    of_row = np.where(usual, cells.of_row, -1)
+    sample = sample_of(columns, kinds, outcomes, of_row, SEED)
+    return replace(reference, sample=sample, back_test=back_test(sample, schema, metric))
+
+
+def back_test(sample: Sample, schema: Schema, metric: str) -> BackTest:
+    """Estimate reference windows, each from the rows of the others, and hold them against labels.
+
+    A crash is a back-test that says why there is none: a version is worth more than its estimates.
+    """
+    known = np.unique(sample.windows[sample.windows >= 0])
+    if known.size < LEAST_WINDOWS:
+        return BackTest(metric, (), int(known.size))
+    try:
+        spread = np.linspace(0, known.size - 1, min(known.size, MOST_TESTED)).round()
+        chosen = known[np.unique(spread.astype(np.int64))]
+        found = [_error(sample, window, schema, metric) for window in chosen.tolist()]
+    except Exception as error:  # noqa: BLE001 - it is told wherever an estimate would stand
+        return BackTest(metric, (), int(known.size), f"{type(error).__name__}: {error}")
+    errors = tuple(one for one in found if isinstance(one, float))
+    reasons = [one for one in found if isinstance(one, str)]
+    return BackTest(metric, errors, int(known.size), reasons[0] if reasons else "")
+
+
+def _error(sample: Sample, window: int, schema: Schema, metric: str) -> float | str:
+    """Return how far the estimate of one window was off, in half bands; or why there is none."""
+    left_out = sample.windows == window
+    rest, held = (sample.take(np.flatnonzero(rows)) for rows in (~left_out, left_out))
+    current = Current(held.features, held.outcomes.predictions)
+    found = estimate(rest, current, schema, metric)
+    if isinstance(found, Abstention):
+        return found.reason
+    real = measured(held.outcomes, schema, metric)
+    if real is None or not found.standard_error:
+        return "its labels do not define the metric"
+    return float(abs(found.value - real.value) / (Z95 * found.standard_error))
+
+
+def _outcome(columns: Columns, name: str, schema: Schema) -> FloatArray:
+    values = pa.chunked_array([*columns.chunks(name)]).to_numpy()
+    return as_numbers(values, schema, are_labels=name == schema.target)

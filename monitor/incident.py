@@ -1,0 +1,143 @@
+"""Incident: the search for what broke a feed, among the columns that alarm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from monitor.checks.feed import Break, Suspects, clocks, search
+from monitor.checks.outage import SIGNS
+from monitor.checks.score import BreachWhen, Check, Score, Status
+from monitor.ports import Log, Store
+from monitor.reference import Reference
+from monitor.verdict import score_status
+from monitor.window import JudgedWindow, Window
+
+CLEAN_WINDOWS, CLEAN_ROWS = 4, 20_000
+"""The newest clean windows show what a column looks like: so many, or so many rows."""
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What was found, and as scores.
+
+    Parameters
+    ----------
+    breaks : tuple of Break
+        What was done to columns.
+    scores : tuple of Score
+        All there were, with one for each column that broke, or one that says why nothing could be
+        searched. Not judged yet.
+    """
+
+    breaks: tuple[Break, ...]
+    scores: tuple[Score, ...]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The reference, and what the checks found beside it."""
+
+    reference: Reference
+    scores: Sequence[Score]
+
+
+def search_feed(
+    model: str, window: Window, rows: pa.Table, scored: Scored, *, log: Log, store: Store
+) -> Searched:
+    """Look for what was done to the columns that alarm; a crash is a failed score.
+
+    Parameters
+    ----------
+    model : str
+        The model.
+    window : Window
+        The window.
+    rows : pyarrow.Table, shape (n_rows, n_columns)
+        Its rows.
+    scored : Scored
+        What the checks found.
+    log, store : Log, Store
+        Where clean rows are, and which windows were clean.
+    """
+    try:
+        if store.is_closed(model, window):
+            return Searched((), tuple(map(_unlimited, scored.scores)))
+        looked_at = suspects(scored)
+        if not rows.num_rows or not (looked_at.moved or looked_at.clocks):
+            return Searched((), tuple(scored.scores))
+        names = list(dict.fromkeys([*looked_at.moved, *looked_at.clocks]))
+        before = _clean_rows(model, window, names, log, store)
+        found = tuple(search(rows, before, scored.reference, looked_at))
+        return Searched(found, (*scored.scores, *break_scores(found, rows.num_rows)))
+    except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
+        detail = f"the feed could not be searched: {type(error).__name__}: {error}"
+        failed = _blank(None, "feed", rows.num_rows, detail, failed=True)
+        return Searched((), (*scored.scores, failed))
+
+
+def suspects(scored: Scored) -> Suspects:
+    """Return what alarms, and what may tell the time."""
+    features = scored.reference.schema.features
+    prepared = scored.reference.columns
+    alarming = [
+        one
+        for one in scored.scores
+        if one.column in features
+        and one.column in prepared
+        and one.check in (Check.DRIFT, Check.QUALITY)
+        and score_status(one) is Status.BREACH
+    ]
+    moved = tuple(dict.fromkeys(str(one.column) for one in alarming))
+    outages = tuple((str(one.column), one.method) for one in alarming if one.method in SIGNS)
+    return Suspects(moved, clocks(scored.reference), outages)
+
+
+def _clean_rows(
+    model: str, window: Window, names: Sequence[str], log: Log, store: Store
+) -> pa.Table | None:
+    """Read the newest windows before this one that were no incidents; None without any."""
+    kept: list[JudgedWindow] = []
+    n_rows = 0
+    for one in reversed(list(store.judged(model).values())):
+        is_before = one.window.start < window.start and one.window.key != window.key
+        if not is_before or one.incident or not one.counts.n_rows:
+            continue
+        if kept and (len(kept) == CLEAN_WINDOWS or n_rows + one.counts.n_rows > CLEAN_ROWS):
+            break
+        kept.append(one)
+        n_rows += one.counts.n_rows
+    if not kept:
+        return None
+    return pa.concat_tables([log.read(model, one.window, names) for one in reversed(kept)])
+
+
+def _unlimited(score: Score) -> Score:
+    """Take the limit from what a person has said is right."""
+    return replace(score, threshold=None) if score.check is Check.QUALITY else score
+
+
+def break_scores(breaks: Sequence[Break], n_rows: int) -> list[Score]:
+    """Score each column that something was done to: the share of its rows. Not judged yet."""
+    # What is missing, unseen or out of range has its score already.
+    return [_score(one, n_rows) for one in breaks if one.name]
+
+
+def _score(one: Break, n_rows: int) -> Score:
+    blank = _blank(one.column, one.sign, n_rows, one.name, failed=False)
+    return Score(**{**vars(blank), "value": one.n_rows / n_rows, "threshold": 0.0})
+
+
+def _blank(column: str | None, method: str, n_rows: int, detail: str, *, failed: bool) -> Score:
+    return Score(
+        check=Check.QUALITY,
+        column=column,
+        method=method,
+        value=None,
+        threshold=None,
+        breach_when=BreachWhen.ABOVE,
+        n_reference=0,
+        n_current=n_rows,
+        detail=detail,
+        failed=failed,
+    )

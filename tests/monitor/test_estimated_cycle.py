@@ -1,0 +1,150 @@
+"""Cycles that estimate: a model served elsewhere, whose labels come late, with a real store."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from scipy.special import expit
+
+from monitor import intake
+from monitor.adapters.history import History
+from monitor.batch import MODEL_VERSION
+from monitor.body import Body
+from monitor.checks.fall import PerformancePolicy
+from monitor.checks.score import Check
+from monitor.checks.unlabelled import estimate_score
+from monitor.track_record import track_record
+
+N_ROWS = 300
+N_REFERENCE = 12
+WEEK = timedelta(days=7)
+
+YAML = """\
+models:
+  late:
+    task: binary
+    reference: reference.parquet
+    columns: {target: late, prediction: p, time: at, id: id, numeric: [x, z], categorical: [g]}
+    window: {every: P7D}
+    performance: {metric: accuracy}
+    retrain: {when: [drift, performance]}
+"""
+
+
+def week(start, number, *, shift=0.0):
+    """Make a week's rows of a model that is worse where z is greater."""
+    rng = np.random.default_rng(1000 + number)
+    at = start + np.sort(rng.uniform(0, 7 * 86_400, N_ROWS)) * pd.Timedelta(seconds=1)
+    x, z = rng.normal(size=N_ROWS), rng.normal(shift, 1.0, N_ROWS)
+    return pd.DataFrame(
+        {
+            "id": [f"w{number}-{n}" for n in range(N_ROWS)],
+            "at": pd.DatetimeIndex(at).as_unit("us"),
+            "x": x,
+            "z": z,
+            "g": rng.choice(["a", "b", "c"], N_ROWS),
+            "p": expit(3 * x),
+            "late": (rng.uniform(size=N_ROWS) < expit((3 - 2 * z) * x)).astype(int),
+        }
+    )
+
+
+@dataclass
+class Weeks:
+    """Lives through weeks of the model."""
+
+    app: object
+    start: pd.Timestamp
+
+    def live(self, number, **how: float):
+        """Log a week's predictions without labels, end it, and judge it."""
+        rows = week(self.start + number * WEEK, number, **how)
+        self.app.clock.set((self.start + (number + 1) * WEEK).to_pydatetime())
+        self.append(rows.drop(columns="late"), f"week {number}", intake.predictions, predict=None)
+        (judged,) = self.app.deployment.watcher().check("late")
+        return rows, judged
+
+    def label(self, rows):
+        """Log the labels of rows; they are judged again."""
+        self.append(rows[["id", "late"]], f"labels {rows['id'][0]}", intake.labels)
+        (judged,) = self.app.deployment.watcher().check("late")
+        return judged
+
+    def append(self, rows, name, made, **how: object):
+        deployment = self.app.deployment
+        body = Body({one: pa.chunked_array([pa.array(rows[one])]) for one in rows}, len(rows))
+        request = intake.Request("late", name, "digest", self.app.clock.now(), 1)
+        batches = made(body, deployment.schema("late"), request, **how)
+        deployment.log.append([batches] if made is intake.labels else batches).result(60)
+
+    @property
+    def windows(self):
+        return History(self.app.deployment.engine).windows("late")
+
+
+@pytest.fixture
+def weeks(new_home, week_start):
+    start = pd.Timestamp(week_start(0))
+    parts = [week(start + n * WEEK, n) for n in range(-N_REFERENCE, 0)]
+    pd.concat(parts, ignore_index=True).to_parquet(new_home.folder / "reference.parquet")
+    new_home.config.write_text(YAML)
+    new_home.clock.set(week_start(0))
+    with new_home.opened() as app:
+        yield Weeks(app, start)
+
+
+def estimate_of(judged):
+    (score,) = (s for s in judged.verdict.scores if s.check is Check.ESTIMATE)
+    return score
+
+
+def test_estimate_and_measurement_stand_beside_each_other_when_labels_come(weeks):
+    rows, judged = weeks.live(0)
+    told = estimate_of(judged)
+    assert judged.verdict.checks[Check.ESTIMATE] == "OK"
+    assert "cannot see concept drift" in told.detail
+    assert track_record(weeks.windows) is None
+    weeks.label(rows)
+    (window,) = weeks.windows
+    assert window["estimate"]["value"] == told.value
+    real = np.mean((rows["p"] >= 0.5) == rows["late"])
+    assert window["metrics"]["accuracy"] == pytest.approx(real)
+    found = track_record(weeks.windows)
+    assert (found.n_windows, found.inside_ratio) == (1, 1.0)
+    assert found.mean_absolute_error == pytest.approx(abs(told.value - real))
+
+
+def test_a_fall_is_estimated_before_labels_come_and_retrains_nothing_by_itself(weeks):
+    weeks.live(0)
+    _, judged = weeks.live(1, shift=0.9)
+    told = estimate_of(judged)
+    assert told.status == "BREACH"
+    assert told.value + 1.96 * told.standard_error < told.reference_value
+    opened = History(weeks.app.deployment.engine).model("late")["alerts"]
+    sentences = {alert["check"]: alert["sentence"] for alert in opened}
+    assert sentences["estimate"].startswith("accuracy is 0.")
+
+
+def test_rows_of_a_kind_that_never_was_there_are_not_estimated_and_the_reason_is_kept(weeks):
+    _, judged = weeks.live(0, shift=30.0)
+    assert estimate_of(judged).value is None
+    assert judged.verdict.checks[Check.ESTIMATE] == "NO_DATA"
+    note = weeks.windows[0]["estimate"]["note"]
+    assert "% of the rows are of a kind that the reference hardly has" in note
+
+
+def test_a_reference_of_few_windows_says_that_nothing_is_estimated(app):
+    app.live(0)
+    (judged,) = app.deployment.watcher().check("late")
+    assert estimate_of(judged).detail.startswith("not estimated: only 0 of")
+
+
+def test_a_check_that_crashes_is_an_error_that_says_why(weeks):
+    champion = weeks.app.deployment.champion("late")
+    rows = pa.table({MODEL_VERSION: [1], "x": [0.0]})  # no prediction
+    found = estimate_score(rows, champion.reference, 1, PerformancePolicy("accuracy"))
+    assert (found.failed, found.value) == (True, None)
+    assert found.detail.startswith("performance could not be estimated: KeyError")
