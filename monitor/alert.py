@@ -124,6 +124,9 @@ def _ending(judged: Judged, check: Check, opening: Opening) -> Alert | None:
     others = [start for key, start in opening.breaches.items() if key != judged.window.key]
     if any(start > judged.window.start for start in others):
         return None  # a later window still breaches
+    if check is Check.ESTIMATE and not judged.verdict.provisional:
+        sentence = "performance is measured now, which stands in place of the estimate"
+        return Alert(check, AlertChange.RESOLVED, sentence, opening.id)
     if judged.window.key == opening.window_key:
         sentence = f"{check} is no breach after all: more rows or labels of the window have come"
         return Alert(check, AlertChange.RETRACTED, sentence, opening.id)

@@ -178,3 +178,11 @@ def test_a_drift_alert_names_the_three_columns_that_moved_most():
         "d (psi 0.5 > 0.1)"
     )
     assert describe(verdict, Check.DRIFT).count(" (") == N_NAMED
+
+
+def test_an_alert_about_an_estimate_ends_when_performance_is_measured():
+    (ended,) = alerts(judged(revision=2), {Check.ESTIMATE: opening(5)})
+    assert (ended.change, ended.opening) == (AlertChange.RESOLVED, 7)
+    assert ended.sentence == "performance is measured now, which stands in place of the estimate"
+    (taken_back,) = alerts(judged(revision=2, provisional=True), {Check.ESTIMATE: opening(5)})
+    assert taken_back.change is AlertChange.RETRACTED
