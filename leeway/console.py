@@ -95,14 +95,15 @@ def show_reasons(config: Path, model: str) -> None:
     """Print what was done about each window, or was not, and why."""
     with _deployment(config, model) as deployment:
         windows = History(deployment.engine).windows(model)
+    # First, so that what ends the output is the newest window.
+    if any(estimated(window) for window in windows):
+        out.print(f"{kept_promises(windows)} {BLIND}\n")
     for window in windows:
         told = estimated(window)
         out.print(
             f"{window['id']}  {window['status']}  {window['decision']} "
             f"({window['reason']}): {window['sentence']}{f'; {told}' if told else ''}"
         )
-    if any(estimated(window) for window in windows):
-        out.print(f"\n{kept_promises(windows)} {BLIND}")
 
 
 def show_versions(config: Path, model: str) -> None:

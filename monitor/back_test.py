@@ -53,15 +53,20 @@ class BackTest:
         >>> BackTest("mae", (0.2,) * 9, 9).against("mae")
         ''
         >>> BackTest("mae", (0.2,) * 3, 3).against("mae")
-        'only 3 of 3 reference windows could be back-tested, 8 are needed'
+        'the reference has 3 windows, 8 are needed to back-test an estimate'
         """
         if metric != self.metric:
             return f"this version's reference was back-tested for {self.metric}, not for {metric}"
+        if self.n_windows < LEAST_WINDOWS:
+            return (
+                f"the reference has {self.n_windows} windows, {LEAST_WINDOWS} are needed to "
+                "back-test an estimate"
+            )
         if len(self.errors) < LEAST_WINDOWS:
             why = f": {self.why_not}" if self.why_not else ""
             return (
-                f"only {len(self.errors)} of {self.n_windows} reference windows could be "
-                f"back-tested, {LEAST_WINDOWS} are needed{why}"
+                f"fewer than {LEAST_WINDOWS} of {self.n_windows} reference windows could be "
+                f"back-tested{why}"
             )
         if self.scale > MOST_SCALE:
             return (

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from monitor.alert import Judged
-from monitor.batch import LABEL, MODEL_VERSION, RowKind
+from monitor.batch import LABEL, RowKind
 from monitor.checks.beyond import beyond_wobble
 from monitor.checks.columns import column_scores
-from monitor.checks.fall import performance_scores, segment_scores
-from monitor.checks.performance import performance
+from monitor.checks.labelled import measured_scores
 from monitor.checks.quality import (
     REPEATED_JUMP,
     QualityPolicy,
@@ -20,8 +18,7 @@ from monitor.checks.quality import (
     refusal_scores,
     repeated_score,
 )
-from monitor.checks.score import BreachWhen, Check, Score
-from monitor.checks.segments import segment_performance
+from monitor.checks.score import Score
 from monitor.checks.steadiness import spare_newcomers
 from monitor.checks.unlabelled import estimate_score
 from monitor.columns import Columns, TableColumns
@@ -115,7 +112,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     scores = column_scores(champion.reference, current, policy.drift, watched.quality)
     scores += _intake(watched, window, rows.num_rows, world)
     scores.append(_repeated(champion.reference, current))
-    scores += _performance(rows, champion, policy)
+    scores += measured_scores(rows, champion.reference, champion.version, policy.performance)
     scores.append(_estimated(watched, window, champion, rows, world.store))
     beyond = beyond_wobble(rows, window, champion.reference, policy.window, policy.drift.budget)
     scores += beyond.scores
@@ -180,47 +177,6 @@ def _estimated(
     version, policy = champion.version, watched.verdict.performance
     known = store.estimated(watched.name, window, version, rows.num_rows)
     return known or estimate_score(rows, champion.reference, version, policy)
-
-
-def _performance(rows: pa.Table, champion: Champion, policy: VerdictPolicy) -> list[Score]:
-    """Score the labelled rows that this champion predicted; a crash is a failed score."""
-    schema = champion.reference.schema
-    try:
-        mine = rows.filter(pc.equal(rows.column(MODEL_VERSION), champion.version))
-        labelled = mine.filter(pc.is_valid(mine.column(LABEL)))
-        if not labelled.num_rows:
-            return []
-        labels = labelled.column(LABEL).to_numpy()
-        predictions = labelled.column(schema.prediction).to_numpy()
-        whole = performance(labels, predictions, schema)
-        parts = segment_performance(
-            labels,
-            predictions,
-            labelled,
-            schema,
-            segments=policy.performance.segments,
-            metric=policy.performance.metric,
-        )
-        reference = champion.reference
-        scores = performance_scores(whole, reference.performance, policy.performance)
-        return scores + segment_scores(parts, reference.segments, policy.performance)
-    except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
-        metric = policy.performance.metric
-        detail = f"performance could not be computed: {type(error).__name__}: {error}"
-        return [
-            Score(
-                check=Check.PERFORMANCE,
-                column=None,
-                method=metric,
-                value=None,
-                threshold=None,
-                breach_when=BreachWhen.BELOW,
-                n_reference=0,
-                n_current=rows.num_rows,
-                detail=detail,
-                failed=True,
-            )
-        ]
 
 
 def _state(watched: Watched, world: World, tested: Tested) -> ModelState:

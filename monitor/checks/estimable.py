@@ -1,5 +1,6 @@
 """Estimable: a reference prepared so that performance can be estimated without labels."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -56,12 +57,27 @@ def back_test(sample: Sample, schema: Schema, metric: str) -> BackTest:
     try:
         spread = np.linspace(0, known.size - 1, min(known.size, MOST_TESTED)).round()
         chosen = known[np.unique(spread.astype(np.int64))]
-        found = [_error(sample, window, schema, metric) for window in chosen.tolist()]
+        errors, reasons = _errors(sample, chosen.tolist(), schema, metric)
     except Exception as error:  # noqa: BLE001 - it is told wherever an estimate would stand
         return BackTest(metric, (), int(known.size), f"{type(error).__name__}: {error}")
-    errors = tuple(one for one in found if isinstance(one, float))
-    reasons = [one for one in found if isinstance(one, str)]
-    return BackTest(metric, errors, int(known.size), reasons[0] if reasons else "")
+    return BackTest(metric, tuple(errors), int(known.size), reasons[0] if reasons else "")
+
+
+def _errors(
+    sample: Sample, chosen: Sequence[int], schema: Schema, metric: str
+) -> tuple[list[float], list[str]]:
+    """Return the errors of windows, and why others have none; enough of the latter end the test."""
+    errors: list[float] = []
+    reasons: list[str] = []
+    for window in chosen:
+        one = _error(sample, window, schema, metric)
+        if isinstance(one, float):
+            errors.append(one)
+        else:
+            reasons.append(one)
+        if len(chosen) - len(reasons) < LEAST_WINDOWS:
+            break
+    return errors, reasons
 
 
 def _error(sample: Sample, window: int, schema: Schema, metric: str) -> float | str:

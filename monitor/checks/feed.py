@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,11 @@ import pyarrow.compute as pc
 from monitor.batch import EVENT_AT
 from monitor.cells import TimeArray
 from monitor.checks.clock import shift, tells_time
-from monitor.checks.mending import GROSS, Mended, Side, mend, swaps
+from monitor.checks.mending import GROSS, STEP_ROWS, Mended, Side, mend
 from monitor.checks.outage import outage
 from monitor.checks.renaming import Renamed, renaming, spelling
 from monitor.checks.stuck import stuck
+from monitor.checks.swapping import swaps
 from monitor.columns import FloatArray, IntArray, numbers, texts
 from monitor.reference import ColumnReference, NumericReference, Reference
 from monitor.schema import Kind
@@ -131,14 +133,27 @@ def _breaks(
         known = reference.columns[name]
         if isinstance(known, NumericReference):
             then, now = _before(before, name, known), _side(rows, name)
-            broken = _stuck(name, known, then, now, rows.num_rows)
+            ordered = then.values if before is not None else then.values[:0]
+            broken = _stuck(name, known, ordered, now, rows.num_rows)
             found |= {name: broken} if broken else {}
             at[name] = now = _thinned(now)
-            sides[name] = Side(name, _thinned(then).values, now.values)
+            sides[name] = Side(
+                name,
+                _thinned(then).values,
+                now.values,
+                (known.low, known.high),
+                _a_day(now.event_at),
+            )
         else:
             found |= {one.column: one for one in _levels(name, known, before, rows)}
     frozen = [name for name, one in found.items() if one.sign == "frozen"]
     return list({**found, **_mended(_Window(sides, at, rows.num_rows), frozen)}.values())
+
+
+def _a_day(event_at: TimeArray) -> int:
+    """Return how many values a day has, at least `STEP_ROWS`."""
+    days = (event_at[-1] - event_at[0]) / np.timedelta64(1, "D") if event_at.size else 0.0
+    return max(STEP_ROWS, int(event_at.size / max(days, 1.0)))
 
 
 def _thinned(side: _Side) -> _Side:
@@ -196,11 +211,11 @@ def _before(before: pa.Table | None, name: str, known: NumericReference) -> _Sid
 
 
 def _stuck(
-    name: str, known: NumericReference, then: _Side, now: _Side, n_rows: int
+    name: str, known: NumericReference, then: FloatArray, now: _Side, n_rows: int
 ) -> Break | None:
     if not now.values.size:
         return None
-    one = stuck(then.values, now.values, known.values)
+    one = stuck(then, now.values, known.values)
     if one is None:
         return None
     first = int(now.rows[one.first])
@@ -242,11 +257,14 @@ class _Window:
 
     def moves_alone(self, row: int, names: Collection[str]) -> bool:
         """Say whether hardly any other column moves at the row at which some do."""
-        others = [side for name, side in self.sides.items() if name not in names]
-        n_open = sum(
-            side.has_moved(int(np.searchsorted(self.at[side.name].rows, row))) for side in others
+        others = (side for name, side in self.sides.items() if name not in names)
+        moving = (
+            side
+            for side in others
+            if side.has_moved(int(np.searchsorted(self.at[side.name].rows, row)))
         )
-        return n_open <= MOST_OPEN * len(self.sides)
+        most = int(MOST_OPEN * len(self.sides))
+        return sum(1 for _ in islice(moving, most + 1)) <= most
 
 
 def _mended(window: _Window, frozen: Collection[str]) -> dict[str, Break]:

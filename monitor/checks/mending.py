@@ -1,6 +1,5 @@
 """Mending: what must be taken back for a column to look as it did before, and from which row on."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,7 +8,6 @@ import numpy as np
 from monitor.checks.likelihood import Density, density, switch
 from monitor.checks.likeness import (
     FAR,
-    NEAR,
     Likeness,
     distance,
     far_distance,
@@ -17,9 +15,10 @@ from monitor.checks.likeness import (
     null_distance,
     spread,
 )
-from monitor.checks.onset import MIN_ROWS
+from monitor.checks.onset import MIN_ROWS, BoolArray
 from monitor.checks.undoing import UNDOINGS, Undoing
 from monitor.columns import FloatArray
+from monitor.grid import OUTER_QUANTILES
 
 GROSS = 8.0
 """What makes a number so many times as large as it was, or as small, is no drift of the world."""
@@ -30,17 +29,26 @@ before than neighbouring clean stretches ever are. What drifts gets there by and
 
 STEP_ROWS = 48
 
-SHARP = 3.0
-"""A small factor needs a sharper step: there are many of them, and some factor fits any drift."""
+MOSTLY = 0.5
+"""Share of the values behind a break that lie where the reference never was."""
 
-CROSSING = 2.0
-"""So sharp is the step of at least one of two columns that were exchanged."""
+SHARP = 3.0
+"""A small factor needs a sharper step: there are many of them, and one fits any drift. ..."""
+
+SURE = 8.0
+"""... And it must lead so many times further away than clean stretches lie from each other, and
+all but so small a part of the way back."""
 
 MIN_EVIDENCE = 20.0
 """Natural logarithm of how many times likelier the rows are when mended."""
 
 N_TRIED = 5
 """So many of the likeliest are held against clean stretches."""
+
+SWAP = "swap"
+
+_PRIOR = {"scale": 10.0, "sign": 10.0, "units": 0.0, SWAP: 0.0}
+"""Powers of ten and the sign break more often than others."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +61,18 @@ class Side:
         The column.
     before, current : ndarray
         Finite values in the order of time.
+    known : pair of float
+        Between these lies nearly all of the reference.
+    stretch : int
+        Values on both sides of a cut that say whether there is a step: a day's, for each day has
+        its course, or `STEP_ROWS` where those are more.
     """
 
     name: str
     before: FloatArray
     current: FloatArray
+    known: tuple[float, float]
+    stretch: int = STEP_ROWS
 
     @cached_property
     def density(self) -> Density:
@@ -70,11 +85,43 @@ class Side:
         enough = min(self.before.size, self.current.size) >= MIN_ROWS
         return enough and bool(np.ptp(self.before))
 
+    @cached_property
+    def _new_to_reference(self) -> BoolArray:
+        low, high = self.known
+        return np.asarray((self.current < low) | (self.current > high), dtype=np.bool_)
+
+    @cached_property
+    def _new_to_clean(self) -> BoolArray:
+        low, high = np.quantile(self.before, OUTER_QUANTILES)
+        return np.asarray((self.current < low) | (self.current > high), dtype=np.bool_)
+
+    def _new(self, sign: str) -> BoolArray:
+        """Say which values lie where hardly any did before.
+
+        Where the reference has been, one of the many things that numbers may come as mends many a
+        season, too. No season multiplies by ten: it is enough that clean rows were elsewhere.
+        """
+        return self._new_to_clean if sign == "scale" else self._new_to_reference
+
+    def is_new(self, first: int, *, sign: str) -> bool:
+        """Whether most values from a row on lie where hardly any did before."""
+        return bool(np.mean(self._new(sign)[first:]) >= MOSTLY)
+
+    @cached_property
+    def may_be_new(self) -> frozenset[str]:
+        """Signs for which most values lie there from some row on: all others need no search."""
+        n_rows = np.arange(1, self.current.size + 1)
+        return frozenset(
+            sign
+            for sign in _PRIOR
+            if np.any((np.cumsum(self._new(sign)[::-1]) / n_rows)[MIN_ROWS - 1 :] >= MOSTLY)
+        )
+
     def cut(self, first: int) -> "Cut | None":
         """Cut the window at a row; None where there is too little to tell."""
         clean, after = np.concatenate([self.before, self.current[:first]]), self.current[first:]
         null = null_distance(clean, after.size, distance)
-        return None if null is None else Cut(clean, after, null)
+        return None if null is None else Cut(clean, after, null, self.stretch)
 
     def has_moved(self, first: int) -> bool:
         """Whether it moves abruptly at a row, further than clean stretches lie from each other."""
@@ -94,11 +141,14 @@ class Cut:
         In the order of time.
     null : float
         Distance between clean stretches.
+    stretch : int
+        Values on both sides that say whether there is a step.
     """
 
     clean: FloatArray
     after: FloatArray
     null: float
+    stretch: int
 
     @cached_property
     def apart(self) -> float:
@@ -107,8 +157,13 @@ class Cut:
 
     @cached_property
     def step(self) -> float:
-        """The step at the cut, in the largest between neighbouring clean stretches."""
-        n = min(STEP_ROWS, len(self.after), len(self.clean) // 2)
+        """The step at the cut, in the largest between neighbouring clean stretches.
+
+        Of less than a stretch nobody knows yet: the next window has more.
+        """
+        if len(self.after) < min(self.stretch, len(self.clean) // 4):
+            return 0.0
+        n = min(self.stretch, len(self.after), len(self.clean) // 4)
         places = range(n, len(self.clean) - n + 1, max(1, n // 2, len(self.clean) // 100))
         usual = max(gap(self.clean[at : at + n], self.clean[at - n : at]) for at in places)
         step = far_distance(self.after[:n], self.clean[-n:], self.clean)
@@ -153,92 +208,31 @@ class Mended:
 
 def mend(side: Side) -> Mended | None:
     """Find what brings a column back: the likeliest of what restores it."""
-    if not side.is_told:
+    if not side.is_told or not side.may_be_new:
         return None
     raw = side.density.log(side.current)
     tried = []
     low, high = float(side.before.min()), float(side.before.max())
     for undoing in UNDOINGS:
-        if low < undoing.least or high > undoing.most:
+        fits = low >= undoing.least and high <= undoing.most
+        if not fits or undoing.sign not in side.may_be_new:
             continue
         mended = side.density.log(undoing.take_back(side.current)) - np.log(undoing.slope)
         first, evidence = switch(mended - raw)
         if evidence >= MIN_EVIDENCE:
             tried.append((evidence + _PRIOR[undoing.sign], first, undoing))
     for evidence, first, undoing in sorted(tried, key=lambda one: -one[0])[:N_TRIED]:
-        cut = side.cut(first)
-        if cut is None or cut.step < (STEP if undoing.size >= GROSS else SHARP):
+        cut = side.cut(first) if side.is_new(first, sign=undoing.sign) else None
+        if cut is None or not _is_sharp(cut, undoing):
             continue
         ratio = cut.ratio(undoing.take_back(cut.after))
-        if ratio is not None:
+        is_sure = undoing.size >= GROSS or SURE * (ratio or 0.0) * cut.null <= cut.apart
+        if ratio is not None and is_sure:
             return Mended(side.name, undoing, first, ratio, evidence)
     return None
 
 
-_PRIOR = {"scale": 10.0, "sign": 10.0, "units": 0.0}
-"""Powers of ten and the sign break more often than units."""
-
-
-@dataclass(frozen=True)
-class Swapped:
-    """Two columns that have each other's values.
-
-    Parameters
-    ----------
-    names : pair of str
-        The columns.
-    first : int
-        The first row that is broken.
-    ratio : float
-        The greater distance of both, in that of clean stretches.
-    evidence : float
-        Logarithm of how many times likelier they are when they are exchanged.
-    """
-
-    names: tuple[str, str]
-    first: int
-    ratio: float
-    evidence: float
-
-
-def swapped(one: Side, other: Side) -> Swapped | None:
-    """Say whether two columns of as many values look as before when they are exchanged."""
-    if one.current.size != other.current.size or not (one.is_told and other.is_told):
-        return None
-    crossed = one.density.log(other.current) + other.density.log(one.current)
-    straight = one.density.log(one.current) + other.density.log(other.current)
-    first, evidence = switch(crossed - straight)
-    if evidence < MIN_EVIDENCE:
-        return None
-    mine, theirs = one.cut(first), other.cut(first)
-    if mine is None or theirs is None:
-        return None
-    pairs = [(mine, theirs), (theirs, mine)]
-    near = [cut.distance_of(other.after) for cut, other in pairs]
-    # One of two may wobble as widely as both lie apart; the other must tell, and sharply.
-    told = [cut.step >= CROSSING and cut.ratio(other.after) is not None for cut, other in pairs]
-    alike = [
-        is_told or (far <= NEAR * cut.null and far < cut.apart)
-        for is_told, far, (cut, _) in zip(told, near, pairs, strict=True)
-    ]
-    if not any(told) or not all(alike):
-        return None
-    ratio = max(far / max(cut.null, 1e-12) for far, (cut, _) in zip(near, pairs, strict=True))
-    return Swapped((one.name, other.name), first, ratio, evidence)
-
-
-def swaps(sides: Sequence[Side]) -> list[Swapped]:
-    """Pair columns that have each other's values, the likeliest first, each once."""
-    fits = [
-        fit
-        for at, one in enumerate(sides)
-        for other in sides[at + 1 :]
-        if (fit := swapped(one, other)) is not None
-    ]
-    taken: set[str] = set()
-    found = []
-    for fit in sorted(fits, key=lambda one: -one.evidence):
-        if not taken & set(fit.names):
-            taken |= set(fit.names)
-            found.append(fit)
-    return found
+def _is_sharp(cut: Cut, undoing: Undoing) -> bool:
+    if undoing.size >= GROSS:
+        return cut.step >= STEP
+    return cut.step >= SHARP and cut.apart >= SURE * cut.null

@@ -15,7 +15,8 @@ MIN_SPELT = 0.05
 """Least share of rows in another spelling that is a break and no slip of a hand."""
 
 MIN_LEVELS = 3
-"""Two levels that change places are as likely two shares that have changed."""
+MIN_FRESH = 2
+"""One new level of any share is news; so many that have those of levels which are gone are not."""
 
 MIN_SHARE = 0.02
 """Rarer levels are not paired: any of them looks like any other."""
@@ -92,8 +93,9 @@ def renaming(before: IntArray, current: IntArray, levels: Sequence[str]) -> Rena
     """Say whether levels have exactly the shares that others had, from a row on.
 
     Levels are paired so that shares differ least (the Hungarian method). Drift moves shares; that
-    several levels at once take each other's, within what clean stretches differ by, is a table of
-    codes that was changed.
+    several new levels at once have those of levels which are gone, within what clean stretches
+    differ by, is a table of codes that was changed. Known levels that change places are not told:
+    to shares they are drift.
 
     Parameters
     ----------
@@ -123,8 +125,9 @@ def renaming(before: IntArray, current: IntArray, levels: Sequence[str]) -> Rena
     likeness = Likeness(null, _total_variation(now, was))
     mended = _total_variation(now, was[pairs])
     moved = [at for at in range(n_levels) if pairs[at] != at and now[at] >= MIN_SHARE]
-    fresh = [at for at in moved if was[at] == 0]
-    if not likeness.restores(mended) or len(moved) < MIN_LEVELS - bool(fresh):
+    fresh = [at for at in moved if was[at] < MIN_SHARE]
+    # Any shares pair well with some order of themselves: only names that are new say more.
+    if not likeness.restores(mended) or len(fresh) < MIN_FRESH or len(fresh) < len(moved):
         return None
     told = sorted(((levels[at], levels[pairs[at]]) for at in moved), key=lambda pair: pair[0])
     return Renamed("renamed", _pairs(told), first, mended / max(null, 1e-12))

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from monitor.checks.likeness import FAR
 from monitor.checks.onset import MIN_ROWS, sign_onset
 from monitor.columns import FloatArray
 
@@ -17,11 +16,8 @@ MAX_HABIT = 0.5
 MIN_FILLED = 0.05
 """Least share of rows that a new value must take to be one that fills gaps."""
 
-MIN_RUNS = 5
-"""It comes in at least so many runs."""
-
-MORE = 2
-"""It takes so many times the share that the most frequent value of clean rows has at most."""
+LONELY, BEYOND = 0.9, 0.1
+"""It is so large a share of all values outside the clean range, and so many ranges away from it."""
 
 FEWER = 4
 """Distinct values have collapsed when clean stretches have at least so many times more of them."""
@@ -61,13 +57,16 @@ def stuck(before: FloatArray, current: FloatArray, habit: FloatArray) -> Stuck |
     >>> rng = np.random.default_rng(0)
     >>> before, current = rng.normal(size=500), rng.normal(size=500)
     >>> current[300:] = current[300]
-    >>> stuck(before, current, np.sort(before))
-    Stuck(sign='frozen', name='every value is -0.736132', first=300)
+    >>> stuck(before, current, np.sort(before)).name
+    'every value is -0.736132'
     >>> current[300:] = np.where(np.arange(200) % 2, -999.0, rng.normal(size=200))
     >>> stuck(before, current, np.sort(before)).name
     '50% of values are -999'
     """
-    if before.size and not np.ptp(before):
+    if before.size < MIN_ROWS:
+        # How long values stay, and how many there are, only rows in their order say.
+        return _filled(before, current, habit)
+    if not np.ptp(before):
         return None  # it stood still before
     return (
         _frozen(before, current, habit)
@@ -101,47 +100,28 @@ def _is_inside(values: FloatArray, value: float) -> bool:
 
 
 def _filled(before: FloatArray, current: FloatArray, habit: FloatArray) -> Stuck | None:
-    values, counts = np.unique(current, return_counts=True)
-    value = values[counts.argmax()]
-    share = max(_share(before, value), _share(habit, value))
-    is_it = current == value
-    first = sign_onset(is_it, share)
-    n_after, n_found = is_it[first:].size, int(np.count_nonzero(is_it[first:]))
-    found = n_found / n_after
-    # Slow readings stay at a value for hours; what fills gaps comes and goes between the others.
-    n_runs = int(np.count_nonzero(np.diff(is_it[first:].astype(np.int8)) == 1)) + int(is_it[first])
-    if n_found < max(MIN_ROWS // 2, MIN_FILLED * current.size) or found < LONGER * share:
+    clean = np.concatenate([before, habit])
+    low, high = float(clean.min()), float(clean.max())
+    beyond = BEYOND * (high - low)
+    outside = current[(current < low) | (current > high)]
+    if not outside.size:
         return None
-    is_new = not _is_inside(before, value) and not _is_inside(habit, value)
-    if not is_new and (
-        n_runs < MIN_RUNS
-        or found < MORE * max(_atom(before, n_after), _atom(habit, habit.size))
-        or not _jumps(before, current[first:], value)
-    ):
+    values, counts = np.unique(outside, return_counts=True)
+    value, n_found = float(values[counts.argmax()]), int(counts.max())
+    # A summer that nobody has seen brings many values outside, just beyond the others.
+    is_lonely = n_found >= LONELY * outside.size and not low - beyond <= value <= high + beyond
+    if not is_lonely or n_found < max(MIN_ROWS // 2, MIN_FILLED * current.size):
         return None
-    return Stuck("fill", f"{found:.0%} of values are {value:g}", first)
-
-
-def _jumps(before: FloatArray, after: FloatArray, value: float) -> bool:
-    """Say whether a value stands among others as it could not by itself.
-
-    Readings that change slowly come to a value by its neighbours, and a calm night may repeat it;
-    what fills gaps has any values beside it. Where readings jump anyway that says nothing, and the
-    share has said enough.
-    """
-    others = after[after != value]
-    if before.size < MIN_ROWS or not others.size:
-        return True
-    usual = float(np.mean(np.abs(np.diff(before))))
-    apart = float(np.mean(np.abs(before - np.roll(before, before.size // 2))))
-    is_beside = (after[1:] == value) != (after[:-1] == value)
-    jump = float(np.mean(np.abs(np.diff(after))[is_beside])) if is_beside.any() else 0.0
-    return jump >= FAR * usual or usual >= apart / 2
+    first = sign_onset(current == value, 0.0)
+    share = float(np.mean(current[first:] == value))
+    return Stuck("fill", f"{share:.0%} of values are {value:g}", first)
 
 
 def _collapsed(before: FloatArray, current: FloatArray) -> Stuck | None:
     few = np.unique(current[-max(MIN_ROWS, current.size // 4) :])
     usual = float(np.isin(before, few).mean())
+    if usual > MAX_HABIT:
+        return None
     first = sign_onset(np.isin(current, few), usual)
     length = min(current.size - first, before.size // 2)
     if length < MIN_ROWS:
@@ -163,13 +143,3 @@ def _share(values: FloatArray, value: float) -> float:
 def _longest_run(values: FloatArray) -> int:
     ends = np.concatenate([[-1], np.flatnonzero(np.diff(values)), [values.size - 1]])
     return int(np.diff(ends).max())
-
-
-def _atom(values: FloatArray, length: int) -> float:
-    """Return the greatest share that one value has in any stretch of so many rows."""
-    length = min(length, values.size)
-    if not length:
-        return 0.0
-    starts = range(0, values.size - length + 1, max(1, length // 2))
-    tops = (np.unique(values[at : at + length], return_counts=True)[1].max() for at in starts)
-    return float(max(tops)) / length

@@ -139,7 +139,9 @@ def test_rows_of_a_kind_that_never_was_there_are_not_estimated_and_the_reason_is
 def test_a_reference_of_few_windows_says_that_nothing_is_estimated(app):
     app.live(0)
     (judged,) = app.deployment.watcher().check("late")
-    assert estimate_of(judged).detail.startswith("not estimated: only 0 of")
+    assert estimate_of(judged).detail.startswith(
+        "not estimated: the reference has 4 windows, 8 are"
+    )
 
 
 def test_a_check_that_crashes_is_an_error_that_says_why(weeks):

@@ -1,5 +1,7 @@
 """Performance without labels: what is estimated, and when it is not."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import expit
@@ -111,7 +113,7 @@ def test_with_few_windows_there_is_no_back_test_and_it_says_so():
     few = Sample({}, sample.features, sample.outcomes, sample.windows // 2)
     found = back_test(few, BINARY, "roc_auc")
     assert found == BackTest("roc_auc", (), 5)
-    assert found.against("roc_auc").startswith("only 0 of 5 reference windows")
+    assert found.against("roc_auc").startswith("the reference has 5 windows")
 
 
 def test_a_back_test_holds_for_the_metric_it_was_made_for():
@@ -131,3 +133,12 @@ def test_labels_of_any_type_become_numbers_and_missing_ones_stay_missing():
     for labels in (flags, names):
         assert as_numbers(labels, BINARY, are_labels=True).tolist()[:2] == [1.0, 0.0]
         assert np.isnan(as_numbers(labels, BINARY, are_labels=True)[2])
+
+
+def test_a_back_test_ends_when_too_few_windows_can_be_left():
+    sample = drawn(BINARY)
+    # Each row is unlike all of the other windows.
+    odd = replace(sample, features=np.arange(N_ROWS, dtype=np.float64)[:, None])
+    found = back_test(odd, BINARY, "roc_auc")
+    assert found.errors == ()
+    assert found.against("roc_auc").startswith("fewer than 8 of 10 reference windows could be")

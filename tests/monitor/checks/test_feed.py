@@ -70,7 +70,7 @@ def put(name, values):
 
 
 def turned(level):
-    return dict(zip(LEVELS, [*LEVELS[1:], LEVELS[0]], strict=True))[level]
+    return f"code {LEVELS.index(level)}"
 
 
 def swap(rows, broken):
@@ -89,7 +89,7 @@ BREAKS = {
     "collapse": ("load", put("load", lambda rows, is_it: np.round(rows["load"][is_it], -2)), "only "),
     "shift": ("hour", put("hour", lambda rows, is_it: (rows["hour"][is_it] + 5) % 24), "5 hours ahead"),
     "spelling": ("wind", put("wind", lambda rows, is_it: [f" {level.upper()}" for level in rows["wind"][is_it]]), "' CALM' for 'calm'"),
-    "renamed": ("wind", put("wind", lambda rows, is_it: [turned(level) for level in rows["wind"][is_it]]), "'calm' for 'west'"),
+    "renamed": ("wind", put("wind", lambda rows, is_it: [turned(level) for level in rows["wind"][is_it]]), "'code 0' for 'north'"),
 }  # fmt: skip
 SIGN_OF = {"divided": "scale", "Fahrenheit": "units"}
 
@@ -134,8 +134,21 @@ def drifting(rows, broken):
         scaled("load", 1.15),
         scaled("temp", 1.0, 8.0),
         put("wind", lambda _rows, is_it: ["north"] * is_it.sum()),
+        put("wind", lambda rows, is_it: rows["wind"][is_it][np.argsort(rows["speed"][is_it])]),
+        put(
+            "wind",
+            lambda rows, is_it: [LEVELS[4 - LEVELS.index(one)] for one in rows["wind"][is_it]],
+        ),
     ],
-    ids=["nothing", "gradual", "a step of a sixth", "a step to warmer air", "only north wind"],
+    ids=[
+        "nothing",
+        "gradual",
+        "a step of a sixth",
+        "a step to warmer air",
+        "only north wind",
+        "another order",
+        "other shares",
+    ],
 )
 def test_drift_is_no_break(change):
     assert looked(change) == []
