@@ -66,7 +66,7 @@ models:
       categorical: [{", ".join(CATEGORICAL)}]
     window: {{every: P7D}}
     labels: {{horizon: P28D}}
-    retrain: {{budget: PT20S, cooldown: P28D, every: P28D}}
+    retrain: {{budget: PT20S, cooldown: P42D, every: P56D}}
 url: {{url}}
 """
 
