@@ -18,7 +18,7 @@ from leeway.deployment import Deployment, ensure_first_versions, opened
 from leeway.past import Past, cut
 from leeway.policies import watched
 from leeway.replay import Replay
-from leeway.replay_facts import policy_facts, window_facts
+from leeway.replay_facts import n_fits, policy_facts, window_facts
 from monitor.adapters.clocks import FileClock
 from monitor.adapters.history import History
 from monitor.checks.performance import METRICS
@@ -186,11 +186,13 @@ def _deployment(home: Path, past: Past) -> Iterator[Deployment]:
 def outcome(name: str, deployment: Deployment, model: str, metric: str) -> Document:
     """Return what a policy reached and what it cost."""
     history = History(deployment.engine)
-    outcomes = [one["outcome"] for one in SqlRuns(deployment.engine).runs(model)]
+    runs = SqlRuns(deployment.engine)
+    ended, trials = runs.runs(model), runs.trials(model)
+    outcomes = [one["outcome"] for one in ended]
     windows = [window_facts(window, metric) for window in history.windows(model)]
     costs = {
         "alerts": len(history.alerts(model)),
-        "fits": outcomes.count("promoted") + outcomes.count("refused"),
+        "fits": n_fits(ended) + sum(one["n_fits"] for one in trials),
         "promotions": outcomes.count("promoted"),
         "rollbacks": deployment.registry.n_rollbacks(model),
     }

@@ -170,6 +170,10 @@ class RetrainConfig(Strict):
     """Algorithms that compete."""
     minimum_gain: float = Field(default=0.0, ge=0)
     """Gain a challenger must surely have, in the metric's unit."""
+    cost: float = Field(default=0.0, ge=0)
+    """What a run costs, in the metric's unit times rows."""
+    approval: bool = False
+    """A person promotes what has passed the gate."""
     seed: int = 0
     """Seed of every random choice."""
     probation: ProbationConfig = ProbationConfig()

@@ -33,12 +33,13 @@ from monitor.scheduler import Watcher
 from monitor.schema import Schema
 from retrain.adapters.labelled_rows import LabelledRows, labelled_reference, read_table
 from retrain.adapters.news import News
+from retrain.adapters.sql_gate import SqlGate
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
-from retrain.run import World as RetrainWorld
 from retrain.serving import Serving
 from retrain.shadow import Shadowing
 from retrain.version import Retrained, first_version, watched_only
+from retrain.world import World as RetrainWorld
 
 _log = structlog.get_logger("leeway")
 
@@ -150,9 +151,11 @@ class Deployment:
             {name: one.reference for name, one in models.items()},
             self.schema,
             {name: one.labels.horizon for name, one in models.items()},
+            {name: one.labels.mature for name, one in models.items()},
         )
         runs = SqlRuns(self.engine, self.config.worker.lease)
-        return RetrainWorld(rows, self.registry, runs, self.clock, time.monotonic)
+        gate = SqlGate(self.engine)
+        return RetrainWorld(rows, self.registry, runs, gate, self.clock, time.monotonic)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from monitor.probation import ProbationPolicy
 from monitor.schema import Kind, Schema
 from monitor.verdict import VerdictPolicy
 from monitor.window import LabelPolicy, WindowPolicy
-from retrain.search import SearchPolicy
+from retrain.race import SearchPolicy
 from retrain.version import Retrained
 
 
@@ -91,4 +91,6 @@ def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
         seed=model.retrain.seed,
         segments=model.performance.segments,
         anchor=model.window.anchor,
+        cost=model.retrain.cost,
+        approval=model.retrain.approval,
     )

@@ -18,6 +18,8 @@ from retrain.adapters.sql_runs import SqlRuns
 from retrain.ports import RequestKind
 from retrain.run import run
 from retrain.serving import Serving
+from retrain.trial import trial
+from retrain.world import claim
 
 SEALED_EVERY = 10
 """Windows between two sealings of the replayed log."""
@@ -124,8 +126,11 @@ class Replay:
         policy = self._watcher.watched[self._model].verdict.window
         self._set(instant + policy.lateness)
         self._watcher.check(self._model)
-        while request := self._runs.claim(RequestKind.RETRAIN, "backtest", self._now()):
-            run(request, self._retrained, self._world)
+        while request := claim(self._world, "backtest"):
+            if request.kind is RequestKind.TRIAL:
+                trial(request, self._retrained, self._world)
+            else:
+                run(request, self._retrained, self._world)
 
     def _replace(self, why: str) -> None:
         self._runs.ask(self._model, RequestKind.RETRAIN, "backtest", why, self._now())

@@ -22,6 +22,12 @@ def window_facts(window: Mapping[str, Any], metric: str) -> Document:
     return {**{key: window[key] for key in _KEPT}, "metric": window["metrics"].get(metric)}
 
 
+def n_fits(runs: Sequence[Mapping[str, Any]]) -> int:
+    """Count the runs that trained a challenger; a look at one that is in the gate trains none."""
+    trained = ("promoted", "refused", "held")
+    return sum(one["outcome"] in trained and one["trigger"] != "gate" for one in runs)
+
+
 def policy_facts(
     name: str,
     windows: Sequence[Document],

@@ -87,6 +87,8 @@ class Judged:
         Its verdict.
     diagnosis : Diagnosis
         Its diagnosis.
+    n_labels : int
+        Its rows with a label.
     """
 
     window: Window
@@ -94,6 +96,7 @@ class Judged:
     champion: int
     verdict: Verdict
     diagnosis: Diagnosis
+    n_labels: int = 0
 
 
 def alerts(judged: Judged, openings: Mapping[Check, Opening]) -> tuple[Alert, ...]:

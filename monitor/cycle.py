@@ -129,7 +129,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
         moved_before=world.store.moved_before(watched.name, window, champion.version),
     )
     diagnosis = diagnose(verdict, searched.breaks)
-    judged = Judged(window, revision, champion.version, verdict, diagnosis)
+    judged = Judged(window, revision, champion.version, verdict, diagnosis, n_labels)
     state = _state(watched, world, Tested(window, diagnosis.kind is DiagnosisKind.INCIDENT, now))
     decision = decide(judged, state, watched.retrain, now)
     record = CycleRecord(
@@ -187,7 +187,12 @@ def _state(watched: Watched, world: World, tested: Tested) -> ModelState:
     standing: Standing = world.store.standing(watched.name, since=since, mature=mature)
     tried = Tried(watched.name, watched.probation, watched.verdict)
     judgement = try_champion(tried, tested, champion, log=world.log, store=world.store)
-    return ModelState(champion=champion.version, judgement=judgement, **vars(standing))
+    return ModelState(
+        champion=champion.version,
+        challenger=champion.challenger,
+        judgement=judgement,
+        **vars(standing),
+    )
 
 
 def _telling(world: World, state: ModelState, now: datetime) -> Telling:

@@ -1,7 +1,7 @@
 """Decision: what is done about a verdict, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -10,8 +10,8 @@ from monitor.checks.score import Check, Status
 from monitor.diagnosis import DiagnosisKind
 from monitor.probation import Judgement, TrialStatus
 
-DEFAULT_NEW_WINDOWS = 3
-"""Labelled windows a run needs since the champion's: two decide, so at least one is new to learn
+DEFAULT_NEW_WINDOWS = 2
+"""Labelled windows a run needs since the champion's: one decides, so at least one is new to learn
 from. With fewer the challenger learns the champion's own rows and cannot be better."""
 
 
@@ -27,9 +27,19 @@ class Action(StrEnum):
 class Trigger(StrEnum):
     """What can open a retrain run."""
 
+    GAIN = "gain"
     PERFORMANCE = "performance"
     DRIFT = "drift"
     SCHEDULE = "schedule"
+
+
+class Ask(StrEnum):
+    """What is asked for: a run, a trial whether one would pay, a look at the gate, a rollback."""
+
+    RETRAIN = "retrain"
+    ROLL_BACK = "roll_back"
+    TRIAL = "trial"
+    LOOK = "look"
 
 
 class Reason(StrEnum):
@@ -48,6 +58,8 @@ class Reason(StrEnum):
     SUPERSEDED = "champion has changed since"
     PAUSED = "paused"
     RUN_PENDING = "a run is already asked for"
+    TRIED = "a trial tells"
+    IN_THE_GATE = "a challenger is in the gate"
     COOLING_DOWN = "cooling down"
     TOO_FEW_LABELS = "too few new labels"
 
@@ -82,6 +94,8 @@ class ModelState:
     ----------
     champion : int
         Version that serves now.
+    challenger : int or None
+        Version that is in the gate.
     last_run_at : datetime
         Start of the last retrain run, or the registration of the model.
     n_new_windows, n_new_labels : int
@@ -104,6 +118,7 @@ class ModelState:
     run_pending: bool = False
     paused: bool = False
     judgement: Judgement | None = None
+    challenger: int | None = None
 
 
 @dataclass(frozen=True)
@@ -120,12 +135,18 @@ class Decision:
         Why, in plain words.
     alerts : tuple of Alert
         Alerts that open, go on or end.
+    ask : Ask or None
+        What is asked for.
     """
 
     action: Action
     reason: Reason
     sentence: str
     alerts: tuple[Alert, ...]
+    ask: Ask | None = None
+
+
+ASKED = {Action.RETRAIN: Ask.RETRAIN, Action.ROLL_BACK: Ask.ROLL_BACK}
 
 
 def decide(judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime) -> Decision:
@@ -135,8 +156,35 @@ def decide(judged: Judged, state: ModelState, policy: RetrainPolicy, now: dateti
     on: it holds everything. A breach opens a run unless something stands against it, and what
     stands against it is the reason.
     """
+    if _has_new_labels(judged):  # the window at hand is not in the store yet
+        n_labels = state.n_new_labels + judged.n_labels
+        state = replace(state, n_new_windows=state.n_new_windows + 1, n_new_labels=n_labels)
     action, reason, sentence = _act(judged, state, policy, now)
-    return Decision(action, reason, sentence, alerts(judged, state.open_alerts))
+    asked = ASKED.get(action) or _ask(judged, state, policy, now)
+    return Decision(action, reason, sentence, alerts(judged, state.open_alerts), asked)
+
+
+def _has_new_labels(judged: Judged) -> bool:
+    """Tell whether this revision brings a window's labels, in a sound window."""
+    sound = judged.diagnosis.kind is not DiagnosisKind.INCIDENT
+    return sound and judged.n_labels > 0 and not judged.verdict.provisional
+
+
+def _ask(judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime) -> Ask | None:
+    """Return what new labels are good for where no run is opened.
+
+    They are the next look at a challenger in the gate. Without one they tell, in a cheap trial,
+    whether a run would pay, which no breach may show. Where the schedule opens one anyway a trial
+    would only keep it waiting.
+    """
+    if not _has_new_labels(judged):
+        return None
+    if state.challenger is not None:
+        stopped = state.paused or state.run_pending or state.incident_open
+        return None if stopped else Ask.LOOK
+    wanted = Trigger.GAIN in policy.when and not _is_due(state, policy, now)
+    wanted = wanted and _against(judged, state, policy, now) is None
+    return Ask.TRIAL if wanted else None
 
 
 def _act(
@@ -166,7 +214,7 @@ def _take_back(judgement: Judgement, *, paused: bool) -> tuple[Action, Reason, s
 
 
 _NOTHING_TO_DO = frozenset(
-    {Reason.ALL_WELL, Reason.NOT_ASKED, Reason.CHECK_FAILED, Reason.DECIDED_BEFORE}
+    {Reason.ALL_WELL, Reason.NOT_ASKED, Reason.TRIED, Reason.CHECK_FAILED, Reason.DECIDED_BEFORE}
 )
 
 
@@ -182,21 +230,36 @@ def _trigger(
     if checks[Check.DRIFT] is Status.BREACH and first:
         sentence = describe(judged.verdict, Check.DRIFT)
         breaches.append((Trigger.DRIFT, Reason.DRIFT, sentence))
-    if first and Trigger.SCHEDULE in policy.when and now - state.last_run_at >= policy.every:
+    if first and _is_due(state, policy, now):
         sentence = f"{_days(policy.every)} have passed since the last run"
         breaches.append((Trigger.SCHEDULE, Reason.SCHEDULE, sentence))
     for trigger, reason, sentence in breaches:
-        if trigger in policy.when:
+        if trigger in policy.when and not _is_left_to_a_trial(trigger, policy):
             return reason, sentence
     if breaches:
-        return Reason.NOT_ASKED, f"{breaches[0][2]}; leeway.yaml does not retrain on this"
-    if checks[Check.ESTIMATE] is Status.BREACH:
-        sentence = describe(judged.verdict, Check.ESTIMATE)
-        return Reason.NOT_ASKED, f"estimated, {sentence}; an estimate alone retrains nothing"
+        trigger, _, sentence = breaches[0]
+        if trigger in policy.when:
+            return Reason.TRIED, f"{sentence}; whether newer rows help, a trial tells"
+        return Reason.NOT_ASKED, f"{sentence}; leeway.yaml does not retrain on this"
     return _no_trigger(judged)
 
 
+def _is_due(state: ModelState, policy: RetrainPolicy, now: datetime) -> bool:
+    return Trigger.SCHEDULE in policy.when and now - state.last_run_at >= policy.every
+
+
+def _is_left_to_a_trial(trigger: Trigger, policy: RetrainPolicy) -> bool:
+    """Tell whether a trigger says only that something moved, where a trial says what it costs.
+
+    Weather drifts in every window, and retraining on it every time does more harm than good.
+    """
+    return trigger is Trigger.DRIFT and Trigger.GAIN in policy.when
+
+
 def _no_trigger(judged: Judged) -> tuple[Reason, str]:
+    if judged.verdict.checks[Check.ESTIMATE] is Status.BREACH:
+        sentence = describe(judged.verdict, Check.ESTIMATE)
+        return Reason.NOT_ASKED, f"estimated, {sentence}; an estimate alone retrains nothing"
     failed = [failure(score) for score in judged.verdict.scores if score.failed]
     if failed:
         return Reason.CHECK_FAILED, f"not everything could be checked: {failed[0]}"
@@ -226,6 +289,11 @@ def _against(
         (judged.champion != state.champion, Reason.SUPERSEDED, "a newer version serves already"),
         (state.incident_open, Reason.INCIDENT, "an incident is open, fix the feed first"),
         (state.run_pending, Reason.RUN_PENDING, "a run is already asked for"),
+        (
+            state.challenger is not None,
+            Reason.IN_THE_GATE,
+            f"version {state.challenger} is in the gate and decided on first",
+        ),
         (rest > timedelta(0), Reason.COOLING_DOWN, f"cooling down for another {_days(rest)}"),
         (not enough, Reason.TOO_FEW_LABELS, few),
     )

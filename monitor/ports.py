@@ -114,12 +114,15 @@ class Champion:
         rolled back; None without a clock.
     probation : Probation or None
         Set after a promotion over a version that can still predict.
+    challenger : int or None
+        The version that is in the gate.
     """
 
     version: int
     reference: Reference
     trained_until: datetime | None
     probation: Probation | None = None
+    challenger: int | None = None
 
 
 class References(Protocol):

@@ -136,6 +136,12 @@ def _add_runs(router: APIRouter, services: RetrainServices) -> None:
         registry.champion(model)
         return [_without_details(run) for run in runs.runs(model)]
 
+    @router.get("/trials")
+    def list_trials(model: str) -> list[Document]:
+        """Every trial whether a run would pay, oldest first, with its numbers."""
+        registry.champion(model)
+        return [dict(trial) for trial in runs.trials(model)]
+
     @router.get("/requests")
     def list_requests(model: str) -> list[Document]:
         """What is asked for and not done yet."""

@@ -5,9 +5,8 @@ more recipes compete on the same rows, the more of the best one's lead is luck.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,15 +14,15 @@ from sklearn import ensemble, linear_model, neural_network, tree
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import has_fit_parameter
 
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
-from retrain.dataset import Dataset, TargetArray, newest, take
+from retrain.dataset import Dataset, TargetArray, drawn, newest, recency, take
 from retrain.preprocess import Encoding, Missing, Outliers, Preprocessing, Scaling, training_rows
 from retrain.preprocess import pipeline as prepared
+from retrain.recipe import Params, Recipe
 from retrain.side_by_side import one_thread, stopping_early
-
-Params = Mapping[str, float | int | str]
 
 ALGORITHMS = ("logistic", "tree", "hist_gradient_boosting", "mlp", "random_forest")
 """Cheap ones first, so that a small budget still compares something. For regression the first is
@@ -39,16 +38,20 @@ _LINEAR = Preprocessing(Missing.MEDIAN, Outliers.CLIP, Scaling.STANDARD, Encodin
 _ORDINAL = Preprocessing(Missing.MEDIAN, Outliers.NONE, Scaling.NONE, Encoding.ORDINAL)
 _NATIVE = Preprocessing(Missing.KEEP, Outliers.NONE, Scaling.NONE, Encoding.NATIVE)
 
-_HGB_COMMON: Params = {"min_samples_leaf": 40, "l2_regularization": 1.0}
-
 _GRID: Mapping[str, tuple[Preprocessing, Mapping[str, Params]]] = {
     "logistic": (_LINEAR, {"": {"l2": 10.0}}),
     "tree": (_ORDINAL, {"": {"max_depth": 8, "min_samples_leaf": 40}}),
     "hist_gradient_boosting": (
         _NATIVE,
         {
-            "slow": {"max_iter": 100, "learning_rate": 0.06, "max_leaf_nodes": 15, **_HGB_COMMON},
-            "": {"max_iter": 60, "learning_rate": 0.15, "max_leaf_nodes": 31, **_HGB_COMMON},
+            "slow": {
+                "max_iter": 100,
+                "learning_rate": 0.06,
+                "max_leaf_nodes": 15,
+                "min_samples_leaf": 40,
+                "l2_regularization": 1.0,
+            },
+            "": {"max_iter": 100, "learning_rate": 0.1, "max_leaf_nodes": 31},  # scikit-learn's own
         },
     ),
     "mlp": (_LINEAR, {"": {"hidden_units": 32, "alpha": 0.001}}),
@@ -76,43 +79,6 @@ _ESTIMATORS: Mapping[str, tuple[Any, Any]] = {
     "mlp": (neural_network.MLPClassifier, neural_network.MLPRegressor),
     "random_forest": (ensemble.RandomForestClassifier, ensemble.RandomForestRegressor),
 }
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """All it takes to fit a candidate again.
-
-    Parameters
-    ----------
-    name : str
-        What a person calls it.
-    algorithm : str
-        One of `ALGORITHMS`, or ``linear``.
-    params : mapping of str to number or str
-        Hyperparameters, see `estimator`.
-    preprocessing : Preprocessing
-        How its features are prepared.
-    training_range : int or None
-        Fit on this many newest windows; None means on all rows.
-    """
-
-    name: str
-    algorithm: str
-    params: Params
-    preprocessing: Preprocessing
-    training_range: int | None = None
-
-    @classmethod
-    def from_document(cls, document: Mapping[str, Any]) -> Self:
-        """Read back what `dataclasses.asdict` gave, also after a trip through JSON."""
-        choice = document["preprocessing"]
-        preprocessing = Preprocessing(
-            Missing(choice["missing"]),
-            Outliers(choice["outliers"]),
-            Scaling(choice["scaling"]),
-            Encoding(choice["encoding"]),
-        )
-        return cls(**{**document, "preprocessing": preprocessing})
 
 
 def recipes(algorithms: Sequence[str], task: Task) -> tuple[Recipe, ...]:
@@ -165,8 +131,19 @@ def estimator(recipe: Recipe, schema: Schema, *, n_rows: int, seed: int) -> Any:
     return built
 
 
+def takes_weights(recipe: Recipe, schema: Schema) -> bool:
+    """Tell whether a recipe's estimator can count rows for more or for less."""
+    return bool(has_fit_parameter(estimator(recipe, schema, n_rows=1, seed=0), "sample_weight"))
+
+
 def fit(
-    recipe: Recipe, dataset: Dataset, schema: Schema, *, window: timedelta | int, seed: int
+    recipe: Recipe,
+    dataset: Dataset,
+    schema: Schema,
+    *,
+    window: timedelta | int,
+    seed: int,
+    max_rows: int | None = None,
 ) -> Pipeline:
     """Fit a recipe on the rows of its training range.
 
@@ -182,6 +159,8 @@ def fit(
         Length of a window, the unit of the training range, in time or in rows.
     seed : int
         Of all that is random.
+    max_rows : int or None
+        Of a larger training range only a sample is fitted on, of the same span of time.
 
     Raises
     ------
@@ -189,22 +168,31 @@ def fit(
         If too few rows are left, or they are all of one class.
     """
     rows = newest(dataset, recipe.training_range, window)
-    rows = take(rows, training_rows(rows.features, recipe.preprocessing, schema))
+    weights = recency(rows, recipe.half_life, window) if recipe.half_life else None
+    kept = np.flatnonzero(training_rows(rows.features, recipe.preprocessing, schema))
+    if max_rows is not None and kept.size > max_rows:
+        kept = kept[drawn(kept.size, max_rows, seed)]
+    rows = take(rows, kept)
+    _check_teaches(recipe, rows, schema)
+    model = prepared(
+        schema, recipe.preprocessing, estimator(recipe, schema, n_rows=len(rows), seed=seed)
+    )
+    one_thread()
+    with stopping_early():
+        weighted = {} if weights is None else {"model__sample_weight": weights[kept]}
+        model.fit(rows.features, rows.target, **weighted)
+    if "n_jobs" in model["model"].get_params() and recipe.algorithm == "random_forest":
+        model["model"].set_params(n_jobs=1)  # starting threads takes longer than most predictions
+    return model
+
+
+def _check_teaches(recipe: Recipe, rows: Dataset, schema: Schema) -> None:
     if len(rows) < MIN_TRAINING_ROWS:
         raise NotPossibleError(
             f"{recipe.name} has {len(rows)} rows to learn from and needs {MIN_TRAINING_ROWS}"
         )
     if schema.task is not Task.REGRESSION and (rows.target == rows.target[0]).all():
         raise NotPossibleError(f"all {len(rows)} rows to learn from are {rows.target[0]!r}")
-    model = prepared(
-        schema, recipe.preprocessing, estimator(recipe, schema, n_rows=len(rows), seed=seed)
-    )
-    one_thread()
-    with stopping_early():
-        model.fit(rows.features, rows.target)
-    if "n_jobs" in model["model"].get_params() and recipe.algorithm == "random_forest":
-        model["model"].set_params(n_jobs=1)  # starting threads takes longer than most predictions
-    return model
 
 
 def predict(model: Pipeline, features: pd.DataFrame, schema: Schema) -> TargetArray:

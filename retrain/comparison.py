@@ -21,7 +21,7 @@ from retrain.dataset import TimeArray
 MIN_BLOCKS = 8
 """Fewer blocks cannot tell a gain from a good day."""
 
-MAX_EQUAL_BLOCKS = 10
+MAX_EQUAL_BLOCKS = 20
 """Equal blocks where days do not serve; longer ones are more nearly independent."""
 
 MIN_ROWS_PER_BLOCK = 30
@@ -89,6 +89,34 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Blocks:
+    """How two models did in contiguous blocks of the same rows.
+
+    Parameters
+    ----------
+    metric : str
+        What was compared.
+    pairs : ndarray of float, shape (n_blocks, 2)
+        The champion's and the challenger's metric in each block that defines both.
+    unit : str
+        What a block is.
+    n_rows : int
+        Rows with a label and both predictions.
+    """
+
+    metric: str
+    pairs: FloatArray
+    unit: str
+    n_rows: int
+
+    @property
+    def gains(self) -> FloatArray:
+        """The challenger's gain in each block, shape (n_blocks,)."""
+        gain = METRICS[self.metric].gain
+        return np.array([gain(champion=a, challenger=b) for a, b in self.pairs], dtype=np.float64)
+
+
+@dataclass(frozen=True)
 class _Rows:
     labels: AnyArray
     champion: AnyArray
@@ -124,8 +152,8 @@ def compare(
     champion, challenger : ndarray, shape (n_rows,)
         Predictions; a row that one of them lacks counts for neither.
     event_at : ndarray of datetime64, shape (n_rows,)
-        Event times, in any order. There is a block per day when at least 8 days have 30 rows on
-        average, else 8 to 10 equal ones.
+        Event times, in any order. There is a block per day when at least 8 days have 30 rows, as
+        they all have on average, else 8 to 20 equal ones.
     schema : Schema
         Task and classes.
     policy : ComparisonPolicy
@@ -143,13 +171,29 @@ def compare(
     s/√B and the lower bound d̄ - t·s/√B, t the quantile of Student's distribution with B - 1
     degrees of freedom.
     """
+    return judged(blocks(labels, champion, challenger, event_at, schema, policy.metric), policy)
+
+
+def blocks(
+    labels: AnyArray,
+    champion: AnyArray,
+    challenger: AnyArray,
+    event_at: TimeArray,
+    schema: Schema,
+    metric: str,
+) -> Blocks:
+    """Return both models' metric in blocks of rows, see `compare`."""
     order = np.argsort(event_at, kind="stable")
     known = ~(pd.isna(labels) | pd.isna(champion) | pd.isna(challenger))
     order = order[known[order]]
-    rows = _Rows(labels[order], champion[order], challenger[order], schema, policy.metric)
-    blocks, is_daily = _blocks(event_at[order])
-    pairs = _pairs(rows, blocks)
-    gains = _gains(pairs, policy.metric)
+    rows = _Rows(labels[order], champion[order], challenger[order], schema, metric)
+    of_row, is_daily = _blocks(event_at[order])
+    return Blocks(metric, _pairs(rows, of_row), "days" if is_daily else "blocks", order.size)
+
+
+def judged(seen: Blocks, policy: ComparisonPolicy) -> Comparison:
+    """Tell whether the gain in some blocks is sure enough, see `compare`."""
+    gains, pairs = seen.gains, seen.pairs
     gain, error, lower = _bound(gains, policy.confidence)
     enough = gains.size >= MIN_BLOCKS and gains.any()
     result = Comparison(
@@ -163,17 +207,20 @@ def compare(
         lower_bound=lower,
         minimum_gain=policy.minimum_gain,
         n_blocks=gains.size,
-        n_rows=order.size,
+        n_rows=seen.n_rows,
     )
-    return _with_reason(result, gains, "days" if is_daily else "blocks")
+    return _with_reason(result, gains, seen.unit)
 
 
 def _blocks(event_at: TimeArray) -> tuple[IntArray, bool]:
     """Return the block of each row, ascending, and whether blocks are days."""
     n_rows = event_at.size
-    _, days = np.unique(event_at.astype("datetime64[D]"), return_inverse=True)
-    n_days = int(days[-1]) + 1 if n_rows else 0
-    if n_days >= MIN_BLOCKS and n_rows >= n_days * MIN_ROWS_PER_BLOCK:
+    _, days, sizes = np.unique(
+        event_at.astype("datetime64[D]"), return_inverse=True, return_counts=True
+    )
+    # A week that begins in the middle of a day has scraps of an eighth.
+    n_full = np.count_nonzero(sizes >= MIN_ROWS_PER_BLOCK)
+    if n_full >= MIN_BLOCKS and n_rows >= sizes.size * MIN_ROWS_PER_BLOCK:
         return days.astype(np.int64), True
     n_blocks = int(np.clip(n_rows // MIN_ROWS_PER_BLOCK, MIN_BLOCKS, MAX_EQUAL_BLOCKS))
     return np.arange(n_rows, dtype=np.int64) * n_blocks // max(1, n_rows), False
@@ -183,12 +230,6 @@ def _pairs(rows: _Rows, blocks: IntArray) -> FloatArray:
     """Return both metrics of each block that defines them, shape (n_blocks, 2)."""
     found = [rows.metrics(blocks == block) for block in np.unique(blocks)]
     return np.array([pair for pair in found if pair], dtype=np.float64).reshape(-1, 2)
-
-
-def _gains(pairs: FloatArray, metric: str) -> FloatArray:
-    gain = METRICS[metric].gain
-    gains = [gain(champion=champion, challenger=challenger) for champion, challenger in pairs]
-    return np.array(gains, dtype=np.float64)
 
 
 def _bound(gains: FloatArray, confidence: float) -> tuple[float | None, float | None, float | None]:

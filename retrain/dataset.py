@@ -20,8 +20,11 @@ BoolArray = npt.NDArray[np.bool_]
 TimeArray = npt.NDArray[np.datetime64]
 TargetArray = npt.NDArray[np.generic]
 
-SCORED_SHARE = 0.3
-"""Share of the rows, the newest ones, on which recipes are compared."""
+MAX_SCORED_SHARE = 0.3
+"""Largest share of the rows, the newest ones, on which recipes are compared."""
+
+MIN_SCORED_ROWS = 1_000
+"""Recipes are compared on at least so many rows, where the share allows it: on fewer, luck wins."""
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 """Trees count in float32 and refuse anything larger; there it is as good as this."""
@@ -159,11 +162,11 @@ def newest(dataset: Dataset, n_windows: int | None, window: timedelta | int) -> 
     return take(dataset, dataset.event_at > earliest)
 
 
-def split(dataset: Dataset, n_folds: int) -> list[Fold]:
-    """Split rows into expanding folds over the newest rows, each learned from all rows before it.
+def split(dataset: Dataset, n_folds: int, window: timedelta | int) -> list[Fold]:
+    """Split rows into expanding folds over the newest windows, each learned from all before it.
 
     What a recipe reaches on little and old data says little of what it will reach on all of it
-    tomorrow: only the newest share is scored.
+    tomorrow: only the newest rows are scored, a window a fold where windows are large enough.
 
     Parameters
     ----------
@@ -171,18 +174,46 @@ def split(dataset: Dataset, n_folds: int) -> list[Fold]:
         The rows; those of one event time are not torn apart.
     n_folds : int
         Number of folds, at least 1; fewer are returned where rows are too few.
+    window : timedelta or int
+        Length of a window, in time or in rows.
 
     Examples
     --------
-    >>> times = np.arange(8).astype("datetime64[us]")
-    >>> split(Dataset(pd.DataFrame(index=range(8)), np.zeros(8), times), n_folds=3)
-    [Fold(start=5, end=6), Fold(start=6, end=7), Fold(start=7, end=8)]
+    >>> times = np.arange(10).astype("datetime64[us]")
+    >>> split(Dataset(pd.DataFrame(index=range(10)), np.zeros(10), times), n_folds=3, window=1)
+    [Fold(start=7, end=8), Fold(start=8, end=9), Fold(start=9, end=10)]
     """
     n_rows = len(dataset)
-    n_scored = int(np.ceil(n_rows * SCORED_SHARE))
+    wanted = max(len(newest(dataset, n_folds, window)), MIN_SCORED_ROWS)
+    n_scored = min(wanted, int(np.ceil(n_rows * MAX_SCORED_SHARE)))
     cuts = [n_rows - n_scored * part // n_folds for part in range(n_folds, 0, -1)]
     edges = [*(_start_of_instant(dataset, cut) for cut in cuts), n_rows]
     return [Fold(start, end) for start, end in pairwise(edges) if 0 < start < end]
+
+
+def recency(dataset: Dataset, half_life: int, window: timedelta | int) -> FloatArray:
+    """Return weights that halve with every `half_life` windows of age, 1 for the newest row.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The rows.
+    half_life : int
+        In windows, at least 1.
+    window : timedelta or int
+        Length of a window, in time or in rows.
+
+    Examples
+    --------
+    >>> times = np.arange(5).astype("datetime64[us]")
+    >>> recency(Dataset(pd.DataFrame(index=range(5)), np.zeros(5), times), 2, window=1).round(2)
+    array([0.25, 0.35, 0.5 , 0.71, 1.  ])
+    """
+    if isinstance(window, int):
+        age = np.arange(len(dataset))[::-1] / window
+    else:
+        age = (dataset.event_at[-1] - dataset.event_at) / np.timedelta64(window)
+    return np.asarray(0.5 ** (age / half_life), dtype=np.float64)
 
 
 def _start_of_instant(dataset: Dataset, cut: int) -> int:

@@ -17,6 +17,7 @@ class Outcome(StrEnum):
 
     PROMOTED = "promoted"
     REFUSED = "refused"
+    HELD = "held"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
@@ -26,6 +27,8 @@ class RequestKind(StrEnum):
 
     RETRAIN = "retrain"
     ROLL_BACK = "roll_back"
+    TRIAL = "trial"
+    LOOK = "look"
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,28 @@ class Version:
     metrics: Mapping[str, Any]
     recipe: Mapping[str, Any]
     lineage: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a trial has shown.
+
+    Parameters
+    ----------
+    pays : bool
+        Whether a run would.
+    n_fits : int
+        Trial challengers trained.
+    reason : str
+        The evidence in a sentence.
+    details : mapping of str to object
+        The numbers, by training range.
+    """
+
+    pays: bool
+    n_fits: int
+    reason: str
+    details: Mapping[str, Any]
 
 
 class Registry(Protocol):
@@ -163,10 +188,52 @@ class Runs(Protocol):
         """Note how far a run is, in 0-1; NotPossibleError when it was ended by someone else."""
         ...
 
+    def tried(self, request: Request, champion: int, shown: Shown, at: datetime) -> None:
+        """Record what a trial has shown; where a run would pay, ask for it."""
+        ...
+
     def finish(
         self, run: int, outcome: Outcome, reason: str, details: Mapping[str, Any], at: datetime
     ) -> None:
         """End a run and its request, with all that a person may ask about it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The challenger in the gate.
+
+    Parameters
+    ----------
+    version : int
+        Its number; it stays as it was when it came in.
+    champion : int
+        Whom it is held against. Another champion, and its evidence is void.
+    run : int
+        The run that made it.
+    looks : int
+        Looks that were taken at it.
+    """
+
+    version: int
+    champion: int
+    run: int
+    looks: int
+
+
+class Gate(Protocol):
+    """One challenger per model, between its making and its promotion or refusal."""
+
+    def inside(self, model: str) -> Entry | None:
+        """Return who is in the gate."""
+        ...
+
+    def put(self, model: str, entry: Entry, at: datetime) -> None:
+        """Let a challenger in, or note another look at it."""
+        ...
+
+    def clear(self, model: str) -> None:
+        """Let whoever is in the gate out."""
         ...
 
 

@@ -1,6 +1,6 @@
 """The run: one request from collection to promotion or refusal."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,39 +8,24 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from monitor.batch import LABEL
-from monitor.checks.performance import performance
+from monitor.decision import Trigger
 from monitor.errors import NotPossibleError
-from monitor.ports import Clock
 from retrain.bundle import Bundle
-from retrain.candidates import Recipe, fit, predict
-from retrain.comparison import Comparison, ComparisonPolicy, compare
-from retrain.dataset import Dataset, from_table, newest, take
-from retrain.ports import Outcome, Registry, Request, Rows, Runs
+from retrain.candidates import fit, predict
+from retrain.contenders import reference_windows
+from retrain.dataset import Dataset, newest, take
+from retrain.gate import Contest, Look, Step, guesses, look_at
+from retrain.lineage import Origin, aware
+from retrain.ports import Entry, Outcome, Request, RequestKind
+from retrain.recipe import Recipe
 from retrain.search import SearchResult, search
-from retrain.version import Origin, Retrained, aware, successor, with_logged
+from retrain.version import Retrained, frozen, successor
+from retrain.world import World, collect
 
-HOLDOUT_WINDOWS = 2
-"""Newest windows kept from every choice, to decide the promotion."""
-
-
-@dataclass(frozen=True)
-class World:
-    """Everything outside that a run touches.
-
-    Parameters
-    ----------
-    rows, registry, runs, clock
-        The ports of `retrain.ports` and `monitor.ports`.
-    monotonic : callable
-        A stopwatch in seconds.
-    """
-
-    rows: Rows
-    registry: Registry
-    runs: Runs
-    clock: Clock
-    monotonic: Callable[[], float]
+MAX_HOLDOUT_WINDOWS = 2
+"""Newest windows kept from every choice, for the first look at the challenger: with two it is as
+good as the second. A trial looked at the last but one: the run that it opens has the newest only.
+"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +55,7 @@ def run(request: Request, model: Retrained, world: World, *, gated: bool = True)
     number = world.runs.start(request, champion, world.clock.now())
     carry_out = _challenge if gated else _replace
     try:
-        result = carry_out(request, number, champion, model, world)
+        result = carry_out(_Run(request, number, champion, model, world))
     except Exception as error:  # noqa: BLE001 - a run that breaks is a failed run, on record
         kind = "" if isinstance(error, NotPossibleError) else f"{type(error).__name__}: "
         result = Result(Outcome.FAILED, f"{kind}{error}", {})
@@ -78,71 +63,140 @@ def run(request: Request, model: Retrained, world: World, *, gated: bool = True)
     return result
 
 
-def _challenge(
-    request: Request, number: int, champion: int, model: Retrained, world: World
-) -> Result:
-    """Find a challenger, hold it against the champion on fresh rows, promote it or refuse it."""
-    now, tell = world.clock.now(), _progress(world.runs, number)
-    bundle = world.registry.load(model.name, champion)
+@dataclass(frozen=True)
+class _Run:
+    """One run: what was asked for, its number, the champion at its beginning, and the world."""
 
-    table = world.rows.labelled(model.name, now)
-    rows = from_table(table, with_logged(model.schema), LABEL)
-    used_until = world.registry.used_until(model.name)
-    training, holdout = split_off(rows, used_until, model.search.window)
+    request: Request
+    number: int
+    champion: int
+    model: Retrained
+    world: World
 
-    found = _search(training, bundle.recipe, model, world, tell)
-    tell(0.7, f"fitting {found.winner.recipe.name}")
+    def tell(self, share: float, text: str) -> None:
+        """Note how far it is; raises for a run that was ended meanwhile."""
+        self.world.runs.progress(self.number, share, text)
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(self.request.why, self.champion, self.number)
+
+
+def _challenge(run: _Run) -> Result:
+    """Look at the challenger in the gate; without one find a challenger, and look at it."""
+    entry = run.world.gate.inside(run.model.name)
+    if entry is not None and entry.champion != run.champion:
+        run.world.gate.clear(run.model.name)  # its evidence is against another champion
+        entry = None
+    if entry is None and run.request.kind is RequestKind.LOOK:
+        return Result(Outcome.CANCELLED, "nobody is in the gate any more", {})
+    if entry is not None and run.request.kind is not RequestKind.LOOK:
+        waits = f"version {entry.version} is in the gate; its next look comes with the next labels"
+        return Result(Outcome.HELD, waits, {"challenger": entry.version})
+    bundle = run.world.registry.load(run.model.name, run.champion)
+    rows = collect(run.model, run.world)
+    return _find(run, bundle, rows) if entry is None else _look_again(run, bundle, rows, entry)
+
+
+def _find(run: _Run, bundle: Bundle, rows: Dataset) -> Result:
+    """Search on all rows but the newest window, and take the first look there."""
+    model = run.model
+    most = 1 if run.request.trigger == Trigger.GAIN else MAX_HOLDOUT_WINDOWS
+    until = run.world.registry.used_until(model.name)
+    training, holdout, number = split_off(rows, until, model.search.window, most=most)
+    found = _search(training, bundle, run)
     recipe = found.winner.recipe
+    run.tell(0.7, f"fitting {recipe.name}")
     challenger = fit(recipe, training, model.schema, window=model.search.window, seed=model.seed)
+    run.tell(0.8, "comparing with the champion")
+    look = _look(bundle, challenger, holdout, number, model)
+    details = {
+        **_details(look, holdout),
+        "rows": {"training": len(training), "holdout": len(holdout)},
+        "trials": [asdict(trial) for trial in found.trials],
+        "winner": recipe.name,
+        "evaluation": {name: asdict(one) for name, one in found.evaluation.items()},
+    }
+    if look.step is Step.WAIT:
+        made = frozen(training, recipe, challenger, model, before=bundle, origin=run.origin)
+        run.tell(0.9, "into the gate")
+        now = run.world.clock.now()
+        version = run.world.registry.register(made, now)
+        run.world.gate.put(model.name, Entry(version, run.champion, run.number, number), now)
+        return Result(Outcome.HELD, look.reason, {**details, "challenger": version})
+    return _end(run, bundle, rows, recipe, look, details)
 
-    tell(0.8, "comparing with the champion")
-    comparison = _compare(bundle, challenger, holdout, model)
-    details = _details(found, comparison, training, holdout)
-    if not comparison.passed:
-        return Result(Outcome.REFUSED, comparison.reason, details)
 
-    tell(0.9, "fitting on all rows")
+def _look_again(run: _Run, bundle: Bundle, rows: Dataset, entry: Entry) -> Result:
+    """Look at the challenger in the gate, at all rows that are newer than its own."""
+    model, gate = run.model, run.world.gate
+    made = run.world.registry.load(model.name, entry.version)
+    fresh = _after(rows, made.lineage.trained_until)
+    run.tell(0.5, f"comparing version {entry.version} with the champion")
+    look = _look(bundle, made.pipeline, fresh, entry.looks + 1, model)
+    details = {**_details(look, fresh), "challenger": entry.version}
+    if look.step is Step.WAIT:
+        gate.put(model.name, replace(entry, looks=look.number), run.world.clock.now())
+        return Result(Outcome.HELD, look.reason, details)
+    gate.clear(model.name)
+    recipe = Recipe.from_document(made.recipe)
+    return _end(run, bundle, rows, recipe, look, details)
+
+
+def _end(
+    run: _Run,
+    bundle: Bundle,
+    rows: Dataset,
+    recipe: Recipe,
+    look: Look,
+    details: Mapping[str, Any],
+) -> Result:
+    """Refuse, or fit the recipe on all rows, the hold-out included, and promote it."""
+    if look.step is Step.REFUSE:
+        return Result(Outcome.REFUSED, look.reason, details)
+    run.tell(0.9, "fitting on all rows")
     made = successor(
         rows,
         recipe,
-        model,
+        run.model,
         before=bundle.reference,
-        gate=performance(
-            holdout.target, predict(challenger, holdout.features, model.schema), model.schema
-        ),
-        origin=Origin(request.why, champion, number),
+        gate=look.reached,
+        origin=run.origin,
     )
-    tell(0.95, "promoting")  # raises for a run that was ended meanwhile: it promotes nothing
+    run.tell(0.95, "promoting")  # raises for a run that was ended meanwhile: it promotes nothing
+    now, world = run.world.clock.now(), run.world
     version = world.registry.register(made, now)
-    why = f"{request.why}; {comparison.reason}"
-    world.registry.promote(model.name, version, now, why, run=number)
-    return Result(Outcome.PROMOTED, comparison.reason, {**details, "version": version})
+    details = {**details, "version": version}
+    if run.model.approval:
+        reason = f"{look.reason}; it waits for a person: leeway promote {run.model.name} {version}"
+        return Result(Outcome.HELD, reason, details)
+    why = f"{run.request.why}; {look.reason}"
+    world.registry.promote(run.model.name, version, now, why, run=run.number)
+    return Result(Outcome.PROMOTED, look.reason, details)
 
 
-def _replace(
-    request: Request, number: int, champion: int, model: Retrained, world: World
-) -> Result:
+def _replace(run: _Run) -> Result:
     """Promote the best recipe, fitted on all rows, whether or not it beats the champion."""
-    now, tell = world.clock.now(), _progress(world.runs, number)
-    bundle = world.registry.load(model.name, champion)
-    rows = from_table(world.rows.labelled(model.name, now), with_logged(model.schema), LABEL)
-    found = _search(rows, bundle.recipe, model, world, tell)
+    model, world, now = run.model, run.world, run.world.clock.now()
+    bundle = world.registry.load(model.name, run.champion)
+    rows = collect(model, world)
+    found = _search(rows, bundle, run)
     made = successor(
         rows,
         found.winner.recipe,
         model,
         before=bundle.reference,
         gate={name: one.overall for name, one in found.evaluation.items()},
-        origin=Origin(request.why, champion, number),
+        origin=run.origin,
     )
     version = world.registry.register(made, now)
-    world.registry.promote(model.name, version, now, request.why, run=number)
+    world.registry.promote(model.name, version, now, run.request.why, run=run.number)
     return Result(Outcome.PROMOTED, "promoted without a gate", {"version": version})
 
 
 def split_off(
-    rows: Dataset, used_until: datetime | None, window: timedelta | int
-) -> tuple[Dataset, Dataset]:
+    rows: Dataset, used_until: datetime | None, window: timedelta | int, *, most: int
+) -> tuple[Dataset, Dataset, int]:
     """Split labelled rows into those to learn from and those that decide.
 
     Parameters
@@ -154,77 +208,77 @@ def split_off(
         them may decide.
     window : timedelta or int
         Length of a window.
+    most : int
+        Windows that decide at most; never more than half of the new ones, and one at least.
+
+    Returns
+    -------
+    training, holdout : Dataset
+        All rows before the hold-out, and the hold-out.
+    n_windows : int
+        Windows that decide.
 
     Raises
     ------
     NotPossibleError
         If no row is newer than the champion's.
     """
-    fresh = newest(rows, HOLDOUT_WINDOWS, window)
-    if used_until is not None:
-        edge = np.datetime64(used_until.astimezone(UTC).replace(tzinfo=None), "us")
-        fresh = take(fresh, fresh.event_at > edge)
-    if not len(fresh):
+    new = _after(rows, used_until)
+    n_windows = most
+    while n_windows > 1 and len(newest(new, 2 * n_windows - 1, window)) == len(new):
+        n_windows -= 1
+    fresh = newest(new, n_windows, window)
+    return take(rows, rows.event_at < fresh.event_at[0]), fresh, n_windows
+
+
+def _after(rows: Dataset, instant: datetime | None) -> Dataset:
+    """Return the rows that are newer than what a model was fitted on."""
+    if instant is not None:
+        edge = np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us")
+        rows = take(rows, rows.event_at > edge)
+    if not len(rows):
         raise NotPossibleError("no labelled row is newer than what the champion was trained on")
-    return take(rows, rows.event_at < fresh.event_at[0]), fresh
+    return rows
 
 
-def _progress(runs: Runs, number: int) -> Callable[[float, str], None]:
-    return lambda share, text: runs.progress(number, share, text)
-
-
-def _search(
-    training: Dataset,
-    champion: Mapping[str, Any],
-    model: Retrained,
-    world: World,
-    tell: Callable[[float, str], None],
-) -> SearchResult:
-    first = Recipe.from_document(champion) if champion else None
+def _search(training: Dataset, bundle: Bundle, run: _Run) -> SearchResult:
+    model = run.model
+    policy = replace(
+        model.search,
+        first=Recipe.from_document(bundle.recipe) if bundle.recipe else None,
+        reference_windows=reference_windows(bundle.reference, model.search.window),
+    )
     return search(
         training,
         model.schema,
-        replace(model.search, first=first),
+        policy,
         seed=model.seed,
-        monotonic=world.monotonic,
-        progress=lambda done, total, text: tell(0.1 + 0.6 * done / max(total, 1), text),
+        monotonic=run.world.monotonic,
+        progress=lambda done, total, text: run.tell(0.1 + 0.6 * done / max(total, 1), text),
     )
 
 
-def _compare(
-    bundle: Bundle, challenger: Pipeline, holdout: Dataset, model: Retrained
-) -> Comparison:
-    """Hold the challenger against the champion on the hold-out.
-
-    A champion whose model is elsewhere is taken at its logged predictions.
-    """
-    schema = model.schema
-    if bundle.pipeline is None:
-        champion = holdout.features[schema.prediction].to_numpy()
-    else:
-        champion = predict(bundle.pipeline, holdout.features, schema)
-    return compare(
-        holdout.target,
-        champion,
-        predict(challenger, holdout.features, schema),
-        holdout.event_at,
-        schema,
-        ComparisonPolicy(model.search.metric, model.minimum_gain),
+def _look(
+    bundle: Bundle, challenger: Pipeline, rows: Dataset, number: int, model: Retrained
+) -> Look:
+    """Hold the challenger against the champion on fresh rows."""
+    contest = Contest(
+        rows,
+        guesses(bundle, rows, model.schema),
+        predict(challenger, rows.features, model.schema),
+        model.schema,
+        model.segments,
     )
+    return look_at(contest, number, metric=model.search.metric, minimum_gain=model.minimum_gain)
 
 
-def _details(
-    found: SearchResult, comparison: Comparison, training: Dataset, holdout: Dataset
-) -> dict[str, Any]:
-    """Return what a person may ask about a run, as JSON values."""
+def _details(look: Look, holdout: Dataset) -> dict[str, Any]:
+    """Return what a person may ask about a look, as JSON values."""
     return {
-        "rows": {"training": len(training), "holdout": len(holdout)},
+        "look": look.number,
         "holdout": {
             "from": str(aware(holdout.event_at[0])),
             "until": str(aware(holdout.event_at[-1])),
         },
-        "trials": [asdict(trial) for trial in found.trials],
-        "winner": found.winner.recipe.name,
-        "evaluation": {name: asdict(one) for name, one in found.evaluation.items()},
-        "comparison": asdict(comparison),
+        "comparison": asdict(look.comparison),
     }

@@ -1,16 +1,13 @@
 """Version: a bundle made of rows and a recipe."""
 
-import hashlib
-import platform
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
-from importlib.metadata import version as installed_version
+from datetime import datetime
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+from sklearn.pipeline import Pipeline
 
 from monitor.batch import LABEL
 from monitor.cells import windows
@@ -21,19 +18,20 @@ from monitor.columns import TableColumns
 from monitor.reference import Cut, Estimate, Reference, calibrated, prepare
 from monitor.schema import Schema
 from monitor.window import MONDAY, WindowPolicy
-from retrain.bundle import Bundle, Lineage
-from retrain.candidates import Recipe, fit, predict
+from retrain.bundle import Bundle
+from retrain.candidates import fit, predict
+from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, TargetArray, drawn, from_table, newest, take
-from retrain.search import SearchPolicy, search
+from retrain.lineage import Origin, aware, lineage_of
+from retrain.race import SearchPolicy
+from retrain.recipe import Recipe
+from retrain.search import search
 from retrain.side_by_side import stopping_early
 
 MIN_REFERENCE_WINDOWS = 13
 """A promoted version's drift reference spans at least a quarter of weekly windows."""
 
 OUT_OF_FOLD_ROWS = 20_000
-RECORDED = ("leeway-ml", "scikit-learn", "numpy", "pandas", "skops")
-"""Packages whose versions go on a version's record."""
-
 N_BLOCKS = 3
 """The reference's predictions come from this many contiguous blocks, each predicted by a model
 that has not seen it."""
@@ -57,6 +55,10 @@ class Retrained:
         Seed of every random choice.
     segments : tuple of str
         Features whose levels are also looked at one by one.
+    cost : float
+        What a run costs, in the metric's unit times rows; a trial must promise more.
+    approval : bool
+        A person promotes what has passed the gate.
     anchor : datetime
         An instant at which a window of event time starts.
     """
@@ -67,6 +69,8 @@ class Retrained:
     minimum_gain: float
     seed: int
     segments: tuple[str, ...] = ()
+    cost: float = 0.0
+    approval: bool = False
     anchor: datetime = MONDAY
 
     @property
@@ -121,7 +125,7 @@ def first_version(
     pipeline = fit(
         found.winner.recipe, rows, model.schema, window=model.search.window, seed=model.seed
     )
-    lineage = _lineage(Origin("first version"), rows, model.seed)
+    lineage = lineage_of(Origin("first version"), rows, model.seed)
     return Bundle(
         model.name, reference, pipeline, asdict(found.winner.recipe), performance, lineage
     )
@@ -151,17 +155,8 @@ def watched_only(table: pa.Table, model: Retrained) -> Bundle:
         segments=_segments(rows, predictions, model),
     )
     reference = _watchable(reference, columns, rows, model)
-    lineage = _lineage(Origin("watched only"), rows, model.seed)
+    lineage = lineage_of(Origin("watched only"), rows, model.seed)
     return Bundle(model.name, reference, None, {}, reached, lineage)
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Why a version is made: the reason, the version it replaces, and the run that made it."""
-
-    reason: str
-    parent: int | None = None
-    run: int | None = None
 
 
 def successor(
@@ -194,7 +189,8 @@ def successor(
         Why it is made.
     """
     window = model.search.window
-    spanned = _newest_windows(rows, _n_reference_windows(before, window), model.windows)
+    n_windows = max(MIN_REFERENCE_WINDOWS, reference_windows(before, window))
+    spanned = _newest_windows(rows, n_windows, model.windows)
     with stopping_early(), ThreadPoolExecutor(1) as beside:
         # One fit keeps one core busy; the few rows out of fold take little memory beside it.
         fitted = beside.submit(fit, recipe, rows, model.schema, window=window, seed=model.seed)
@@ -209,7 +205,7 @@ def successor(
         )
         reference = _watchable(reference, columns, spanned, model)
         pipeline = fitted.result()
-    lineage = _lineage(origin, newest(rows, recipe.training_range, window), model.seed)
+    lineage = lineage_of(origin, newest(rows, recipe.training_range, window), model.seed)
     return Bundle(model.name, reference, pipeline, asdict(recipe), gate, lineage)
 
 
@@ -221,15 +217,37 @@ def _newest_windows(rows: Dataset, n_windows: int, policy: WindowPolicy) -> Data
     return take(rows, cells.of_row >= len(cells.starts) - n_windows)
 
 
-def _n_reference_windows(before: Reference, window: timedelta | int) -> int:
-    """Return how many windows a new reference spans: as many as the last one, at least 13."""
-    if isinstance(window, int):
-        spanned = before.n_rows // window
-    else:
-        assert before.start is not None
-        assert before.end is not None
-        spanned = round((before.end - before.start) / window)
-    return max(MIN_REFERENCE_WINDOWS, spanned)
+def frozen(
+    rows: Dataset,
+    recipe: Recipe,
+    pipeline: Pipeline,
+    model: Retrained,
+    *,
+    before: Bundle,
+    origin: Origin,
+) -> Bundle:
+    """Return a challenger as it goes into the gate: the champion's bundle with another model.
+
+    Parameters
+    ----------
+    rows : Dataset
+        What it was fitted on.
+    recipe : Recipe
+        How.
+    pipeline : Pipeline
+        Fitted.
+    model : Retrained
+        The model.
+    before : Bundle
+        The champion.
+    origin : Origin
+        Why it is made.
+    """
+    lineage = lineage_of(
+        origin, newest(rows, recipe.training_range, model.search.window), model.seed
+    )
+    # Nothing is told of windows by it: whoever is promoted gets a reference of its own.
+    return Bundle(model.name, before.reference, pipeline, asdict(recipe), {}, lineage)
 
 
 def _with_predictions(rows: Dataset, recipe: Recipe, model: Retrained) -> TableColumns:
@@ -242,7 +260,7 @@ def _with_predictions(rows: Dataset, recipe: Recipe, model: Retrained) -> TableC
     for block in blocks:
         others = np.setdiff1d(np.arange(len(few)), block)
         pipeline = fit(
-            replace(recipe, training_range=None),
+            replace(recipe, training_range=None, half_life=None),
             take(few, others),
             model.schema,
             window=model.search.window,
@@ -283,31 +301,6 @@ def _columns(rows: Dataset, schema: Schema, predictions: TargetArray) -> TableCo
     return TableColumns(
         table.append_column(schema.prediction, pa.array(predictions, from_pandas=True))
     )
-
-
-def _lineage(origin: Origin, rows: Dataset, seed: int) -> Lineage:
-    hashed = hashlib.sha256(
-        pd.util.hash_pandas_object(rows.features, index=False).to_numpy().tobytes()
-    )
-    hashed.update(pd.util.hash_array(rows.target).tobytes())
-    hashed.update(rows.event_at.tobytes())
-    versions = {name: installed_version(name) for name in RECORDED}
-    versions["python"] = platform.python_version()
-    return Lineage(
-        **vars(origin),
-        n_rows=len(rows),
-        trained_from=aware(rows.event_at[0]),
-        trained_until=aware(rows.event_at[-1]),
-        data_sha256=hashed.hexdigest(),
-        seed=seed,
-        versions=versions,
-    )
-
-
-def aware(instant: np.datetime64) -> datetime:
-    """Return an event time as an aware UTC datetime."""
-    moment: datetime = instant.astype("datetime64[us]").astype(datetime)
-    return moment.replace(tzinfo=UTC)
 
 
 def with_logged(schema: Schema) -> Schema:

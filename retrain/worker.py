@@ -13,8 +13,10 @@ import structlog
 
 from retrain.lease import BEATS, Lease, WorkPolicy
 from retrain.ports import Request, RequestKind
-from retrain.run import World, run
+from retrain.run import run
+from retrain.trial import trial
 from retrain.version import Retrained
+from retrain.world import World, claim
 
 _log = structlog.get_logger("leeway.worker")
 
@@ -62,19 +64,26 @@ def work(
         if time.monotonic() - looked_at > worker.policy.lease.total_seconds() / BEATS:
             looked_at = time.monotonic()
             runs.release(world.clock.now(), "its worker stopped in the middle of the run")
-        request = runs.claim(RequestKind.RETRAIN, name, world.clock.now())
+        request = claim(world, name)
         if request is None:
             time.sleep(POLL_SECONDS)
             continue
         if request.model not in models:
             _log.error("a request for a model that leeway.yaml no longer has", model=request.model)
             continue
-        _log.info("run started", model=request.model, why=request.why)
         limited = worker.limited(worker.policy.memory_limit_bytes)
         give_up = partial(_give_up, request, world, worker)
         with Lease(runs, request, name, worker.policy, give_up), limited:
-            result = run(request, models[request.model], world)
-        _log.info("run ended", model=request.model, outcome=result.outcome, reason=result.reason)
+            _carry_out(request, models[request.model], world)
+
+
+def _carry_out(request: Request, model: Retrained, world: World) -> None:
+    if request.kind is RequestKind.TRIAL:
+        trial(request, model, world)
+        return
+    _log.info("run started", model=request.model, why=request.why)
+    result = run(request, model, world)
+    _log.info("run ended", model=request.model, outcome=result.outcome, reason=result.reason)
 
 
 def _give_up(request: Request, world: World, worker: Worker, why: str) -> None:

@@ -28,6 +28,7 @@ BOARD = Board(
 COLOURS = {
     Outcome.PROMOTED: "green",
     Outcome.REFUSED: "blue",
+    Outcome.HELD: "yellow",
     Outcome.FAILED: "red",
     Outcome.CANCELLED: "#8e8e8e",
 }
@@ -35,6 +36,7 @@ COLOURS = {
 MEANINGS = {
     Outcome.PROMOTED: "The challenger was surely better than the champion, and serves now.",
     Outcome.REFUSED: "The challenger was not surely better; the champion stayed. That is no fault.",
+    Outcome.HELD: "The challenger is in the gate, or waits for a person; the champion stayed.",
     Outcome.FAILED: "The run broke: too few labels, no time left, or an error. Leeway's page of "
     "the model has the reason.",
     Outcome.CANCELLED: "The run was stopped by a person.",

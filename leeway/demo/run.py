@@ -66,7 +66,7 @@ models:
       categorical: [{", ".join(CATEGORICAL)}]
     window: {{every: P7D}}
     labels: {{horizon: P28D}}
-    retrain: {{budget: PT20S, cooldown: P28D, every: P28D}}
+    retrain: {{budget: PT20S, cooldown: P42D, every: P56D}}
 url: {{url}}
 """
 
@@ -248,9 +248,9 @@ def read_story(server: Server, never: Mapping[datetime, float]) -> Story:
     """Read from the server what happened, beside what version 1 would have reached."""
     base = f"/v1/models/{MODEL}"
     with _client(server.url) as client:
-        kinds = ("windows", "alerts", "runs", "versions")
-        windows, alerts, runs, versions = (client.get(f"{base}/{kind}") for kind in kinds)
-    return Story(windows, alerts, runs, versions, never)
+        kinds = ("windows", "alerts", "runs", "trials", "versions")
+        read = {kind: client.get(f"{base}/{kind}") for kind in kinds}
+    return Story(**read, never=never)
 
 
 def never_retrained(flights: pd.DataFrame, home: Path) -> dict[datetime, float]:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leeway.replay_facts import policy_facts, window_facts
+from leeway.replay_facts import n_fits, policy_facts, window_facts
 
 METRIC = "roc_auc"
 BARS = "▁▂▃▄▅▆▇█"
@@ -28,7 +28,7 @@ class Story:
 
     Parameters
     ----------
-    windows, alerts, runs, versions : list of dict
+    windows, alerts, runs, trials, versions : list of dict
         Documents of the HTTP API.
     never : mapping of datetime to float
         ROC AUC of version 1 by start of week.
@@ -37,6 +37,7 @@ class Story:
     windows: list[Document]
     alerts: list[Document]
     runs: list[Document]
+    trials: list[Document]
     versions: list[Document]
     never: Mapping[datetime, float]
 
@@ -59,7 +60,7 @@ def story_document(story: Story, seconds: float) -> Document:
     outcomes = [run["outcome"] for run in story.runs]
     costs = {
         "alerts": len(story.alerts),
-        "fits": outcomes.count("promoted") + outcomes.count("refused"),
+        "fits": n_fits(story.runs) + sum(one["n_fits"] for one in story.trials),
         "promotions": outcomes.count("promoted"),
         "rollbacks": 0,
     }

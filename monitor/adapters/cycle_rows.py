@@ -10,13 +10,19 @@ from monitor.adapters.database import insert_row, put_rows
 from monitor.adapters.probation_rows import end_trial, write_trial
 from monitor.adapters.profile_rows import encode_profile
 from monitor.alert import Alert, AlertChange
-from monitor.decision import Action
+from monitor.decision import ASKED, Action, Ask
 from monitor.diagnosis import DiagnosisKind, Finding
 from monitor.probation import TrialStatus
 from monitor.record import CycleRecord
 
 CYCLE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, float("inf"))
 """Upper bounds of ``leeway_cycle_duration_seconds``, in seconds."""
+
+
+_OWN_WORDS = {
+    Ask.TRIAL: ("gain", "a window's labels are there: would a run pay?"),
+    Ask.LOOK: ("gate", "a window's labels are there: the next look at the challenger"),
+}
 
 
 def write_cycle(connection: Connection, record: CycleRecord, channels: Sequence[str]) -> None:
@@ -31,8 +37,9 @@ def write_cycle(connection: Connection, record: CycleRecord, channels: Sequence[
     _put_profile(connection, record)
     _record_alerts(connection, record, channels)
     _record_trial(connection, record)
-    if record.decision.action in _REQUESTS:
-        _ask(connection, record)
+    ask = ASKED.get(record.decision.action, record.decision.ask)
+    if ask is not None:
+        _ask(connection, record, ask)
     _observe_seconds(connection, record.duration_seconds)
     connection.execute(
         update(t.models)
@@ -177,18 +184,16 @@ def _record_trial(connection: Connection, record: CycleRecord) -> None:
         end_trial(connection, judgement.trial.probation, judgement.status, record.at)
 
 
-_REQUESTS = {Action.RETRAIN: "retrain", Action.ROLL_BACK: "roll_back"}
-
-
-def _ask(connection: Connection, record: CycleRecord) -> None:
+def _ask(connection: Connection, record: CycleRecord, ask: Ask) -> None:
+    trigger, why = _OWN_WORDS.get(ask, (record.decision.reason, record.decision.sentence))
     judgement = record.judgement
     connection.execute(
         insert(t.requests).values(
             model=record.model,
-            kind=_REQUESTS[record.decision.action],
+            kind=ask,
             version=judgement.trial.probation.version if judgement else None,
-            trigger=record.decision.reason,
-            why=record.decision.sentence,
+            trigger=trigger,
+            why=why,
             window_key=record.judged.window.key,
             asked_at=record.at,
         )

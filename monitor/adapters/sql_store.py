@@ -16,6 +16,7 @@ from monitor.adapters.incident_rows import close_incident, is_closed
 from monitor.adapters.probation_rows import read_trial
 from monitor.alert import Opening
 from monitor.checks.score import Check, Score, Status
+from monitor.decision import Ask
 from monitor.errors import NotFoundError
 from monitor.probation import Probation, Trial
 from monitor.record import CycleRecord, Delivery, Standing
@@ -78,10 +79,12 @@ class SqlStore:
         with reading(self._engine) as connection:
             row = _one(connection, select(t.models).where(t.models.c.name == model), "model", model)
             asked = select(func.max(t.requests.c.asked_at)).where(
-                t.requests.c.model == model, t.requests.c.kind == "retrain"
+                t.requests.c.model == model, t.requests.c.kind == Ask.RETRAIN
             )
             pending = select(t.requests.c.id).where(
-                t.requests.c.model == model, t.requests.c.finished_at.is_(None)
+                t.requests.c.model == model,
+                t.requests.c.finished_at.is_(None),
+                t.requests.c.kind != Ask.TRIAL,  # a trial is no run, and holds none up
             )
             last_run_at = connection.execute(asked).scalar() or row["registered_at"]
             n_windows, n_labels = _new_labels(connection, model, since, mature)

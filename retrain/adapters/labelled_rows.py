@@ -75,8 +75,11 @@ class LabelledRows:
         Reference file by model.
     schemas : callable
         Schema by model name.
-    horizon : mapping of str to timedelta
+    horizons : mapping of str to timedelta
         How long labels are waited for, by model.
+    mature : mapping of str to float
+        Share of labelled rows from which a window's labels are fair, by model: those that come
+        early are not.
     """
 
     def __init__(
@@ -86,23 +89,25 @@ class LabelledRows:
         references: Mapping[str, Path],
         schemas: Callable[[str], Schema],
         horizons: Mapping[str, timedelta],
+        mature: Mapping[str, float],
     ) -> None:
         self._log = log
         self._store = store
         self._references = references
         self._schemas = schemas
         self._horizons = horizons
+        self._mature = mature
         self._read: dict[tuple[str, str], tuple[int, pa.Table]] = {}
 
     def labelled(self, model: str, until: datetime) -> pa.Table:
-        """Return labelled rows in time order, windows with an incident left out.
+        """Return labelled rows in time order, without windows that are broken or not mature.
 
         A window without a verdict is left out as well: nobody knows yet whether it is broken.
         """
         schema = self._schemas(model)
         names = [*schema.features, schema.prediction]
         judged = self._store.judged(model).values()
-        usable = [one for one in judged if one.window.end <= until and not one.incident]
+        usable = [one for one in judged if one.window.end <= until and self._is_sound(model, one)]
         parts = [
             labelled_reference(read_table(self._references[model]), schema),
             *(self._window(model, one, names) for one in usable),
@@ -112,6 +117,9 @@ class LabelledRows:
             promote_options="permissive",
         )
         return rows.sort_by(EVENT_AT)
+
+    def _is_sound(self, model: str, one: JudgedWindow) -> bool:
+        return not one.incident and one.counts.maturity >= self._mature[model]
 
     def _window(self, model: str, one: JudgedWindow, names: Sequence[str]) -> pa.Table:
         """Read a window's labelled rows, again only when it has a new revision.

@@ -224,8 +224,12 @@ class SqlRegistry:
             row = self._row(connection, model, move["version"])
             probation = probation_of(connection, move)
             spent_until = used_until(connection, model, move["version"], instant)
+            inside = select(t.gates.c.version).where(
+                t.gates.c.model == model, t.gates.c.champion == move["version"]
+            )
+            challenger = connection.execute(inside).scalar()
         reference = self._reference(row["folder"], row["sha256"])
-        return Champion(move["version"], reference, spent_until, probation)
+        return Champion(move["version"], reference, spent_until, probation, challenger)
 
     def _load_reference(self, folder: str, digest: str) -> Reference:
         return load_reference(self._folder / folder, digest)

@@ -11,6 +11,7 @@ from sqlalchemy import (
     and_,
     exists,
     func,
+    insert,
     or_,
     select,
     update,
@@ -19,8 +20,8 @@ from sqlalchemy import (
 from monitor.adapters.database import exclusive, insert_row, reading
 from monitor.adapters.tables import requests
 from monitor.errors import NotFoundError, NotPossibleError
-from retrain.adapters.tables import runs
-from retrain.ports import Outcome, Request, RequestKind
+from retrain.adapters.tables import runs, trials
+from retrain.ports import Outcome, Request, RequestKind, Shown
 
 DEFAULT_LEASE = timedelta(seconds=30)
 MAX_CLAIMS = 3
@@ -142,6 +143,30 @@ class SqlRuns:
             noted = connection.execute(mine.values(progress=share, doing=text))
         if not noted.rowcount:
             raise NotPossibleError(f"run {run} was ended meanwhile: its worker was taken for dead")
+
+    def tried(self, request: Request, champion: int, shown: Shown, at: datetime) -> None:
+        """Record what a trial has shown; where a run would pay, ask for it, all at once.
+
+        A run that was asked for since the trial was takes its place, however it ended.
+        """
+        c, mine = requests.c, update(requests).where(requests.c.id == request.id)
+        asked = {"model": request.model, "kind": RequestKind.RETRAIN, "trigger": "gain"}
+        with self._engine.begin() as connection:
+            connection.execute(mine.values(finished_at=at))
+            values = {"request_id": request.id, "model": request.model, "champion": champion}
+            connection.execute(insert(trials).values(**values, at=at, **vars(shown)))
+            is_newer = or_(c.finished_at.is_(None), c.id > request.id)
+            same = select(c.id).where(
+                c.model == request.model, c.kind == RequestKind.RETRAIN, is_newer
+            )
+            if shown.pays and connection.execute(same).first() is None:
+                insert_row(connection, requests, **asked, why=shown.reason, asked_at=at)
+
+    def trials(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Return what every trial of a model has shown, oldest first."""
+        query = select(trials).where(trials.c.model == model).order_by(trials.c.request_id)
+        with reading(self._engine) as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def finish(
         self, run: int, outcome: Outcome, reason: str, details: Mapping[str, Any], at: datetime

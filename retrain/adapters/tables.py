@@ -56,6 +56,31 @@ moves = Table(
     Index("moves_by_time", "model", "at"),
 )
 
+gates = Table(
+    "gates",
+    metadata,
+    Column("model", String, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("champion", Integer, nullable=False),
+    Column("run", BigInteger, nullable=False),
+    Column("looks", Integer, nullable=False),
+    Column("entered_at", UtcTime, nullable=False),
+)
+
+trials = Table(
+    "trials",
+    metadata,
+    Column("request_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("model", String, nullable=False),
+    Column("champion", Integer, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("pays", Boolean, nullable=False),
+    Column("n_fits", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("details", JSON, nullable=False),
+    Index("trials_by_model", "model", "request_id"),
+)
+
 runs = Table(
     "runs",
     metadata,

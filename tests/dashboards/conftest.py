@@ -26,7 +26,7 @@ from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy, performance_scores
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import TableColumns
-from monitor.decision import ModelState, RetrainPolicy, decide
+from monitor.decision import ModelState, RetrainPolicy, Trigger, decide
 from monitor.diagnosis import diagnose
 from monitor.record import CycleRecord
 from monitor.reference import Estimate, prepare
@@ -44,6 +44,7 @@ with warnings.catch_warnings():
     from fastapi.testclient import TestClient
 
 MONDAY = datetime(2013, 1, 7, tzinfo=UTC)
+ON_BREACHES = RetrainPolicy(when=frozenset(Trigger) - {Trigger.GAIN})
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 WEEK = timedelta(days=7)
 REFERENCE = {"roc_auc": Estimate(0.703, 0.004, 4000)}
@@ -179,7 +180,7 @@ class Deployed:
         champion, now = self.registry.champion(model), end + timedelta(hours=6 + revision)
         judged = Judged(window, revision, champion, verdict, diagnose(verdict))
         standing = self.store.standing(model, since=MONDAY, mature=0.95)
-        decision = decide(judged, ModelState(champion, **vars(standing)), RetrainPolicy(), now)
+        decision = decide(judged, ModelState(champion, **vars(standing)), ON_BREACHES, now)
         record = CycleRecord(model, judged, counts, decision, (), now, 0.4)
         assert self.store.record(record, ["log"])
         return window.key

@@ -136,8 +136,9 @@ def test_a_request_of_a_person_is_carried_out_by_the_worker(home, serve, live, e
         eventually(lambda: client.get(f"/v1/models/{MODEL}/runs"), "the run has begun")
         eventually(lambda: not client.get(f"/v1/models/{MODEL}/requests"), "the run is over")
         (run,) = client.get(f"/v1/models/{MODEL}/runs")
-        assert (run["why"], run["outcome"]) == ("a drill", "refused")
-        assert [v["number"] for v in client.get(f"/v1/models/{MODEL}/versions")] == [1]
+        assert run["why"] == "a drill"
+        assert run["outcome"] in {"refused", "held"}, run
+        assert champion_of(client) == 1
 
 
 def test_windows_are_judged_by_the_tick_alone(home, serve, made_up, week_start, eventually):

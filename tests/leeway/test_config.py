@@ -254,7 +254,7 @@ def test_a_stretch_of_nothing_or_of_more_than_a_century_is_refused(refused, text
         ("quality: {unseen: 1.5}", "quality.unseen", "less than or equal to 1"),
         ("performance: {max_drop: -0.1}", "performance.max_drop", "greater than or equal to 0"),
         ("labels: {mature: 0}", "labels.mature", "greater than 0"),
-        ("retrain: {when: [gain, often]}", "retrain.when.0", "'performance', 'drift' or 'schedule'"),
+        ("retrain: {when: [gain, often]}", "retrain.when.1", "'performance', 'drift' or 'schedule'"),
         ("retrain: {candidates: []}", "retrain.candidates", "at least 1"),
         ("retrain: {candidates: [tree, forest]}", "retrain.candidates.1", "'random_forest'"),
         ("retrain: {min_labels: 0}", "retrain.min_labels", "greater than or equal to 1"),

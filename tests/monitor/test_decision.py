@@ -12,6 +12,7 @@ from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.decision import (
     DEFAULT_NEW_WINDOWS,
     Action,
+    Ask,
     ModelState,
     Reason,
     RetrainPolicy,
@@ -47,7 +48,7 @@ SCORES = {
 }
 
 
-def judged(status=OK, *, revision=1, champion=1, **statuses: Status):
+def judged(status=OK, *, revision=1, champion=1, n_labels=0, **statuses: Status):
     checks = {check: statuses.get(check, OK) for check in Check}
     scores = tuple(
         SCORES[check] if found is BREACH else replace(SCORES[check], **FAILED)
@@ -55,7 +56,7 @@ def judged(status=OK, *, revision=1, champion=1, **statuses: Status):
         if found in (BREACH, ERROR)
     )
     verdict = Verdict(status, checks, scores, 0.5, provisional=False)
-    return Judged(WINDOW, revision, champion, verdict, diagnose(verdict))
+    return Judged(WINDOW, revision, champion, verdict, diagnose(verdict), n_labels)
 
 
 FALLEN, DRIFTED = judged(performance=BREACH), judged(drift=BREACH)
@@ -82,7 +83,8 @@ CASES = {
     Reason.NOT_ENOUGH_ROWS: (Action.NONE, judged(NO_DATA), {}, POLICY),
     Reason.INCIDENT: (Action.HOLD, BROKEN, {}, POLICY),
     Reason.PERFORMANCE: (Action.RETRAIN, FALLEN, {}, POLICY),
-    Reason.DRIFT: (Action.RETRAIN, DRIFTED, {}, POLICY),
+    Reason.DRIFT: (Action.RETRAIN, DRIFTED, {}, RetrainPolicy(when=frozenset({Trigger.DRIFT}))),
+    Reason.TRIED: (Action.NONE, DRIFTED, {}, POLICY),
     Reason.SCHEDULE: (Action.RETRAIN, judged(), {"last_run_at": NOW - 28 * DAY}, POLICY),
     Reason.PROBATION: (Action.ROLL_BACK, judged(), {"judgement": HARMFUL}, POLICY),
     Reason.CHECK_FAILED: (Action.NONE, judged(drift=ERROR), {}, POLICY),
@@ -92,7 +94,8 @@ CASES = {
     Reason.PAUSED: (Action.HOLD, FALLEN, {"paused": True}, POLICY),
     Reason.RUN_PENDING: (Action.HOLD, FALLEN, {"run_pending": True}, POLICY),
     Reason.COOLING_DOWN: (Action.HOLD, FALLEN, {"last_run_at": NOW - 6 * DAY}, POLICY),
-    Reason.TOO_FEW_LABELS: (Action.HOLD, FALLEN, {"n_new_windows": 2}, POLICY),
+    Reason.TOO_FEW_LABELS: (Action.HOLD, FALLEN, {"n_new_windows": 1}, POLICY),
+    Reason.IN_THE_GATE: (Action.HOLD, FALLEN, {"challenger": 2}, POLICY),
 }
 
 
@@ -135,14 +138,18 @@ def test_each_reason_can_be_reached_and_goes_with_its_action(reason):
             "roc_auc is 0.600, its limit 0.700; not retrained: a run is already asked for",
         ),
         (
+            Reason.IN_THE_GATE,
+            "roc_auc is 0.600, its limit 0.700; not retrained: version 2 is in the gate and decided on first",
+        ),
+        (
             Reason.COOLING_DOWN,
             "roc_auc is 0.600, its limit 0.700; not retrained: cooling down for another 24 hours",
         ),
         (
             Reason.TOO_FEW_LABELS,
             (
-                "roc_auc is 0.600, its limit 0.700; not retrained: only 300 new labels in 2 windows "
-                "since version 1 was trained, 3 labelled windows are needed"
+                "roc_auc is 0.600, its limit 0.700; not retrained: only 300 new labels in 1 windows "
+                "since version 1 was trained, 2 labelled windows are needed"
             ),
         ),
     ],
@@ -242,8 +249,47 @@ def test_a_run_is_opened_again_when_the_cooldown_is_over(days, reason):
         (100, {"n_new_windows": 9, "n_new_labels": 99}, Reason.TOO_FEW_LABELS),
     ],
 )
-def test_a_run_needs_three_new_windows_or_the_labels_that_were_asked_for(min_labels, state, reason):
+def test_a_run_needs_two_new_windows_or_the_labels_that_were_asked_for(min_labels, state, reason):
     assert act(FALLEN, policy=RetrainPolicy(min_labels=min_labels), **state)[1] is reason
+
+
+def test_the_window_at_hand_counts_when_it_brings_its_labels():
+    state = {"n_new_windows": DEFAULT_NEW_WINDOWS - 1}
+    fallen = judged(performance=BREACH, n_labels=50)
+    assert act(fallen, **state)[1] is Reason.PERFORMANCE
+    early = replace(fallen, verdict=replace(fallen.verdict, provisional=True))
+    assert act(early, **state)[1] is Reason.TOO_FEW_LABELS
+
+
+LABELLED = judged(n_labels=100)
+LATE = judged(n_labels=100, revision=2)
+
+
+@pytest.mark.parametrize(
+    ("one", "state", "when", "ask"),
+    [
+        (LABELLED, {}, {Trigger.GAIN}, Ask.TRIAL),
+        (LABELLED, {}, {Trigger.DRIFT}, None),
+        (LABELLED, {"last_run_at": NOW - 28 * DAY}, {Trigger.GAIN}, Ask.TRIAL),
+        (LABELLED, {"last_run_at": NOW - 28 * DAY}, {Trigger.GAIN, Trigger.SCHEDULE}, Ask.RETRAIN),
+        (LATE, {"last_run_at": NOW - 28 * DAY}, {Trigger.GAIN, Trigger.SCHEDULE}, None),
+        (judged(), {}, {Trigger.GAIN}, None),
+        (LABELLED, {"last_run_at": NOW - DAY}, {Trigger.GAIN}, None),
+        (LABELLED, {"n_new_windows": 0}, {Trigger.GAIN}, None),
+        (judged(quality=BREACH, n_labels=100), {}, {Trigger.GAIN}, None),
+        (judged(performance=BREACH, n_labels=100), {}, set(Trigger), Ask.RETRAIN),
+        (LABELLED, {"challenger": 2, "last_run_at": NOW}, set(), Ask.LOOK),
+        (judged(performance=BREACH, n_labels=9), {"challenger": 2}, set(Trigger), Ask.LOOK),
+        (LABELLED, {"challenger": 2, "paused": True}, set(Trigger), None),
+        (LABELLED, {"challenger": 2, "run_pending": True}, set(Trigger), None),
+        (judged(), {"challenger": 2}, set(Trigger), None),
+    ],
+)
+def test_new_labels_are_the_next_look_or_a_trial_where_nothing_stands_against_it(
+    one, state, when, ask
+):
+    policy = RetrainPolicy(when=frozenset(when))
+    assert decided(one, policy=policy, **state).ask is ask
 
 
 def test_the_reason_that_only_a_person_can_lift_is_given_first():

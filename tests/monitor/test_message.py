@@ -10,7 +10,7 @@ from monitor.alert import Alert, AlertChange, Judged, Opening
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.checks.unlabelled import BLIND
-from monitor.decision import Action, Decision, ModelState, Reason, RetrainPolicy, decide
+from monitor.decision import Action, Decision, ModelState, Reason, RetrainPolicy, Trigger, decide
 from monitor.diagnosis import diagnose
 from monitor.message import Telling, messages
 from monitor.verdict import Verdict
@@ -46,7 +46,8 @@ def test_a_message_names_three_columns_the_window_the_decision_and_where_to_look
     scores = [drift("temp", 0.4), drift("wind", 0.3), drift("hour", 0.9), drift("dest", 0.2)]
     one = judged(*scores, drift=Status.BREACH)
     state = ModelState(champion=4, last_run_at=MONDAY, n_new_windows=3)
-    decision = decide(one, state, RetrainPolicy(), MONDAY + timedelta(days=20))
+    on_drift = RetrainPolicy(when=frozenset({Trigger.DRIFT}))
+    decision = decide(one, state, on_drift, MONDAY + timedelta(days=20))
     (message,) = messages("late", one, decision, TELLING)
     assert message.title == "[late] the inputs have drifted"
     assert message.body.splitlines() == [

@@ -123,8 +123,8 @@ def test_the_reason_is_a_sentence_with_the_evidence():
 def test_blocks_are_equal_ones_where_there_are_few_days():
     labels, good, bad = values(np.random.default_rng(0), 1000, challenger=1.3)
     found = compare(labels, bad, good, times(1000), REGRESSION, MAE)
-    assert found.n_blocks == 10
-    assert "10 blocks" in found.reason
+    assert found.n_blocks == 20
+    assert "20 blocks" in found.reason
 
 
 def test_days_with_too_few_rows_each_are_joined_to_equal_blocks():
@@ -192,3 +192,13 @@ def test_classes_are_compared_by_name():
     found = compare(labels, guess, better, times(2016), MULTICLASS, ComparisonPolicy("accuracy"))
     assert found.passed
     assert found.challenger > found.champion
+
+
+def test_a_week_that_begins_in_the_middle_of_a_day_is_compared_in_equal_blocks():
+    labels = np.array(["no", "yes"] * 1008, dtype=object)
+    right = (labels == "yes") * 1.0
+    at = times(2016, timedelta(minutes=5)) + np.timedelta64(23 * 60 + 57, "m")
+    labels[:2] = "no"  # all that the scrap of the first day has: it defines no ROC AUC
+    found = compare(labels, 1 - right, right, at, BINARY, AUC)
+    assert found.n_blocks == 20
+    assert found.passed

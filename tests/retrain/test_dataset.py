@@ -10,7 +10,7 @@ import pytest
 from monitor.batch import EVENT_AT
 from monitor.errors import SchemaError
 from monitor.schema import Kind, Schema, Task
-from retrain.dataset import Dataset, conform, from_table, newest, sample, split, take
+from retrain.dataset import Dataset, conform, from_table, newest, recency, sample, split, take
 
 SCHEMA = Schema(
     Task.BINARY,
@@ -164,18 +164,31 @@ def test_the_newest_windows_are_counted_back_from_the_last_row(n_windows, window
 
 
 def test_folds_expand_and_never_look_ahead():
-    folds = split(hourly(40), 3)
+    folds = split(hourly(40), 3, timedelta(hours=4))
     assert [(fold.start, fold.end) for fold in folds] == [(28, 32), (32, 36), (36, 40)]
+
+
+def test_the_newest_windows_are_scored_where_they_have_rows_enough():
+    folds = split(hourly(6000), 4, timedelta(hours=300))
+    assert [(fold.start, fold.end) for fold in folds] == [
+        (start, start + 300) for start in (4800, 5100, 5400, 5700)
+    ]
+
+
+def test_weights_halve_with_every_half_life_of_age():
+    by_time, by_rows = (recency(hourly(9), 2, window) for window in (timedelta(hours=2), 2))
+    assert by_time.tolist() == by_rows.tolist()
+    assert by_time[[8, 4, 0]].tolist() == [1.0, 0.5, 0.25]
 
 
 def test_a_fold_does_not_tear_one_event_time_apart():
     dataset = hourly(12)
     times = dataset.event_at.copy()
     times[7:10] = times[7]
-    folds = split(Dataset(dataset.features, dataset.target, times), 3)
+    folds = split(Dataset(dataset.features, dataset.target, times), 3, 1)
     assert folds[0].start == 7
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 2])
 def test_too_few_rows_give_fewer_folds(n_rows):
-    assert len(split(hourly(n_rows), 3)) <= max(0, n_rows - 1)
+    assert len(split(hourly(n_rows), 3, 1)) <= max(0, n_rows - 1)

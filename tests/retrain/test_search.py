@@ -11,9 +11,11 @@ import pytest
 from monitor.checks.performance import performance
 from monitor.errors import NotPossibleError
 from monitor.schema import Kind, Schema, Task
-from retrain.candidates import ALGORITHMS, Recipe, recipes
+from retrain.candidates import ALGORITHMS, recipes, takes_weights
 from retrain.dataset import Dataset, from_table, take
-from retrain.search import SearchPolicy, TrialStatus, search
+from retrain.race import SearchPolicy, TrialStatus
+from retrain.recipe import Recipe
+from retrain.search import search
 
 SCHEMA = Schema(
     Task.BINARY,
@@ -51,10 +53,20 @@ def found():
     return run(rows())
 
 
-def test_every_algorithm_competes_and_finishes():
+def test_every_algorithm_competes_and_two_recipes_go_on_from_the_first_heat():
     result = run(rows(800), replace(CHEAP, algorithms=ALGORITHMS))
     assert {trial.recipe.algorithm for trial in result.trials} == set(ALGORITHMS)
-    assert {trial.status for trial in result.trials} == {TrialStatus.FINISHED}
+    states = [trial.status for trial in result.trials]
+    assert sorted(states) == [TrialStatus.DROPPED] * 4 + [TrialStatus.FINISHED] * 2
+    dropped = next(trial for trial in result.trials if trial.status is TrialStatus.DROPPED)
+    assert dropped.reason.startswith("behind in the first heat")
+
+
+def test_the_champions_recipe_is_never_dropped_in_the_first_heat():
+    champion = replace(recipes(["tree"], Task.BINARY)[0], params={"max_depth": 1})
+    result = run(rows(800), replace(CHEAP, algorithms=ALGORITHMS, first=champion))
+    states = [trial.status for trial in result.trials if trial.recipe == champion]
+    assert states == [TrialStatus.FINISHED]
 
 
 @pytest.mark.parametrize(
@@ -108,21 +120,53 @@ def test_predictions_never_know_their_own_fold():
 
 
 def test_a_short_training_range_wins_where_the_world_has_turned():
-    policy = replace(CHEAP, algorithms=("logistic",), window=timedelta(hours=60))
+    policy = replace(
+        CHEAP, algorithms=("logistic",), window=timedelta(hours=60), reference_windows=10
+    )
     assert run(rows(turned_at=900), policy).winner.recipe.training_range in {4, 8}
 
 
-def test_training_ranges_compete_for_the_leading_recipe_only(found):
-    shortened = [trial.recipe for trial in found.trials if trial.recipe.training_range]
-    assert [recipe.training_range for recipe in shortened] == [4, 8, 26]
-    assert len({recipe.name for recipe in shortened}) == 1
+def test_training_ranges_compete_for_the_leading_recipe_only():
+    found = run(rows(), replace(CHEAP, reference_windows=13))
+    compared = [(t.recipe.training_range, t.recipe.half_life) for t in found.trials[2:]]
+    expected = [(4, None), (8, None), (13, None), (26, None), (None, 13)]
+    assert sorted(map(str, compared)) == sorted(map(str, expected))
+    assert len({trial.recipe.name for trial in found.trials[2:]}) == 1
 
 
-def test_windows_counted_in_rows_shrink_with_the_sample():
-    policy = replace(CHEAP, algorithms=("tree",), window=400, max_rows=800)
-    result = run(rows(6400), policy)
-    # 8 windows of 400 rows are half of 6 400, so of the sample too; 4 windows are 200 rows.
-    assert [trial.recipe.training_range for trial in result.trials] == [None, 4, 8]
+@pytest.mark.parametrize("turned_at", [None, 1200])
+def test_at_most_two_ranges_that_lead_on_the_newest_fold_see_the_other_folds(turned_at):
+    found = run(rows(turned_at=turned_at), replace(CHEAP, reference_windows=13))
+    led = max(found.trials[:2], key=lambda one: one.score)
+    went_on = [one for one in found.trials[2:] if one.status is TrialStatus.FINISHED]
+    assert len(went_on) <= 2
+    assert all(one.fold_scores[-1] > led.fold_scores[-1] for one in went_on)
+    assert {one.n_fits for one in went_on} <= {2}  # the newest fold is not fitted again
+    stayed = [one for one in found.trials[2:] if one.status is TrialStatus.DROPPED]
+    assert len(stayed) == 5 - len(went_on)
+    assert bool(went_on) or turned_at is None
+
+
+def test_of_a_reference_a_first_version_learns_all_rows(found):
+    assert {trial.recipe.training_range for trial in found.trials} == {None}
+
+
+def test_a_long_training_range_is_sampled_and_keeps_its_span_of_time():
+    policy = replace(CHEAP, algorithms=("tree",), window=400, max_rows=300, reference_windows=6)
+    result = run(rows(6400, turned_at=5200), policy)
+    ranges = {trial.recipe.training_range for trial in result.trials}
+    assert ranges == {None, 4, 6, 8}
+
+
+def test_only_estimators_that_take_weights_compete_with_weighted_rows():
+    policy = replace(CHEAP, algorithms=("mlp",), reference_windows=13)
+    found = run(rows(800), policy)
+    weighted = [trial for trial in found.trials if trial.recipe.half_life]
+    takes = takes_weights(found.winner.recipe, SCHEMA)
+    assert (len(weighted), {t.status for t in weighted}) == (
+        int(takes),
+        {TrialStatus.FINISHED} if takes else set(),
+    )
 
 
 def test_the_champions_recipe_comes_first_and_only_once():
@@ -135,9 +179,11 @@ def test_the_champions_recipe_comes_first_and_only_once():
 
 def test_the_champions_training_range_competes_with_all_rows():
     champion = replace(recipes(["tree"], Task.BINARY)[0], training_range=8)
-    result = run(rows(), replace(CHEAP, algorithms=("tree",), first=champion))
+    policy = replace(CHEAP, algorithms=("tree",), first=champion, reference_windows=13)
+    result = run(rows(), policy)
     ranges = [trial.recipe.training_range for trial in result.trials]
-    assert (ranges[0], ranges.count(None), ranges.count(8)) == (8, 1, 1)
+    weighted = [trial.recipe.half_life for trial in result.trials].count(13)
+    assert (ranges[0], ranges.count(None) - weighted, ranges.count(8)) == (8, 1, 1)
 
 
 def test_a_spent_budget_still_lets_one_recipe_finish():
@@ -149,11 +195,12 @@ def test_a_spent_budget_still_lets_one_recipe_finish():
 
 
 def test_the_budget_ends_the_search_between_two_recipes():
-    # A trial looks at the clock three times: when it begins, for the budget, and when it ends.
-    budget = timedelta(seconds=6)
-    result = run(rows(800), replace(CHEAP, budget=budget), monotonic=clock(1))
+    # A trial looks at the clock when it begins and when it ends, and the budget before it.
+    policy = replace(CHEAP, budget=timedelta(seconds=6), reference_windows=13)
+    result = run(rows(800), policy, monotonic=clock(1))
     states = [trial.status for trial in result.trials]
     assert states[:2] == [TrialStatus.FINISHED] * 2
+    assert len(states) > 2
     assert set(states[2:]) == {TrialStatus.CUT_OFF}
     assert {trial.n_fits for trial in result.trials[2:]} == {0}
 
@@ -161,15 +208,17 @@ def test_the_budget_ends_the_search_between_two_recipes():
 def test_a_recipe_that_crashes_is_recorded_and_the_others_go_on():
     broken = replace(recipes(["tree"], Task.BINARY)[0], name="broken", params={"max_depth": -3})
     result = run(rows(800), replace(CHEAP, first=broken, budget=timedelta(0)))
-    assert result.trials[0].status is TrialStatus.FAILED
-    assert "max_depth" in result.trials[0].reason
-    assert result.winner is result.trials[1]
+    (tried,) = (one for one in result.trials if one.recipe == broken)
+    assert tried.status is TrialStatus.FAILED
+    assert "max_depth" in tried.reason
+    assert result.winner.recipe.name == "logistic"
 
 
 def test_a_recipe_of_an_algorithm_that_is_gone_is_recorded_as_failed():
     gone = Recipe("svm", "svm", {}, recipes(["tree"], Task.BINARY)[0].preprocessing)
     result = run(rows(800), replace(CHEAP, first=gone))
-    assert "no algorithm 'svm'" in result.trials[0].reason
+    (tried,) = (one for one in result.trials if one.recipe == gone)
+    assert "no algorithm 'svm'" in tried.reason
 
 
 def test_predictions_that_do_not_define_the_metric_fail_their_recipe():
@@ -194,17 +243,17 @@ def test_too_few_rows_cannot_be_searched(n_rows):
 def test_folds_without_both_classes_are_left_out():
     dataset = rows(800)
     target = dataset.target.copy()
-    target[:600] = "no"
+    target[:660] = "no"
     result = run(Dataset(dataset.features, target, dataset.event_at))
     assert len(result.winner.fold_scores) == 1
-    assert len(result.validation) == 120
+    assert len(result.validation) == 80
 
 
 def test_progress_counts_fits_recipe_by_recipe_and_ends_complete():
     told = []
     result = run(rows(800), progress=lambda *step: told.append(step))
     n_fits = sum(trial.n_fits for trial in result.trials)
-    assert [done for done, _, _ in told] == list(range(0, n_fits + 1, 2))
+    assert [done for done, _, _ in told] == list(range(0, n_fits + 1, 3))
     assert told[-1][0] == told[-1][1]
 
 

@@ -46,14 +46,17 @@ def test_judged_and_labelled_rows_follow_the_reference_in_time_order(rows, app):
     assert newest.column("prediction").null_count == 0
 
 
-def test_rows_without_a_label_are_left_out(rows, app):
+def test_rows_without_a_label_and_windows_with_few_are_left_out(rows, app):
     app.live(0, labelled=False)
     judge(app)
     assert rows().num_rows == N_REFERENCE
     week = app.live(1, labelled=False)
     app.label(week.head(7), "seven")
     judge(app)
-    assert rows().num_rows == N_REFERENCE + 7
+    assert rows().num_rows == N_REFERENCE  # the first labels are no fair sample
+    app.label(week.iloc[7:260], "more")
+    judge(app)
+    assert rows().num_rows == N_REFERENCE + 260
 
 
 def test_a_window_without_a_verdict_is_left_out(rows, app):

@@ -1,0 +1,54 @@
+"""Recipe: all it takes to fit a candidate again."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from retrain.preprocess import Encoding, Missing, Outliers, Preprocessing, Scaling
+
+Params = Mapping[str, float | int | str]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All it takes to fit a candidate again.
+
+    Parameters
+    ----------
+    name : str
+        What a person calls it.
+    algorithm : str
+        One of `retrain.candidates.ALGORITHMS`, or ``linear``.
+    params : mapping of str to number or str
+        Hyperparameters, see `retrain.candidates.estimator`.
+    preprocessing : Preprocessing
+        How its features are prepared.
+    training_range : int or None
+        Fit on this many newest windows; None means on all rows.
+    half_life : int or None
+        A row counts half as much with every so many windows of age; None means all count alike.
+    """
+
+    name: str
+    algorithm: str
+    params: Params
+    preprocessing: Preprocessing
+    training_range: int | None = None
+    half_life: int | None = None
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read back what `dataclasses.asdict` gave, also after a trip through JSON."""
+        choice = document["preprocessing"]
+        preprocessing = Preprocessing(
+            Missing(choice["missing"]),
+            Outliers(choice["outliers"]),
+            Scaling(choice["scaling"]),
+            Encoding(choice["encoding"]),
+        )
+        return cls(**{**document, "preprocessing": preprocessing})
+
+    def differs_in_rows_only(self, other: "Recipe") -> bool:
+        """Tell whether another recipe is the same but for the rows that it learns from."""
+        mine = replace(self, training_range=None, half_life=None)
+        return mine == replace(other, training_range=None, half_life=None)

@@ -1,0 +1,48 @@
+"""World: everything outside that retraining touches."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from monitor.batch import LABEL
+from monitor.ports import Clock
+from retrain.dataset import Dataset, from_table
+from retrain.ports import Gate, Registry, Request, RequestKind, Rows, Runs
+from retrain.version import Retrained, with_logged
+
+WORK = (RequestKind.RETRAIN, RequestKind.LOOK, RequestKind.TRIAL)
+"""What a worker does, the most urgent first."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything outside that a run or a trial touches.
+
+    Parameters
+    ----------
+    rows, registry, runs, gate, clock
+        The ports of `retrain.ports` and `monitor.ports`.
+    monotonic : callable
+        A stopwatch in seconds.
+    """
+
+    rows: Rows
+    registry: Registry
+    runs: Runs
+    gate: Gate
+    clock: Clock
+    monotonic: Callable[[], float]
+
+
+def claim(world: World, by: str) -> Request | None:
+    """Take the most urgent open request; no other process gets it."""
+    for kind in WORK:
+        request = world.runs.claim(kind, by, world.clock.now())
+        if request is not None:
+            return request
+    return None
+
+
+def collect(model: Retrained, world: World) -> Dataset:
+    """Return all labelled rows of a model, with the logged predictions."""
+    table = world.rows.labelled(model.name, world.clock.now())
+    return from_table(table, with_logged(model.schema), LABEL)

@@ -1,0 +1,76 @@
+"""Trials: whether a run would pay, told by a few small fits and recorded."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from leeway.policies import retrained
+from retrain.ports import Outcome, RequestKind, Shown
+from retrain.trial import trial
+
+Document = Mapping[str, Any]
+
+MOVED = {"by_x": 1.0, "by_y": 4.0}
+
+
+@pytest.fixture
+def tried(app):
+    """Live through weeks of one concept, and try whether a run would pay."""
+
+    def carry_out(n_weeks, cost=0.0, concept=None) -> tuple[Document, list[Document]]:
+        app.deployment.store.pause("late", paused=True)
+        watcher, world = app.deployment.watcher(), app.deployment.retrain_world()
+        for number in range(n_weeks):
+            app.live(number, **(concept or {}))
+            watcher.check("late")
+        now = app.clock.now()
+        world.runs.ask("late", RequestKind.TRIAL, "gain", "would a run pay?", now)
+        request = world.runs.claim(RequestKind.TRIAL, "test", now)
+        config = app.deployment.config.models["late"]
+        config = config.model_copy(
+            update={"retrain": config.retrain.model_copy(update={"cost": cost})}
+        )
+        trial(request, retrained("late", config, app.deployment.schema("late")), world)
+        return world.runs.trials("late")[-1], [*world.runs.open_requests("late")]
+
+    return carry_out
+
+
+def test_where_the_world_has_changed_a_run_pays_and_is_asked_for_with_the_numbers(tried):
+    shown, waiting = tried(4, concept=MOVED)
+    assert (shown["pays"], shown["champion"]) == (True, 1), shown["reason"]
+    assert shown["n_fits"] == len(shown["details"]["ranges"]) > 0
+    assert [(one["kind"], one["trigger"]) for one in waiting] == [("retrain", "gain")]
+    assert waiting[0]["why"] == shown["reason"]
+
+
+def test_where_nothing_has_changed_no_run_is_asked_for(tried):
+    shown, waiting = tried(4)
+    assert (shown["pays"], waiting) == (False, [])
+    assert shown["reason"].startswith("a trial on one window")
+
+
+def test_a_gain_that_is_worth_less_than_a_run_costs_opens_none(tried):
+    shown, waiting = tried(4, cost=1e6, concept=MOVED)
+    assert (shown["pays"], waiting) == (False, [])
+    assert "a run costs 1e+06" in shown["reason"]
+
+
+def test_the_newest_window_is_kept_for_the_gate(tried):
+    shown, waiting = tried(1, concept=MOVED)
+    assert (shown["pays"], shown["n_fits"], waiting) == (False, 0, [])
+    assert shown["reason"].startswith("no window but the newest")
+
+
+def test_a_run_that_was_asked_for_meanwhile_takes_the_place_of_the_one_that_pays(app):
+    runs, now = app.deployment.retrain_world().runs, app.clock.now()
+    pays = Shown(pays=True, n_fits=1, reason="it pays", details={})
+    runs.ask("late", RequestKind.TRIAL, "gain", "would a run pay?", now)
+    request = runs.claim(RequestKind.TRIAL, "test", now)
+    runs.ask("late", RequestKind.RETRAIN, "by hand", "it is time", now)
+    run = runs.start(runs.claim(RequestKind.RETRAIN, "test", now), 1, now)
+    runs.finish(run, Outcome.REFUSED, "no gain", {}, now)
+    runs.tried(request, 1, pays, now)
+    assert runs.trials("late")[-1]["reason"] == "it pays"
+    assert [*runs.open_requests("late")] == []
