@@ -108,7 +108,7 @@ def compare(  # noqa: PLR0913 - one option for each thing a person may know
 
 
 @app.command()
-def backtest(
+def backtest(  # noqa: PLR0913 - options, all of them named
     *,
     data: Annotated[Path, typer.Option("--data", help="Labelled history: Parquet or CSV.")],
     config: ConfigOption = DEFAULT_CONFIG,
@@ -124,11 +124,19 @@ def backtest(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write the facts to this file.")
     ] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", help="Write a page that shows them to this file.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Keep the replays here; stopped, the same command goes on."),
+    ] = None,
 ) -> None:
     """Replay a history through the whole loop under several policies, before going live."""
-    from leeway.backtest_command import run_backtest  # noqa: PLC0415
+    from leeway.backtest.command import Written, run_backtest  # noqa: PLC0415
 
-    run_backtest(config, data, model, compare_with, label_lag, json_file)
+    written = Written(json_file, html_file, folder)
+    run_backtest(config, data, model, compare_with, label_lag, written)
 
 
 @app.command()

@@ -71,8 +71,9 @@ class Chart:
     ----------
     width : float
         Width of the drawing, in its units; the height is 100.
-    line, dots, breaches : str
-        SVG paths: the metric, a dot for each value, and a dot for each breach.
+    line, dots, breaches, beside : str
+        SVG paths: the metric, a dot for each value, a dot for each breach, and another model's
+        metric.
     dense : bool
         Whether there are too many windows for dots and long marks.
     reference_y : float or None
@@ -89,6 +90,7 @@ class Chart:
     line: str
     dots: str
     breaches: str
+    beside: str
     dense: bool
     reference_y: float | None
     marks: tuple[Mark, ...]
@@ -98,7 +100,11 @@ class Chart:
 
 
 def chart(
-    windows: Sequence[Document], metric: str, reference: float | None, champion: int | None = None
+    windows: Sequence[Document],
+    metric: str,
+    reference: float | None,
+    champion: int | None = None,
+    others: Sequence[Sequence[Document]] = (),
 ) -> Chart | None:
     """Lay out the metric of consecutive windows; None where none of them has it.
 
@@ -115,6 +121,9 @@ def chart(
         Its value on the reference.
     champion : int or None
         The version that serves now; a mark at the edge when no window has seen it yet.
+    others : sequence of sequences of mapping
+        The same windows under other policies: the first is drawn beside, and all of them have room,
+        so that charts can be compared.
 
     Examples
     --------
@@ -127,17 +136,22 @@ def chart(
     >>> found.line, found.reference_y, [mark.label for mark in found.marks]
     ('M5 90.3L15 9.7', 50.0, ['v2'])
     """
-    values = [window["metrics"].get(metric) for window in windows]
+    values = _values(windows, metric)
     known = [value for value in values if value is not None]
     if not known:
         return None
-    low, high = _domain(known if reference is None else [*known, reference])
+    held = [_values(one, metric) for one in others]
+    room = [value for one in held for value in one if value is not None]
+    low, high = _domain([*known, *room] if reference is None else [*known, *room, reference])
     width, dense = max(len(windows), LEAST_PER_ROW) * SLOT, len(windows) > DENSE
 
     def y(value: float) -> float:
         return round((high - value) / (high - low) * HEIGHT, 1)
 
-    at = [None if v is None else (SLOT * (i + 0.5), y(v)) for i, v in enumerate(values)]
+    def places(found: Sequence[float | None]) -> list[Point | None]:
+        return [None if v is None else (SLOT * (i + 0.5), y(v)) for i, v in enumerate(found)]
+
+    at = places(values)
     fell = [
         point
         for point, window in zip(at, windows, strict=True)
@@ -148,6 +162,7 @@ def chart(
         line=_line(at),
         dots=_dots(_alone(at) if dense else at),
         breaches=_dots(fell),
+        beside=_line(places(held[0])) if held else "",
         dense=dense,
         reference_y=None if reference is None else y(reference),
         marks=_marks(windows, champion, width),
@@ -155,6 +170,10 @@ def chart(
         brief=f"{metric_title(metric)} {number(known[-1])}, reference {number(reference)}",
         title=_title(windows, metric, reference),
     )
+
+
+def _values(windows: Sequence[Document], metric: str) -> list[float | None]:
+    return [window["metrics"].get(metric) for window in windows]
 
 
 def _domain(values: Sequence[float]) -> tuple[float, float]:

@@ -25,7 +25,12 @@ HEADERS = {
 
 def page(template: str, **values: Any) -> HTMLResponse:
     """Render a template of this package; all that is put in is escaped."""
-    return HTMLResponse(_ENVIRONMENT.get_template(template).render(values), headers=HEADERS)
+    return HTMLResponse(rendered(template, **values), headers=HEADERS)
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Fill in a template of this package; all that is put in is escaped."""
+    return _ENVIRONMENT.get_template(template).render(values)
 
 
 def model_path(model: str) -> str:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leeway.replay_facts import n_fits, policy_facts, window_facts
+from leeway.backtest.facts import n_fits, policy_facts, window_facts
 
 METRIC = "roc_auc"
 BARS = "▁▂▃▄▅▆▇█"

@@ -161,6 +161,8 @@ def _log_loss(now: _Scored, at: FloatArray) -> tuple[float, FloatArray]:
 def _roc_auc(now: _Scored, at: FloatArray) -> tuple[float, FloatArray]:
     """Σ cᵢ(1 - cⱼ)[sᵢ > sⱼ] / (Σc·Σ(1 - c)), ties counting half, by cumulative sums."""
     positive = now.chances.mean()
+    if positive in (0.0, 1.0):  # one class only: there is none
+        return np.nan, np.full_like(at, np.nan)
     beaten = _share_below(now.scores, 1 - now.chances, now.scores)
     value = float(np.average(beaten, weights=now.chances))
     wins = (_share_below(now.scores, 1 - now.chances, at) - value) / positive

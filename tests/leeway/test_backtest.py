@@ -1,6 +1,13 @@
 """A history replayed through the whole loop, under several policies."""
 
 import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -8,7 +15,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from leeway.backtest import Asked, backtest, policies
+from leeway.backtest.home import steps_done
+from leeway.backtest.policy import policies
+from leeway.backtest.run import Asked, backtest
 from leeway.cli import main
 from monitor.errors import ConfigError
 
@@ -66,7 +75,7 @@ def replayed(folder, compare, **asked: object):
             folder / "leeway.yaml", "late", folder / "history.parquet", policies(compare), **asked
         ),
         lambda share, _text: told.append(share),
-    )
+    ).document
     assert told == sorted(told)
     assert told[-1] == 1.0
     return document, {policy["name"]: policy for policy in document["policies"]}
@@ -146,6 +155,58 @@ def test_the_command_prints_a_table_and_writes_json(folder, monkeypatch, capsys)
     assert sorted(path.name for path in folder.iterdir()) == [
         *("history.parquet", "leeway.yaml", "out.json", "reference.parquet")
     ]
+
+
+def test_the_page_shows_each_policy_and_needs_nothing_but_itself(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    arguments = ["--data", "history.parquet", "--compare", "never,configured", "--html", "out.html"]
+    with pytest.raises(SystemExit) as ended:
+        main(["backtest", *arguments])
+    assert not ended.value.code, capsys.readouterr().err
+    text = (folder / "out.html").read_text()
+    page = ET.fromstring(text.removeprefix("<!DOCTYPE html>"))
+    assert [one.text for one in page.iter("h2")][1:] == ["never", "configured"]
+    assert len(page.findall(".//svg[@class='strip']/g")) == 2 * N_WEEKS
+    assert "As configured Leeway reaches a mean ROC AUC of" in text
+    assert "better than never does" in text
+    assert not re.findall(r'(?:src|href)="(?!data:)', text)
+    assert "<script" not in text
+
+
+def test_one_that_is_killed_goes_on_to_the_same_end(folder):
+    """Both processes at once, in the middle of their weeks, with labels on their way."""
+    arguments = ["--data", "history.parquet", "--compare", "always,configured"]
+    arguments += ["--label-lag", "P7D", "--folder", "kept", "--json", "out.json"]
+    command = [sys.executable, "-m", "leeway", "backtest", *arguments]
+    process = subprocess.Popen(command, cwd=folder, start_new_session=True)
+    try:
+        while steps_done(folder / "kept" / "always") < N_WEEKS // 2:
+            assert process.poll() is None, "it ended before it was killed"
+            time.sleep(0.01)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert steps_done(folder / "kept" / "always") <= N_WEEKS
+    subprocess.run(command, cwd=folder, check=True)
+    resumed = json.loads((folder / "out.json").read_text())
+    assert resumed == jsonable(replayed(folder, "always,configured", label_lag=WEEK)[0])
+
+
+def jsonable(document):
+    return json.loads(json.dumps(document, default=str))
+
+
+def test_a_folder_with_another_backtest_is_refused(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    (folder / "kept").mkdir()
+    (folder / "kept" / "asked.json").write_text('{"model": "late", "history": "other"}')
+    with pytest.raises(SystemExit) as ended:
+        main(["backtest", "--data", "history.parquet", "--folder", "kept"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert "kept holds a backtest of another" in said
+    assert "history" in said
+    assert "name a new folder" in said
 
 
 @pytest.mark.parametrize("name", ["sometimes", "every:0", "every:", "every:-1", ""])

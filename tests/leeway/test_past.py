@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from leeway.past import cut
+from leeway.backtest.past import cut
 from monitor.errors import SchemaError
 from monitor.schema import Kind, Schema, Task
 from monitor.window import WindowPolicy

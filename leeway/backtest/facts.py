@@ -1,4 +1,4 @@
-"""Replay facts: what a replay reached and cost, as the JSON that demo and backtest write."""
+"""Facts: what a replay reached and cost, as the JSON that demo and backtest write."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean

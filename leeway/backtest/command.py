@@ -1,14 +1,17 @@
-"""The backtest command: what was asked, and what came out, as a table and as JSON."""
+"""The backtest command: what was asked, and what came out, as a table, as JSON and as a page."""
 
 import json
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from leeway.backtest import Asked, Document, backtest, policies
+from dashboards.pages.replays import Compared, Replay, replays_page
+from leeway.backtest.policy import policies
+from leeway.backtest.run import Asked, Backtest, Document, backtest
 from leeway.config_file import load_config
 from leeway.config_values import Duration
 from leeway.demo.run import progress_bar
@@ -16,13 +19,25 @@ from monitor.checks.performance import METRICS
 from monitor.errors import ConfigError
 
 
+@dataclass(frozen=True)
+class Written:
+    """Where a backtest's findings go, and its replays; None is nowhere.
+
+    Parameters
+    ----------
+    json_file, html_file : Path or None
+        The facts, and the page.
+    folder : Path or None
+        The replays: after a stop the same command goes on there.
+    """
+
+    json_file: Path | None
+    html_file: Path | None
+    folder: Path | None
+
+
 def run_backtest(
-    config: Path,
-    data: Path,
-    model: str | None,
-    compare: str,
-    label_lag: str,
-    json_file: Path | None,
+    config: Path, data: Path, model: str | None, compare: str, label_lag: str, written: Written
 ) -> None:
     """Replay a history and print what each policy reached.
 
@@ -34,12 +49,14 @@ def run_backtest(
     console = Console(highlight=False)
     asked = Asked(config, _model(config, model), data, policies(compare), _duration(label_lag))
     with progress_bar(console) as tell:
-        document = backtest(asked, tell)
-    for note in document["notes"]:
+        found = backtest(asked, tell, written.folder)
+    for note in found.document["notes"]:
         console.print(note)
-    console.print(_table(document))
-    if json_file is not None:
-        json_file.write_text(json.dumps(document, indent=1, default=str))
+    console.print(_table(found.document))
+    if written.json_file is not None:
+        written.json_file.write_text(json.dumps(found.document, indent=1, default=str))
+    if written.html_file is not None:
+        written.html_file.write_text(_page(asked, found), encoding="utf-8")
 
 
 def _model(config: Path, model: str | None) -> str:
@@ -71,3 +88,16 @@ def _table(document: Document) -> Table:
         counts = (str(policy[name]) for name in ("promotions", "fits", "alerts"))
         table.add_row(policy["name"], *shown, *counts)
     return table
+
+
+def _page(asked: Asked, found: Backtest) -> str:
+    document = found.document
+    compared = Compared(
+        asked.model,
+        asked.data.name,
+        document["metric"],
+        document["bigger_is_better"],
+        document["notes"],
+        datetime.now(UTC),
+    )
+    return replays_page(compared, [Replay(**vars(one)) for one in found.replays])

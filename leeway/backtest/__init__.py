@@ -1,0 +1,1 @@
+"""Backtest: one history, replayed under several policies before a model goes live."""

@@ -1,0 +1,291 @@
+"""Run: a history replayed under each policy, two at a time, each on a deployment of its own."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from leeway.backtest.facts import n_fits, policy_facts, window_facts
+from leeway.backtest.home import claim_folder, copied, steps_done
+from leeway.backtest.past import Past, cut
+from leeway.backtest.policy import Policy
+from leeway.backtest.replay import Replay
+from leeway.config import Config, Environment
+from leeway.config_file import load_config
+from leeway.deployment import Deployment, ensure_first_versions, opened
+from leeway.policies import watched
+from monitor.adapters.clocks import FileClock
+from monitor.adapters.history import History
+from monitor.checks.performance import METRICS
+from monitor.inferred import infer
+from retrain.adapters.labelled_rows import read_table
+from retrain.adapters.sql_runs import SqlRuns
+from retrain.worker import parent_is_gone
+
+Document = dict[str, Any]
+Progress = Callable[[float, str], None]
+
+DEFAULT_POLICIES = "never,always,configured"
+
+N_AT_ONCE = 2
+"""Policies replayed at once: one keeps one core busy."""
+
+LOOK_SECONDS = 0.2
+"""How often the replays are asked how far they are."""
+
+FIRST_SHARE = 0.1
+"""Part of the progress that training version 1 is."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is replayed.
+
+    Parameters
+    ----------
+    config_file : Path
+        leeway.yaml; what it says of data, database and notifications is not used.
+    model : str
+        The model.
+    data : Path
+        The history, labelled: Parquet or CSV.
+    policies : sequence of Policy
+        What is compared.
+    label_lag : timedelta
+        How long after a window's end its labels come.
+    """
+
+    config_file: Path
+    model: str
+    data: Path
+    policies: Sequence[Policy]
+    label_lag: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What became of a history under one policy.
+
+    Parameters
+    ----------
+    facts : dict
+        What `leeway.backtest.facts.policy_facts` returns.
+    windows, alerts, runs : sequence of mapping
+        As the HTTP API shows them.
+    """
+
+    facts: Document
+    windows: Sequence[Mapping[str, Any]]
+    alerts: Sequence[Mapping[str, Any]]
+    runs: Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What a backtest has found.
+
+    Parameters
+    ----------
+    document : dict
+        ``metric``, ``bigger_is_better``, ``notes``, and ``policies``: for each its mean and worst
+        metric over labelled windows, what it cost, and its windows.
+    replays : sequence of Replayed
+        The same and more, a policy each.
+    """
+
+    document: Document
+    replays: Sequence[Replayed]
+
+
+def backtest(asked: Asked, progress: Progress, folder: Path | None = None) -> Backtest:
+    """Replay a history under each policy.
+
+    Parameters
+    ----------
+    asked : Asked
+        What is replayed.
+    progress : callable
+        Told the share done, in 0-1, and what is going on.
+    folder : Path or None
+        Where the replays are kept: after a stop the same backtest goes on there. A temporary one
+        by default.
+
+    Raises
+    ------
+    ConfigError, SchemaError
+        If the configuration or the history cannot be used, or the folder holds something else.
+    """
+    with _kept(folder) as kept:
+        config = load_config(asked.config_file)
+        past, metric = _past(config, asked)
+        _claim(kept, config, asked)
+        first = kept / "first"
+        _prepare_first(config, asked, past, first, progress)
+        homes = [kept / policy.name.replace(":", "-") for policy in asked.policies]
+        for home, policy in zip(homes, asked.policies, strict=True):
+            if not home.exists():
+                copied(first, home)
+            _write_config(config, asked, home, when=None if policy.configured else ())
+        _replay_all(asked, homes, len(past.steps), progress)
+        replays = [
+            _read_back(home, past, policy.name, asked.model, metric)
+            for home, policy in zip(homes, asked.policies, strict=True)
+        ]
+    document = {
+        "metric": metric,
+        "bigger_is_better": METRICS[metric].bigger_is_better,
+        "notes": list(past.notes),
+        "policies": [one.facts for one in replays],
+    }
+    return Backtest(document, replays)
+
+
+@contextmanager
+def _kept(folder: Path | None) -> Iterator[Path]:
+    if folder is not None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="leeway-backtest-") as temporary:
+        yield Path(temporary)
+
+
+def _claim(kept: Path, config: Config, asked: Asked) -> None:
+    model = config.models[asked.model]
+    question = {
+        "model": asked.model,
+        "configuration": model.model_dump(mode="json", exclude_unset=True),
+        "label lag": asked.label_lag.total_seconds(),
+    }
+    claim_folder(kept, question, {"reference": model.reference, "history": asked.data})
+
+
+def _past(config: Config, asked: Asked) -> tuple[Past, str]:
+    """Return the history, and the metric that decides."""
+    model = config.models[asked.model]
+    reference = read_table(model.reference)
+    schema = infer(reference, model.roles()).schema
+    policy = watched(asked.model, model, schema).verdict
+    past = cut(read_table(asked.data), reference, schema, policy.window)
+    return past, policy.performance.metric
+
+
+def _prepare_first(
+    config: Config, asked: Asked, past: Past, first: Path, progress: Progress
+) -> None:
+    """Train version 1, with which every policy begins; it is there wholly or not at all."""
+    if first.exists():
+        return
+    aside = first.with_name(".first")
+    shutil.rmtree(aside, ignore_errors=True)
+    _write_config(config, asked, aside, when=())
+    with _deployment(aside, past) as deployment:
+        ensure_first_versions(deployment, lambda share, text: progress(FIRST_SHARE * share, text))
+    aside.rename(first)
+
+
+def _replay_all(asked: Asked, homes: Sequence[Path], n_steps: int, progress: Progress) -> None:
+    """Replay every policy that is not at its end, and tell how far all are together."""
+    left = [
+        (home, policy)
+        for home, policy in zip(homes, asked.policies, strict=True)
+        if steps_done(home) <= n_steps
+    ]
+    told = -1
+
+    def tell() -> None:
+        nonlocal told
+        done = sum(min(steps_done(home), n_steps) for home in homes)
+        if done != told:
+            going = ", ".join(policy.name for home, policy in left if steps_done(home) < n_steps)
+            share = done / (n_steps * len(homes))
+            progress(FIRST_SHARE + (1 - FIRST_SHARE) * share, going)
+        told = done
+
+    # Spawned: a copy of this process would have its locks without the threads that hold them.
+    with ProcessPoolExecutor(N_AT_ONCE, mp_context=get_context("spawn")) as pool:
+        going: list[Future[None]] = [
+            pool.submit(replay, asked, policy, home, os.getpid()) for home, policy in left
+        ]
+        try:
+            while wait(going, timeout=LOOK_SECONDS).not_done:
+                tell()
+            for one in going:
+                one.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    tell()
+
+
+def replay(asked: Asked, policy: Policy, home: Path, parent: int) -> None:
+    """Replay one policy to its end, in a process of its own.
+
+    Parameters
+    ----------
+    asked : Asked
+        What is replayed.
+    policy : Policy
+        Which policy.
+    home : Path
+        Its folder, with version 1 in it, or with the steps that are done.
+    parent : int
+        The process that asked; when it is gone the replay stops.
+    """
+    past, _ = _past(load_config(asked.config_file), asked)
+    with _deployment(home, past) as deployment:
+        one = Replay(deployment, asked.model, asked.label_lag, policy.every)
+        one.run(past, home, stop=parent_is_gone(parent))
+
+
+def _write_config(
+    config: Config, asked: Asked, home: Path, *, when: tuple[str, ...] | None
+) -> None:
+    """Write leeway.yaml for one replay: the model alone, and nobody is notified."""
+    model = config.models[asked.model].model_dump(mode="json", exclude_unset=True)
+    model["reference"] = str(config.models[asked.model].reference)
+    model.pop("source", None)
+    if when is not None:
+        model.setdefault("retrain", {}).update({"when": list(when), "probation": {"rows": 0}})
+    home.mkdir(exist_ok=True)
+    document = {"models": {asked.model: model}, "data": "data"}
+    (home / "leeway.yaml").write_text(yaml.safe_dump(document))
+
+
+@contextmanager
+def _deployment(home: Path, past: Past) -> Iterator[Deployment]:
+    clock = home / "clock"
+    if not clock.exists():
+        FileClock(clock).set(past.begins_at)
+    environment = Environment(api_key=None, clock_file=clock)
+    with opened(home / "leeway.yaml", environment) as deployment:
+        yield deployment
+
+
+def _read_back(home: Path, past: Past, name: str, model: str, metric: str) -> Replayed:
+    """Return what a policy reached and what it cost."""
+    with _deployment(home, past) as deployment:
+        history, runs = History(deployment.engine), SqlRuns(deployment.engine)
+        ended, trials = runs.runs(model), runs.trials(model)
+        windows, alerts = history.windows(model), history.alerts(model)
+        costs = {
+            "alerts": len(alerts),
+            "fits": n_fits(ended) + sum(one["n_fits"] for one in trials),
+            "promotions": [one["outcome"] for one in ended].count("promoted"),
+            "rollbacks": deployment.registry.n_rollbacks(model),
+        }
+    facts = policy_facts(
+        name,
+        [window_facts(window, metric) for window in windows],
+        costs,
+        bigger_is_better=METRICS[metric].bigger_is_better,
+    )
+    return Replayed(facts, windows, alerts, ended)
