@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -35,6 +34,7 @@ from monitor.batch import Receipt
 from monitor.body import Body
 from retrain.serving import Serving
 from tests.buckets import ObjectStore, running_store
+from tests.patience import PATIENCE_SECONDS, eventually
 from tests.postgres import Postgres, running_postgres
 
 with warnings.catch_warnings():
@@ -55,8 +55,6 @@ WEEK = timedelta(days=7)
 REFERENCE_WEEKS = 4
 ROWS_A_WEEK = 280
 """Forty a day: enough for a gate that compares day by day."""
-
-PATIENCE_SECONDS = 60.0
 
 LEEWAY_YAML = """\
 models:
@@ -283,16 +281,6 @@ def serve(home: Home, serve_in: Callable[..., Server]) -> Callable[..., Server]:
 def new_home(tmp_path: Path) -> Home:
     """A folder in which no deployment lives yet."""
     return Home(tmp_path)
-
-
-def eventually(
-    question: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS
-) -> None:
-    """Wait until something holds; fail when it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s until {what}"
-        time.sleep(0.02)
 
 
 @pytest.fixture(name="eventually", scope="session")

@@ -15,16 +15,11 @@ from dashboards.grafana.__main__ import boards, rendered
 from dashboards.grafana.link import Uid
 from dashboards.grafana.status import status_mappings
 from monitor.checks.score import Status
+from tests.query import FOLDER, panels_of
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "grafana" / "dashboards"
 BOARDS = {file.stem: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))}
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-
-
-def panels_of(board):
-    for panel in board["panels"]:
-        yield from panel["panels"] if panel["type"] == "row" else [panel]
 
 
 PANELS = [

@@ -6,13 +6,26 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from leeway.demo.flights import BROKEN_COLUMN, BROKEN_WEEK, REFERENCE_END, REPLAY_END
+from leeway.demo.flights import (
+    BROKEN_COLUMN,
+    BROKEN_WEEK,
+    CATEGORICAL,
+    NUMERIC,
+    REFERENCE_END,
+    REPLAY_END,
+)
+from leeway.demo.run import MODEL, WEEK, free_port
+from tests.program import find_program, missing
+from tests.prometheus import running_prometheus
+from tests.query import Look, query_at
 
 PATIENCE_SECONDS = 540.0
 GIBIBYTE = 2**30
@@ -21,7 +34,33 @@ WINDOW_KEYS = {
     *("index", "start", "end", "n_rows", "metric", "status", "diagnosis", "decision", "reason"),
     "champion",
 }
+LOOKED_AT = (0.5, 0.8)
+"""Shares of the year after which the dashboards are looked at, while it is replayed."""
+
+SCRAPED_EVERY_MS = 250
+"""A week is replayed in about a second, and what is open for a week must be seen."""
+
+MAY_BE_EMPTY = {
+    'kind="estimated"': "the weeks are too different for a back-test, so none is given",
+    "annotation Rollbacks": "no version has to be taken back",
+}
+"""What the dashboards cannot show of the flights, and why; everything else must have data."""
+
+UNTIL_LABELLED = dict.fromkeys(
+    ("leeway-fleet: Models, F", "leeway-model: Performance, A", "leeway-retraining: Models, I"),
+    "a champion of this week or the last has no labels: the newest value is not known yet",
+)
+"""What is besides that empty for two weeks after a promotion, and never in the end."""
+
 POLICY_KEYS = {"name", "mean", "worst", "alerts", "fits", "promotions", "rollbacks", "windows"}
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What Prometheus saw: looks during the replay with their problems, and all of it."""
+
+    during: list[tuple[float, list[str]]]
+    whole: Look
 
 
 @dataclass(frozen=True)
@@ -31,6 +70,7 @@ class Told:
     screen: str
     document: dict
     peak_bytes: int
+    watching: Future[Watched] | None
 
     def policy(self, name):
         (found,) = (one for one in self.document["policies"] if one["name"] == name)
@@ -74,17 +114,62 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def replayed(prometheus) -> float:
+    """Return the share of the year that is judged, as Prometheus knows it; 0 before any is."""
+    # Over a minute: on a busy machine a scrape may not be answered in time.
+    newest = "last_over_time(leeway_window_end_timestamp_seconds[1m])"
+    judged = prometheus.query(f"max({newest}) > 0")
+    if not judged:
+        return 0.0
+    until = datetime.fromtimestamp(float(judged[0]["value"][1]), UTC)
+    return (until - REFERENCE_END) / (REPLAY_END - REFERENCE_END)
+
+
+def watch(prometheus, demo):
+    """Look at all dashboards while the demo replays; returns when it has ended."""
+    began, during = time.time(), []
+    for share in LOOKED_AT:
+        while demo.poll() is None and replayed(prometheus) < share:
+            time.sleep(0.2)
+        if demo.poll() is None:
+            look = Look(prometheus, MODEL, began, prometheus.last_scrape())
+            problems = look.problems(MAY_BE_EMPTY | UNTIL_LABELLED)
+            during.append((replayed(prometheus), problems))
+    demo.wait()
+    return Watched(during, Look(prometheus, MODEL, began, prometheus.last_scrape()))
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
+    """Run the demo once for all; where there is a Prometheus, it looks on and stays up."""
+    folder, port = tmp_path_factory.mktemp("demo"), free_port()
+    prometheus = (
+        running_prometheus(
+            folder / "prometheus",
+            {"leeway": [f"127.0.0.1:{port}"]},
+            interval_ms=SCRAPED_EVERY_MS,
+        )
+        if find_program("prometheus")
+        else nullcontext()
+    )
+    with prometheus as running, ThreadPoolExecutor(1) as beside:
+        yield run_demo(folder, port, lambda demo: running and beside.submit(watch, running, demo))
+
+
+def run_demo(folder, port, while_it_runs):
     """Run `leeway demo --exit --json FILE` to its end."""
-    folder = tmp_path_factory.mktemp("demo")
     command = [sys.executable, "-m", "leeway", "demo", "--exit", "--json", "story.json"]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEEWAY_")}
     began, peak = time.monotonic(), 0
     with (folder / "screen.txt").open("wb") as screen:
         process = subprocess.Popen(
-            command, cwd=folder, env=kept, stdout=screen, stderr=subprocess.STDOUT
+            [*command, "--port", str(port)],
+            cwd=folder,
+            env=kept,
+            stdout=screen,
+            stderr=subprocess.STDOUT,
         )
+        watching = while_it_runs(process)
         try:
             while process.poll() is None:
                 peak = max(peak, resident_bytes(process.pid))
@@ -98,7 +183,14 @@ def told(tmp_path_factory):
     # Not asserted: machines that run CI are shared.
     seconds = time.monotonic() - began
     sys.stdout.write(f"\nthe demo took {seconds:.0f} s and {peak / GIBIBYTE:.2f} GiB\n")
-    return Told(text, json.loads((folder / "story.json").read_text()), peak)
+    document = json.loads((folder / "story.json").read_text())
+    return Told(text, document, peak, watching)
+
+
+@pytest.fixture
+def watched(told):
+    """What Prometheus saw of the demo."""
+    return told.watching.result() if told.watching else pytest.skip(missing("prometheus"))
 
 
 def test_the_facts_have_the_form_of_a_backtest(told):
@@ -175,6 +267,49 @@ def test_one_screen_says_what_happened_and_where_to_look(told):
 
 def test_the_whole_process_tree_stays_below_two_gibibytes(told):
     assert 0 < told.peak_bytes <= 2 * GIBIBYTE
+
+
+@pytest.mark.stack
+def test_every_query_of_the_dashboards_is_answered_while_the_year_is_replayed(watched):
+    assert len(watched.during) == len(LOOKED_AT)
+    for share, (until, problems) in zip(LOOKED_AT, watched.during, strict=True):
+        assert not problems, "\n".join(problems)
+        assert share <= until < 1, "the replay was over before everything was asked"
+
+
+@pytest.mark.stack
+def test_every_query_of_the_dashboards_has_the_whole_year_afterwards(watched):
+    problems = watched.whole.problems(MAY_BE_EMPTY)
+    assert not problems, "\n".join(problems)
+
+
+@pytest.mark.stack
+def test_the_dashboards_mark_the_broken_week_and_every_run_and_promotion(told, watched):
+    marks = watched.whole.marks()
+    judged = "max(leeway_window_end_timestamp_seconds)"
+    ends = {
+        float(watched.whole.prometheus.query(judged, time=str(at))[0]["value"][1])
+        for at, _ in marks["Incidents"]
+    }
+    assert (BROKEN_WEEK + WEEK).timestamp() in ends
+    outcomes = {labels["outcome"] for _, labels in marks["Retrain runs"]}
+    assert outcomes == {run["outcome"] for run in told.document["runs"]}
+    versions = {labels["version"] for _, labels in marks["Promotions"]}
+    assert len(versions) == told.policy("configured")["promotions"]
+
+
+@pytest.mark.stack
+def test_the_dashboards_show_the_numbers_of_the_story(told, watched):
+    look = watched.whole
+    drifts = look.ask(query_at("leeway-model: Distance of each column from its limit, A"))
+    assert {one["metric"]["column"] for one in drifts} >= {*NUMERIC, *CATEGORICAL}
+    (realized,) = look.ask(query_at("leeway-model: Performance: $metric, A"))
+    metrics = [window["metric"] for window in told.policy("configured")["windows"]]
+    assert {float(value) for _, value in realized["values"]} <= set(metrics)
+    for outcome in ("promoted", "refused"):
+        (counted,) = look.ask(query_at(f"leeway-retraining: {outcome.capitalize()}, A"))
+        n_runs = [run["outcome"] for run in told.document["runs"]].count(outcome)
+        assert float(counted["value"][1]) == n_runs
 
 
 def test_whoever_ends_the_demo_ends_its_server(tmp_path, eventually):

@@ -14,6 +14,7 @@ import yaml
 
 from leeway.demo.run import free_port
 from leeway.demo.stack import SERVICES
+from tests.program import program
 
 pytestmark = pytest.mark.stack
 
@@ -242,13 +243,10 @@ def through_a_week(home, started, made_up, week_start, eventually):
     ],
 )
 def test_prometheus_and_alertmanager_start_with_their_command_lines_and_our_files(
-    service, tmp_path, start, eventually
+    service, tmp_path, start
 ):
     name, binaries, port, storage = service
-    binary = next(filter(None, map(shutil.which, binaries)), None)
-    if binary is None:
-        missing = f"{name} is not installed; run tests/stack/install.sh"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    binary = program(*binaries)
     folder = tmp_path / "mounted"
     shutil.copytree(ROOT / "prometheus", folder)
     for secret in ("leeway_api_key", "leeway_webhook_url"):
@@ -264,7 +262,7 @@ def test_prometheus_and_alertmanager_start_with_their_command_lines_and_our_file
             f"={port}": f"={address}",
         },
     )
-    start(f"http://{address}", eventually, binary, *command)
+    start(f"http://{address}", binary, *command)
 
 
 def test_the_images_lock_has_the_developers_versions_and_none_of_their_tools():
