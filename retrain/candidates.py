@@ -172,7 +172,8 @@ def fit(
     kept = np.flatnonzero(training_rows(rows.features, recipe.preprocessing, schema))
     if max_rows is not None and kept.size > max_rows:
         kept = kept[drawn(kept.size, max_rows, seed)]
-    rows = take(rows, kept)
+    if kept.size < len(rows):
+        rows = take(rows, kept)
     _check_teaches(recipe, rows, schema)
     model = prepared(
         schema, recipe.preprocessing, estimator(recipe, schema, n_rows=len(rows), seed=seed)

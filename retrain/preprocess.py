@@ -179,7 +179,8 @@ def pipeline(schema: Schema, choice: Preprocessing, estimator: Any) -> Pipeline:
         ("numeric", _numeric_steps(choice), numeric),
         ("categorical", _encoder(choice.encoding), categorical),
     ]
-    columns = ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0)
+    # Many levels make a matrix of zeros, which as such would be the largest thing in the process.
+    columns = ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0.3)
     return Pipeline([("prepare", columns), ("model", estimator)])
 
 
@@ -237,7 +238,6 @@ def _encoder(encoding: Encoding) -> Any:
             handle_unknown="infrequent_if_exist",
             min_frequency=RARE_ROWS,
             max_categories=MAX_COLUMNS_PER_FEATURE,
-            sparse_output=False,
         )
     is_native = encoding is Encoding.NATIVE
     # Native estimators know NaN as a level; a level that training never saw joins it there.
