@@ -7,12 +7,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dashboards.pages.estimated import BLIND, estimated, kept_promises
+from dashboards.pages.estimated import BLIND, estimated, kept_promises, taken_apart
 from leeway.config import Environment
 from leeway.deployment import Deployment, ensure_first_versions, opened
 from leeway.policies import retrained
 from monitor.adapters.history import Document, History
 from monitor.checks.score import Status
+from monitor.diagnosis import DiagnosisKind
 from monitor.errors import NotFoundError
 from retrain.adapters.bundle_files import load_model
 from retrain.adapters.labelled_rows import labelled_reference, read_table
@@ -99,11 +100,20 @@ def show_reasons(config: Path, model: str) -> None:
     if any(estimated(window) for window in windows):
         out.print(f"{kept_promises(windows)} {BLIND}\n")
     for window in windows:
-        told = estimated(window)
+        parts = (_diagnosed(window), taken_apart(window), estimated(window))
+        told = "; ".join(part for part in parts if part)
         out.print(
             f"{window['id']}  {window['status']}  {window['decision']} "
             f"({window['reason']}): {window['sentence']}{f'; {told}' if told else ''}"
         )
+
+
+def _diagnosed(window: Document) -> str:
+    """Return what kind of drift a window shows, where its decision does not say it already."""
+    is_drift = window["diagnosis"] in (DiagnosisKind.COVARIATE, DiagnosisKind.CONCEPT)
+    said: str = window["diagnosis_sentence"]
+    is_new = is_drift and said not in window["sentence"]
+    return f"{window['diagnosis']} drift, {said}" if is_new else ""
 
 
 def show_versions(config: Path, model: str) -> None:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from monitor.alert import Judged
 from monitor.batch import LABEL, RowKind
+from monitor.change import change_of
 from monitor.checks.beyond import beyond_wobble
 from monitor.checks.columns import column_scores
 from monitor.checks.labelled import measured_scores
@@ -128,7 +129,8 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
         enough_rows=min_rows(policy.window, champion.reference),
         moved_before=world.store.moved_before(watched.name, window, champion.version),
     )
-    diagnosis = diagnose(verdict, searched.breaks)
+    change = change_of(verdict, champion.reference, policy.performance)
+    diagnosis = diagnose(verdict, searched.breaks, change)
     judged = Judged(window, revision, champion.version, verdict, diagnosis, n_labels)
     state = _state(watched, world, Tested(window, diagnosis.kind is DiagnosisKind.INCIDENT, now))
     decision = decide(judged, state, watched.retrain, now)

@@ -55,6 +55,7 @@ class Reason(StrEnum):
     CHECK_FAILED = "a check failed"
     DECIDED_BEFORE = "decided before"
     NOT_ASKED = "not a trigger"
+    WITHIN_LIMITS = "within its limits"
     SUPERSEDED = "champion has changed since"
     PAUSED = "paused"
     RUN_PENDING = "a run is already asked for"
@@ -214,7 +215,14 @@ def _take_back(judgement: Judgement, *, paused: bool) -> tuple[Action, Reason, s
 
 
 _NOTHING_TO_DO = frozenset(
-    {Reason.ALL_WELL, Reason.NOT_ASKED, Reason.TRIED, Reason.CHECK_FAILED, Reason.DECIDED_BEFORE}
+    {
+        Reason.ALL_WELL,
+        Reason.NOT_ASKED,
+        Reason.TRIED,
+        Reason.CHECK_FAILED,
+        Reason.DECIDED_BEFORE,
+        Reason.WITHIN_LIMITS,
+    }
 )
 
 
@@ -263,9 +271,11 @@ def _no_trigger(judged: Judged) -> tuple[Reason, str]:
     failed = [failure(score) for score in judged.verdict.scores if score.failed]
     if failed:
         return Reason.CHECK_FAILED, f"not everything could be checked: {failed[0]}"
-    if judged.diagnosis.kind is not DiagnosisKind.NONE:
+    if judged.verdict.checks[Check.DRIFT] is Status.BREACH:
         sentence = f"{judged.diagnosis.sentence}; decided when the window was first judged"
         return Reason.DECIDED_BEFORE, sentence
+    if judged.diagnosis.kind is DiagnosisKind.CONCEPT:
+        return Reason.WITHIN_LIMITS, f"{judged.diagnosis.sentence}; that alone retrains nothing"
     return Reason.ALL_WELL, judged.diagnosis.sentence
 
 

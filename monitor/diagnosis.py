@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from monitor.change import Change
 from monitor.checks.feed import Break
 from monitor.checks.outage import SIGNS
 from monitor.checks.quality import REFUSED, REPEATED
@@ -67,11 +68,14 @@ class Diagnosis:
         The broken columns of an incident.
     sentence : str
         The diagnosis in plain words.
+    change : Change or None
+        What became of the metric that decides, taken apart; None where it could not be.
     """
 
     kind: DiagnosisKind
     findings: tuple[Finding, ...]
     sentence: str
+    change: Change | None = None
 
 
 _SENTENCES = {
@@ -97,12 +101,16 @@ _SENTENCES = {
 }
 
 
-def diagnose(verdict: Verdict, breaks: Sequence[Break] = ()) -> Diagnosis:
+def diagnose(
+    verdict: Verdict, breaks: Sequence[Break] = (), change: Change | None = None
+) -> Diagnosis:
     """Tell a broken feed from a changed world.
 
     Broken columns are an incident, whatever else moved: drift and performance mean nothing while
-    the data are wrong. Otherwise drifted inputs are covariate drift, and a fallen metric without
-    drifted inputs points to a changed relation between inputs and outcome (not a tested verdict).
+    the data are wrong. Otherwise it is concept drift where the tested part of the change says so,
+    also while performance is within its limit; a fall that inputs explain, and inputs that moved,
+    are covariate drift. Where nothing could be tested a fall without drifted inputs is taken for
+    concept drift, and that it is not tested is said.
 
     Parameters
     ----------
@@ -110,6 +118,8 @@ def diagnose(verdict: Verdict, breaks: Sequence[Break] = ()) -> Diagnosis:
         The window's.
     breaks : sequence of Break
         What was found to be done to its columns.
+    change : Change or None
+        The change of the metric that decides, taken apart.
     """
     broken = _leading(verdict.breached(Check.QUALITY))
     if broken:
@@ -117,19 +127,47 @@ def diagnose(verdict: Verdict, breaks: Sequence[Break] = ()) -> Diagnosis:
         findings = tuple(_finding(one, found.get((one.column, one.method))) for one in broken)
         sentence = "; ".join(finding.sentence for finding in findings) + _at_once(findings)
         return Diagnosis(DiagnosisKind.INCIDENT, findings, f"the feed looks broken: {sentence}")
+    kind, sentence = _changed(verdict, change) or _moved(verdict)
+    return Diagnosis(kind, (), sentence, change)
+
+
+def _changed(verdict: Verdict, change: Change | None) -> tuple[DiagnosisKind, str] | None:
+    """Diagnose a fall, or a relation that has changed; None where there is neither."""
     drifted = verdict.checks[Check.DRIFT] is Status.BREACH
     fallen = verdict.checks[Check.PERFORMANCE] is Status.BREACH
+    if change is not None and change.is_concept:
+        kept = "" if fallen else ", though performance is within its limit"
+        sentence = f"the relation of inputs and outcome has changed{kept}: {change.sentence}"
+        return DiagnosisKind.CONCEPT, sentence
+    if not fallen:
+        return None
+    if change is not None and change.is_explained:
+        sentence = "the inputs have moved to where the model is weaker"
+        return DiagnosisKind.COVARIATE, f"{sentence}: {change.sentence}"
+    tested = _untested(verdict) if change is None else f"not told apart: {change.sentence}"
     if drifted:
-        sentence = "the inputs have moved" + (" and performance has fallen" if fallen else "")
-        return Diagnosis(DiagnosisKind.COVARIATE, (), sentence)
-    if fallen:
-        sentence = "performance has fallen though most inputs look as before"
-        return Diagnosis(DiagnosisKind.CONCEPT, (), sentence)
+        sentence = "the inputs have moved and performance has fallen"
+        return DiagnosisKind.COVARIATE, f"{sentence}; {tested}"
+    sentence = "performance has fallen though most inputs look as before"
+    return DiagnosisKind.CONCEPT, f"{sentence}; {tested}"
+
+
+def _untested(verdict: Verdict) -> str:
+    """Say that covariate and concept drift were not told apart, and why."""
+    details = [s.detail for s in verdict.scores if s.check is Check.ESTIMATE and s.value is None]
+    why = f" ({details[0]})" if details and details[0] else ""
+    return f"whether their relation to the outcome changed is not tested{why}"
+
+
+def _moved(verdict: Verdict) -> tuple[DiagnosisKind, str]:
+    """Diagnose inputs that moved while performance has not fallen, or is not known."""
+    if verdict.checks[Check.DRIFT] is Status.BREACH:
+        return DiagnosisKind.COVARIATE, "the inputs have moved"
     if verdict.checks[Check.ESTIMATE] is Status.BREACH:
         # It answers to nothing but inputs that move to where the model is weak.
         sentence = "the inputs have moved to where performance is estimated to be worse"
-        return Diagnosis(DiagnosisKind.COVARIATE, (), sentence)
-    return Diagnosis(DiagnosisKind.NONE, (), f"nothing stands out{_unconfirmed(verdict)}")
+        return DiagnosisKind.COVARIATE, sentence
+    return DiagnosisKind.NONE, f"nothing stands out{_unconfirmed(verdict)}"
 
 
 def _unconfirmed(verdict: Verdict) -> str:

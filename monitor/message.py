@@ -127,7 +127,8 @@ def _message(model: str, judged: Judged, decision: Decision, alert: Alert, url: 
     stretch = f"{window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC"
     lines = [f"{alert.sentence}."]
     if alert.change in _GOES_ON:
-        lines += [*_certainty(judged, alert), *_columns(judged, alert), _done(decision, alert)]
+        lines += [*_certainty(judged, alert), *_why(judged, alert)]
+        lines += [*_columns(judged, alert), _done(decision, alert)]
     lines += [
         f"Window: {stretch}, judged against version {judged.champion}.",
         f"The window: {url}/models/{model}/windows/{window.key}",
@@ -163,6 +164,13 @@ def _certainty(judged: Judged, alert: Alert) -> list[str]:
     rows = "labelled rows" if alert.check is Check.PERFORMANCE else "rows"
     blind = f"; {first.detail}" if alert.check is Check.ESTIMATE else ""
     return [f"How sure: on {first.n_current} {rows}{_band(first)}{not_calibrated}{blind}."]
+
+
+def _why(judged: Judged, alert: Alert) -> list[str]:
+    """Say whether inputs that moved explain a fall, or a changed relation to the outcome."""
+    of_labels = alert.check is Check.PERFORMANCE
+    fallen = of_labels and judged.verdict.checks[alert.check] is Status.BREACH
+    return [f"Why: {judged.diagnosis.sentence}."] if fallen else []
 
 
 def _why_uncalibrated(judged: Judged) -> str:

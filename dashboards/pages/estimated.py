@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dashboards.pages.phrase import counted, metric_title, number
+from monitor.change import Change
 from monitor.track_record import track_record
 
 Document = Mapping[str, Any]
@@ -33,6 +34,23 @@ def estimated(window: Document) -> str:
         return str(told["note"])
     band = f"95 % band {number(told['lower'])} to {number(told['upper'])}"
     return f"estimated {metric_title(told['metric'])} {number(told['value'])}, {band}"
+
+
+def taken_apart(window: Document) -> str:
+    """Say what of a change moved inputs explain, where the diagnosis does not say it already.
+
+    Examples
+    --------
+    >>> parts = {"by_version": 0.0, "by_inputs": -0.01, "by_relation": 0.02, "z": -1.5}
+    >>> change = {"metric": "accuracy", **parts, "least": 0.015, "is_concept": False}
+    >>> print(taken_apart({"change": change, "diagnosis_sentence": "nothing stands out"}))
+    of +0.010 accuracy against the reference -0.010 because inputs moved, +0.020 because their relation to the outcome changed (-1.5 standard errors, 2.33 count)
+    """  # noqa: E501 - one sentence
+    if window["change"] is None:
+        return ""
+    parts = {name: part for name, part in window["change"].items() if name != "is_concept"}
+    said = Change(**parts).sentence
+    return "" if said in window["diagnosis_sentence"] else said
 
 
 def kept_promises(windows: Sequence[Document]) -> str:

@@ -84,6 +84,7 @@ def _environment() -> Environment:
             for one in (
                 estimated.estimated,
                 estimated.kept_promises,
+                estimated.taken_apart,
                 phrase.counted,
                 phrase.day,
                 phrase.lasted,

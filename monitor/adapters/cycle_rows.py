@@ -10,6 +10,7 @@ from monitor.adapters.database import insert_row, put_rows
 from monitor.adapters.probation_rows import end_trial, write_trial
 from monitor.adapters.profile_rows import encode_profile
 from monitor.alert import Alert, AlertChange
+from monitor.change import Change
 from monitor.decision import ASKED, Action, Ask
 from monitor.diagnosis import DiagnosisKind, Finding
 from monitor.probation import TrialStatus
@@ -68,6 +69,7 @@ def _insert_revision(connection: Connection, record: CycleRecord) -> int:
         diagnosis=diagnosis.kind,
         findings=[_encode(finding) for finding in diagnosis.findings],
         diagnosis_sentence=diagnosis.sentence,
+        change=_parts(diagnosis.change) if diagnosis.change else None,
         action=decision.action,
         reason=decision.reason,
         sentence=decision.sentence,
@@ -77,6 +79,10 @@ def _insert_revision(connection: Connection, record: CycleRecord) -> int:
 def _encode(finding: Finding) -> dict[str, Any]:
     since = finding.since.isoformat() if finding.since else None
     return {**vars(finding), "since": since}
+
+
+def _parts(change: Change) -> dict[str, Any]:
+    return {**vars(change), "is_concept": change.is_concept}
 
 
 def _insert_scores(connection: Connection, revision_id: int, record: CycleRecord) -> None:

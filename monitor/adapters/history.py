@@ -223,7 +223,8 @@ def _window(row: RowMapping, index: int | None, found: Mapping[int, Document]) -
 def _revision(row: RowMapping) -> Document:
     kept = (
         "revision", "judged_at", "champion", "n_rows", "n_labels", "status", "checks",
-        "share_drifted", "provisional", "diagnosis", "findings", "reason", "sentence",
+        "share_drifted", "provisional", "diagnosis", "diagnosis_sentence", "findings", "change",
+        "reason", "sentence",
     )  # fmt: skip
     return {**{name: row[name] for name in kept}, "decision": row["action"]}
 

@@ -69,6 +69,7 @@ revisions = Table(
     Column("diagnosis", String, nullable=False),
     Column("findings", JSON, nullable=False),
     Column("diagnosis_sentence", Text, nullable=False),
+    Column("change", JSON(none_as_null=True)),
     Column("action", String, nullable=False),
     Column("reason", String, nullable=False),
     Column("sentence", Text, nullable=False),

@@ -22,6 +22,7 @@ from monitor.adapters.database import open_database
 from monitor.adapters.history import History
 from monitor.adapters.sql_store import SqlStore
 from monitor.alert import Judged
+from monitor.change import Change
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy, performance_scores
 from monitor.checks.score import BreachWhen, Check, Score
@@ -169,6 +170,7 @@ class Deployed:
         revision: int = 1,
         by_rows: bool = False,
         more: Sequence[Score] = (),
+        change: Change | None = None,
     ) -> str:
         """Record the cycle of a week; its scores are made up, all that follows is real."""
         start, end = week(number)
@@ -178,7 +180,7 @@ class Deployed:
         scores = [*scored(drifted, missing, auc, failure), *more]
         verdict = judge(scores, counts, POLICY, enough_rows=100, target="late")
         champion, now = self.registry.champion(model), end + timedelta(hours=6 + revision)
-        judged = Judged(window, revision, champion, verdict, diagnose(verdict))
+        judged = Judged(window, revision, champion, verdict, diagnose(verdict, change=change))
         standing = self.store.standing(model, since=MONDAY, mature=0.95)
         decision = decide(judged, ModelState(champion, **vars(standing)), ON_BREACHES, now)
         record = CycleRecord(model, judged, counts, decision, (), now, 0.4)

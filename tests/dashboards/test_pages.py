@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from sqlalchemy import text
 
+from monitor.change import Change
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.checks.unlabelled import BLIND
 from retrain.ports import Outcome, RequestKind
@@ -130,6 +131,20 @@ def test_the_windows_page_shows_scores_thresholds_diagnosis_decision_and_reason(
     assert "ROC AUC 0.690 ± 0.006 below 0.673 0.703 470 with 4,000 OK" in said
     assert "covariate drift: the inputs have moved" in said
     assert f"Held, too few new labels: {deployed.recorded()[0]['sentence']}." in said
+
+
+@pytest.mark.parametrize(
+    ("z", "said"),
+    [
+        (5.0, "concept drift: the relation of inputs and outcome has changed, though performance"),
+        (0.4, "none: nothing stands out Changeof -0.070 ROC AUC against the reference -0.010"),
+    ],
+)
+def test_the_windows_page_takes_the_change_of_performance_apart(deployed, z, said):
+    deployed.model(FLIGHTS)
+    change = Change("roc_auc", 0.0, -0.01, -0.06, z, 0.015)
+    key = deployed.judge(FLIGHTS, 0, auc=0.69, change=change)
+    assert said in deployed.said(f"/models/flights_late/windows/{key}")
 
 
 def test_the_windows_page_shows_every_revision_the_newest_first(deployed):

@@ -208,8 +208,11 @@ def test_check_ends_with_one_when_a_window_breached(home, cli):
 def test_why_tells_of_estimates_or_why_there_is_none(home, cli):
     with home.opened() as app:
         app.live(0)
+        app.live(1, by_x=-3.0)
         app.deployment.watcher().check("late")
     said = cli("why", "late").stdout
     assert "; not estimated: the reference has" in said
+    assert "; concept drift, performance has fallen though most inputs look as before" in said
+    assert "changed is not tested (not estimated: the reference has 4 windows, 8 are needed" in said
     assert "No window has both an estimate and its labels yet." in said
     assert "they cannot see concept drift" in said

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.alert import AlertChange, Judged, Opening
+from monitor.change import Change
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.decision import (
     DEFAULT_NEW_WINDOWS,
@@ -48,7 +49,10 @@ SCORES = {
 }
 
 
-def judged(status=OK, *, revision=1, champion=1, n_labels=0, **statuses: Status):
+CHANGED = Change("accuracy", 0.0, -0.01, -0.02, 4.0, 0.015)
+
+
+def judged(status=OK, *, revision=1, champion=1, n_labels=0, change=None, **statuses: Status):
     checks = {check: statuses.get(check, OK) for check in Check}
     scores = tuple(
         SCORES[check] if found is BREACH else replace(SCORES[check], **FAILED)
@@ -56,7 +60,8 @@ def judged(status=OK, *, revision=1, champion=1, n_labels=0, **statuses: Status)
         if found in (BREACH, ERROR)
     )
     verdict = Verdict(status, checks, scores, 0.5, provisional=False)
-    return Judged(WINDOW, revision, champion, verdict, diagnose(verdict), n_labels)
+    diagnosis = diagnose(verdict, change=change)
+    return Judged(WINDOW, revision, champion, verdict, diagnosis, n_labels)
 
 
 FALLEN, DRIFTED = judged(performance=BREACH), judged(drift=BREACH)
@@ -89,6 +94,7 @@ CASES = {
     Reason.PROBATION: (Action.ROLL_BACK, judged(), {"judgement": HARMFUL}, POLICY),
     Reason.CHECK_FAILED: (Action.NONE, judged(drift=ERROR), {}, POLICY),
     Reason.DECIDED_BEFORE: (Action.NONE, judged(revision=2, drift=BREACH), {}, POLICY),
+    Reason.WITHIN_LIMITS: (Action.NONE, judged(change=CHANGED), {}, POLICY),
     Reason.NOT_ASKED: (Action.NONE, DRIFTED, {}, RetrainPolicy(when=frozenset())),
     Reason.SUPERSEDED: (Action.HOLD, FALLEN, {"champion": 2}, POLICY),
     Reason.PAUSED: (Action.HOLD, FALLEN, {"paused": True}, POLICY),
@@ -122,6 +128,10 @@ def test_each_reason_can_be_reached_and_goes_with_its_action(reason):
         (Reason.DRIFT, "50% of the columns drifted, most of all x (psi 0.5 > 0.1)"),
         (Reason.CHECK_FAILED, "not everything could be checked: x: ValueError: no"),
         (Reason.DECIDED_BEFORE, "the inputs have moved; decided when the window was first judged"),
+        (
+            Reason.WITHIN_LIMITS,
+            f"the relation of inputs and outcome has changed, though performance is within its limit: {CHANGED.sentence}; that alone retrains nothing",
+        ),
         (Reason.PROBATION, "version 2 has a ROC AUC worse by 0.05"),
         (Reason.SCHEDULE, "28 days have passed since the last run"),
         (

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from monitor.change import Change
 from monitor.checks.calibrated import METHOD
 from monitor.checks.feed import Break
 from monitor.checks.score import BreachWhen, Check, Score, Status
@@ -36,6 +37,9 @@ def test_only_a_breach_is_a_change(status):
     assert diagnose(calm).kind is DiagnosisKind.NONE
 
 
+UNTESTED = "whether their relation to the outcome changed is not tested"
+
+
 @pytest.mark.parametrize(
     ("drift", "performance", "kind", "sentence"),
     [
@@ -44,25 +48,74 @@ def test_only_a_breach_is_a_change(status):
             BREACH,
             BREACH,
             DiagnosisKind.COVARIATE,
-            "the inputs have moved and performance has fallen",
+            f"the inputs have moved and performance has fallen; {UNTESTED}",
         ),
         (BREACH, WARNING, DiagnosisKind.COVARIATE, "the inputs have moved"),
         (
             OK,
             BREACH,
             DiagnosisKind.CONCEPT,
-            "performance has fallen though most inputs look as before",
+            f"performance has fallen though most inputs look as before; {UNTESTED}",
         ),
         (
             WARNING,
             BREACH,
             DiagnosisKind.CONCEPT,
-            "performance has fallen though most inputs look as before",
+            f"performance has fallen though most inputs look as before; {UNTESTED}",
         ),
     ],
 )
-def test_drift_is_covariate_and_a_fall_without_it_concept(drift, performance, kind, sentence):
+def test_untested_drift_is_covariate_and_a_fall_without_it_concept(
+    drift, performance, kind, sentence
+):
     assert diagnose(verdict(drift=drift, performance=performance)) == Diagnosis(kind, (), sentence)
+
+
+def test_why_a_fall_was_not_tested_is_said():
+    silent = Score(
+        Check.ESTIMATE, None, "mae", None, None, BreachWhen.ABOVE, 0, 9,
+        detail="not estimated: too few rows",
+    )  # fmt: skip
+    found = diagnose(verdict(silent, performance=BREACH))
+    assert found.sentence.endswith(f"{UNTESTED} (not estimated: too few rows)")
+
+
+CONCEPT = Change("accuracy", 0.0, -0.01, -0.06, 5.0, 0.015)
+BY_INPUTS = Change("accuracy", 0.0, -0.06, -0.01, 1.0, 0.015)
+NEITHER = Change("accuracy", -0.06, 0.0, -0.01, 1.0, 0.015)
+
+
+@pytest.mark.parametrize(
+    ("drift", "performance", "change", "kind", "sentence"),
+    [
+        (
+            OK,
+            BREACH,
+            CONCEPT,
+            "concept",
+            "the relation of inputs and outcome has changed: of -0.07",
+        ),
+        (BREACH, BREACH, CONCEPT, "concept", "the relation of inputs and outcome has changed: of"),
+        (OK, OK, CONCEPT, "concept", "changed, though performance is within its limit: of"),
+        (OK, BREACH, BY_INPUTS, "covariate", "the inputs have moved to where the model is weaker"),
+        (BREACH, BREACH, BY_INPUTS, "covariate", "-0.060 because inputs moved"),
+        (OK, BREACH, NEITHER, "concept", "as before; not told apart: of -0.070 accuracy against"),
+        (BREACH, BREACH, NEITHER, "covariate", "-0.060 when the version was made"),
+        (BREACH, OK, BY_INPUTS, "covariate", "the inputs have moved"),
+        (OK, OK, BY_INPUTS, "none", "nothing stands out"),
+    ],
+)
+def test_a_tested_change_decides_between_covariate_and_concept(
+    drift, performance, change, kind, sentence
+):
+    found = diagnose(verdict(drift=drift, performance=performance), change=change)
+    assert (found.kind, found.change) == (kind, change)
+    assert sentence in found.sentence
+
+
+def test_a_broken_feed_is_no_changed_relation():
+    found = diagnose(verdict(quality("x", "missing", 0.9), performance=BREACH), change=CONCEPT)
+    assert (found.kind, found.change) == (DiagnosisKind.INCIDENT, None)
 
 
 def test_an_estimated_fall_is_covariate_for_nothing_else_moves_an_estimate():

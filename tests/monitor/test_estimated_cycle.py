@@ -34,11 +34,12 @@ models:
 """
 
 
-def week(start, number, *, shift=0.0):
-    """Make a week's rows of a model that is worse where z is greater."""
+def week(start, number, *, shift=0.0, flipped=0.0):
+    """Make a week's rows of a model that is worse where z is greater, and where labels flip."""
     rng = np.random.default_rng(1000 + number)
     at = start + np.sort(rng.uniform(0, 7 * 86_400, N_ROWS)) * pd.Timedelta(seconds=1)
     x, z = rng.normal(size=N_ROWS), rng.normal(shift, 1.0, N_ROWS)
+    late = rng.uniform(size=N_ROWS) < expit((3 - 2 * z) * x)
     return pd.DataFrame(
         {
             "id": [f"w{number}-{n}" for n in range(N_ROWS)],
@@ -47,7 +48,7 @@ def week(start, number, *, shift=0.0):
             "z": z,
             "g": rng.choice(["a", "b", "c"], N_ROWS),
             "p": expit(3 * x),
-            "late": (rng.uniform(size=N_ROWS) < expit((3 - 2 * z) * x)).astype(int),
+            "late": np.where(rng.uniform(size=N_ROWS) < flipped, ~late, late).astype(int),
         }
     )
 
@@ -126,6 +127,29 @@ def test_a_fall_is_estimated_before_labels_come_and_retrains_nothing_by_itself(w
     opened = History(weeks.app.deployment.engine).model("late")["alerts"]
     sentences = {alert["check"]: alert["sentence"] for alert in opened}
     assert sentences["estimate"].startswith("accuracy is 0.")
+
+
+def test_a_changed_relation_is_told_from_moved_inputs_when_labels_come(weeks):
+    rows, _ = weeks.live(0, flipped=0.4)
+    assert weeks.windows[0]["change"] is None
+    judged = weeks.label(rows)
+    change = weeks.windows[0]["change"]
+    assert (judged.diagnosis.kind, change["is_concept"]) == ("concept", True)
+    assert change["by_relation"] < -0.15 < change["by_inputs"]
+    window = weeks.windows[0]
+    assert window["diagnosis_sentence"] == judged.diagnosis.sentence
+    real, told = window["metrics"]["accuracy"], window["estimate"]["value"]
+    assert change["by_relation"] == pytest.approx(real - told)
+    assert change["z"] == pytest.approx((told - real) / estimate_of(judged).standard_error)
+
+
+def test_a_fall_that_moved_inputs_explain_is_covariate_drift(weeks):
+    weeks.live(0)
+    rows, _ = weeks.live(1, shift=0.9)
+    judged = weeks.label(rows)
+    assert judged.verdict.checks[Check.PERFORMANCE] == "BREACH"
+    assert judged.diagnosis.kind == "covariate"
+    assert judged.diagnosis.sentence.startswith("the inputs have moved to where the model is weak")
 
 
 def test_rows_of_a_kind_that_never_was_there_are_not_estimated_and_the_reason_is_kept(weeks):

@@ -77,9 +77,13 @@ def test_a_fall_comes_with_its_band_the_reference_and_the_columns_that_moved():
     decision = decide(one, state, RetrainPolicy(), MONDAY + timedelta(days=5))
     (message,) = messages("late", one, decision, TELLING)
     assert message.title == "[late] performance has fallen"
-    assert message.body.splitlines()[:4] == [
+    assert message.body.splitlines()[:5] == [
         "roc_auc is 0.700, its limit 0.770.",
         "How sure: on 280 labelled rows, 95 % band 0.661 to 0.739; reference 0.800.",
+        (
+            "Why: performance has fallen though most inputs look as before; whether their relation "
+            "to the outcome changed is not tested."
+        ),
         "Columns that moved most: temp (psi 0.4 > 0.1).",
         "What Leeway does: it holds; not retrained: cooling down for another 2 days.",
     ]
