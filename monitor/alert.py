@@ -155,16 +155,25 @@ def describe(verdict: Verdict, check: Check) -> str:
         n_moved, n_all = len(verdict.breached(check)), sum(map(decides_by_wobble, verdict.scores))
         return (
             f"{n_moved} of {n_all} columns moved more than they wobble from one window to the "
-            f"next, most of all {moved_most(verdict)}"
+            f"next, {_first(verdict)} {moved_most(verdict)}"
         )
     if check is Check.DRIFT:
         share = f"{verdict.share_drifted:.0%}" if verdict.share_drifted is not None else "some"
-        return f"{share} of the columns drifted, most of all {moved_most(verdict)}"
+        return f"{share} of the columns drifted, {_first(verdict)} {moved_most(verdict)}"
     return "; ".join(_score_text(score) for score in verdict.breached(check)[:N_NAMED])
 
 
+def _first(verdict: Verdict) -> str:
+    return "most important" if is_ranked(verdict) else "most of all"
+
+
+def is_ranked(verdict: Verdict) -> bool:
+    """Say whether the columns that moved are in the order in which they matter."""
+    return any(score.rank for score in verdict.breached(Check.DRIFT))
+
+
 def moved_most(verdict: Verdict) -> str:
-    """Name the three columns furthest beyond their limit; nothing where none is."""
+    """Name the three columns that matter most, else those furthest beyond their limit."""
     return ", ".join(_score_text(one) for one in verdict.breached(Check.DRIFT)[:N_NAMED])
 
 
@@ -174,4 +183,5 @@ def _score_text(score: Score) -> str:
     if decides_by_wobble(score):
         return f"{score.column} ({score.detail.partition(';')[0]})"
     sign = ">" if score.breach_when is BreachWhen.ABOVE else "<"
-    return f"{score.column} ({score.method} {score.value:.2g} {sign} {score.threshold:.2g})"
+    weight = f", {score.detail}" if score.rank else ""
+    return f"{score.column} ({score.method} {score.value:.2g} {sign} {score.threshold:.2g}{weight})"

@@ -31,6 +31,7 @@ from monitor.incident import Scored, search_feed
 from monitor.message import Telling, messages
 from monitor.ports import Champion, Clock, Log, Notifier, References, Store
 from monitor.probation import ProbationPolicy
+from monitor.ranking import ranked
 from monitor.record import CycleRecord, Standing
 from monitor.reference import Reference
 from monitor.schema import Schema
@@ -129,6 +130,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
         enough_rows=min_rows(policy.window, champion.reference),
         moved_before=world.store.moved_before(watched.name, window, champion.version),
     )
+    verdict = ranked(verdict, champion.reference, rows)
     change = change_of(verdict, champion.reference, policy.performance)
     diagnosis = diagnose(verdict, searched.breaks, change)
     judged = Judged(window, revision, champion.version, verdict, diagnosis, n_labels)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from monitor.alert import Alert, AlertChange, Judged, Opening, moved_most
+from monitor.alert import Alert, AlertChange, Judged, Opening, is_ranked, moved_most
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import Check, Score, Status
 from monitor.decision import Action, Decision
@@ -190,9 +190,11 @@ def _band(score: Score) -> str:
 def _columns(judged: Judged, alert: Alert) -> list[str]:
     """Name the columns that moved, where the alert's own sentence does not."""
     moved = moved_most(judged.verdict)
+    if alert.check is Check.DRIFT and moved and not is_ranked(judged.verdict):
+        return ["Ordered by drift alone: how much the model rests on its columns is not known."]
     if alert.check not in (Check.PERFORMANCE, Check.ESTIMATE) or not moved:
         return []
-    return [f"Columns that moved most: {moved}."]
+    return [f"Columns that {'matter' if is_ranked(judged.verdict) else 'moved'} most: {moved}."]
 
 
 def _done(decision: Decision, alert: Alert) -> str:

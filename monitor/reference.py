@@ -88,6 +88,8 @@ class Reference:
         Labelled rows that estimates rest on; None where there are none.
     back_test : BackTest or None
         How far estimates of its own windows were off.
+    importance : mapping of str to float, or None
+        How much greater the loss is without each feature; None where no model could be asked.
     """
 
     schema: Schema
@@ -101,6 +103,7 @@ class Reference:
     calibration: Calibration | None = None
     sample: Sample | None = None
     back_test: BackTest | None = None
+    importance: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)

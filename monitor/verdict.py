@@ -51,9 +51,12 @@ class Verdict:
     provisional: bool
 
     def breached(self, check: Check) -> list[Score]:
-        """Return the check's scores beyond their threshold, the furthest first."""
+        """Return the check's scores beyond their threshold, the furthest first.
+
+        Where they are ranked, that which matters most comes first.
+        """
         found = [s for s in self.scores if s.check is check and s.status is Status.BREACH]
-        return sorted(found, key=excess, reverse=True)
+        return sorted(found, key=lambda score: (score.rank or len(found), -excess(score)))
 
 
 def excess(score: Score) -> float:

@@ -13,6 +13,7 @@ from monitor.schema import Task
 from retrain.bundle import Bundle, Lineage
 from retrain.candidates import predict
 from retrain.dataset import conform, from_table
+from retrain.importance import permutation_importance
 from retrain.version import Retrained, watched_only
 
 
@@ -55,7 +56,12 @@ def foreign_version(
     bundle = watched_only(rows, model)
     labelled = from_table(rows, schema, "_label")
     reached = performance(labelled.target, predict(pipeline, labelled.features, schema), schema)
-    reference = replace(bundle.reference, performance=before.performance, segments=before.segments)
+    reference = replace(
+        bundle.reference,
+        performance=before.performance,
+        segments=before.segments,
+        importance=permutation_importance(pipeline, labelled, schema, model.seed),
+    )
     # Nobody here knows what it was fitted on: any row may decide about its successor.
     lineage = Lineage(
         **{**vars(bundle.lineage), "reason": why, "trained_from": None, "trained_until": None}

@@ -22,6 +22,7 @@ from retrain.bundle import Bundle
 from retrain.candidates import fit, predict
 from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, TargetArray, drawn, from_table, newest, take
+from retrain.importance import permutation_importance
 from retrain.lineage import Origin, aware, lineage_of
 from retrain.race import SearchPolicy
 from retrain.recipe import Recipe
@@ -112,7 +113,7 @@ def first_version(
     )
     performance = {name: one.overall for name, one in found.evaluation.items()}
     progress(0.8, f"fitting {found.winner.recipe.name} on all rows")
-    columns = _with_predictions(rows, found.winner.recipe, model)
+    columns, importance = _with_predictions(rows, found.winner.recipe, model)
     reference = prepare(
         columns,
         model.schema,
@@ -121,7 +122,7 @@ def first_version(
         end=aware(rows.event_at[-1]),
         segments=_segments(found.validation, found.predictions, model),
     )
-    reference = _watchable(reference, columns, rows, model)
+    reference = replace(_watchable(reference, columns, rows, model), importance=importance)
     pipeline = fit(
         found.winner.recipe, rows, model.schema, window=model.search.window, seed=model.seed
     )
@@ -194,7 +195,7 @@ def successor(
     with stopping_early(), ThreadPoolExecutor(1) as beside:
         # One fit keeps one core busy; the few rows out of fold take little memory beside it.
         fitted = beside.submit(fit, recipe, rows, model.schema, window=window, seed=model.seed)
-        columns = _with_predictions(spanned, recipe, model)
+        columns, importance = _with_predictions(spanned, recipe, model)
         reference = prepare(
             columns,
             model.schema,
@@ -204,6 +205,7 @@ def successor(
             segments=before.segments,
         )
         reference = _watchable(reference, columns, spanned, model)
+        reference = replace(reference, importance=importance)
         pipeline = fitted.result()
     lineage = lineage_of(origin, newest(rows, recipe.training_range, window), model.seed)
     return Bundle(model.name, reference, pipeline, asdict(recipe), gate, lineage)
@@ -250,13 +252,19 @@ def frozen(
     return Bundle(model.name, before.reference, pipeline, asdict(recipe), {}, lineage)
 
 
-def _with_predictions(rows: Dataset, recipe: Recipe, model: Retrained) -> TableColumns:
-    """Add predictions that were made out of fold: on its own rows a model looks too sure."""
+def _with_predictions(
+    rows: Dataset, recipe: Recipe, model: Retrained
+) -> tuple[TableColumns, dict[str, float]]:
+    """Add predictions that were made out of fold: on its own rows a model looks too sure.
+
+    The importance of each feature is asked of the same models.
+    """
     n_rows = min(len(rows), OUT_OF_FOLD_ROWS)
     places = drawn(len(rows), n_rows, model.seed) if n_rows < len(rows) else np.arange(n_rows)
     few = take(rows, places)
     blocks = np.array_split(np.arange(len(few)), N_BLOCKS)
     made: list[TargetArray] = []
+    asked: list[dict[str, float]] = []
     for block in blocks:
         others = np.setdiff1d(np.arange(len(few)), block)
         pipeline = fit(
@@ -267,10 +275,12 @@ def _with_predictions(rows: Dataset, recipe: Recipe, model: Retrained) -> TableC
             seed=model.seed,
         )
         made.append(predict(pipeline, take(few, block).features, model.schema))
+        asked.append(permutation_importance(pipeline, take(few, block), model.schema, model.seed))
     # Each beside its own row: windows of predictions are compared, too.
     predictions = np.full(len(rows), None, dtype=object)
     predictions[places] = np.concatenate(made)
-    return _columns(rows, model.schema, predictions)
+    importance = {name: float(np.mean([one[name] for one in asked])) for name in asked[0]}
+    return _columns(rows, model.schema, predictions), importance
 
 
 def _watchable(

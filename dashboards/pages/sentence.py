@@ -57,7 +57,7 @@ def sentence(record: Record, condition: Condition) -> str:
 
 
 def moved(scores: Sequence[Document]) -> list[str]:
-    """Name the columns that drifted, the furthest beyond its limit first.
+    """Name the columns that drifted, in their rank, else the furthest beyond its limit first.
 
     Examples
     --------
@@ -68,9 +68,14 @@ def moved(scores: Sequence[Document]) -> list[str]:
     ...     {**distance, "column": "hour", "score": 0.0, "threshold": 0.1, "status": "OK"},
     ... ])
     ['dewp', 'temp']
+
+    >>> far = {**distance, "score": 0.9, "threshold": 0.1}
+    >>> moved([{**far, "column": "idle", "rank": 2}, {**far, "column": "humid", "rank": 1}])
+    ['humid', 'idle']
     """
     drifted = [s for s in scores if s["check"] == Check.DRIFT and s["status"] == Status.BREACH]
-    return [score["column"] for score in sorted(drifted, key=excess, reverse=True)]
+    drifted.sort(key=lambda score: (score.get("rank") or len(drifted), -excess(score)))
+    return [score["column"] for score in drifted]
 
 
 def excess(score: Document) -> float:
@@ -141,12 +146,13 @@ def _drifted(window: Document, scores: Sequence[Document]) -> str:
             f"{listing(names[:N_NAMED])} most"
         )
     why = f" ({of_wobble[0]['detail']})" if of_wobble else ""
-    return f"{_most_moved(names)}{why}"
+    ranked = any(score.get("rank") for score in scores)
+    return f"{_named(names, 'matter' if ranked else 'moved')}{why}"
 
 
-def _most_moved(names: Sequence[str]) -> str:
+def _named(names: Sequence[str], how: str) -> str:
     of_all = f", of {len(names)} that drifted" if len(names) > N_NAMED else ""
-    return f": {listing(names[:N_NAMED])} moved most{of_all}" if names else ""
+    return f": {listing(names[:N_NAMED])} {how} most{of_all}" if names else ""
 
 
 def _metric(record: Record, scores: Sequence[Document], check: Check) -> str:

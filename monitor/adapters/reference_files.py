@@ -71,6 +71,7 @@ def open_reference(document: Document, folder: Path) -> Reference:
         calibration=_decode_calibration(document.get("calibration")),
         sample=_open_sample(document.get("sample"), folder),
         back_test=_decode_back_test(document.get("back_test")),
+        importance=document.get("importance"),
     )
 
 

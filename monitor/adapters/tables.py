@@ -94,6 +94,7 @@ scores = Table(
     Column("standard_error", Float),
     Column("reference_value", Float),
     Column("detail", Text, nullable=False),
+    Column("rank", Integer),
 )
 
 profiles = Table(

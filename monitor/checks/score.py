@@ -85,6 +85,9 @@ class Score:
         A sentence for a person: what failed, or what stands out.
     failed : bool
         True when the check itself crashed.
+    rank : int or None
+        Place among the columns that moved, 1 for the one that matters most; set by
+        `monitor.ranking`.
     """
 
     check: Check
@@ -102,3 +105,4 @@ class Score:
     level: str | None = None
     detail: str = ""
     failed: bool = False
+    rank: int | None = None

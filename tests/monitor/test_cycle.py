@@ -68,6 +68,21 @@ def test_late_labels_make_a_revision_that_may_raise_an_alert(app, judge, shown, 
     assert alerts(app) == [("performance", None)]
 
 
+def test_the_alert_names_the_columns_that_moved_in_the_order_in_which_they_matter(
+    app, judge, made_up, week_start
+):
+    # Version 1 rests on x, and y has moved further.
+    week = made_up(0).assign(x=lambda rows: rows["x"] + 1, y=lambda rows: rows["y"] + 3)
+    app.clock.set(week_start(1))
+    app.predict(week.drop(columns="late"), "week 0")
+    (judged,) = judge()
+    ranks = {s.column: s.rank for s in judged.verdict.scores if s.rank}
+    assert ranks["x"] == 1 < ranks["y"]
+    (alert,) = History(app.deployment.engine).alerts("late")
+    assert "of the columns drifted, most important x (" in alert["sentence"]
+    assert ", importance 100 %)" in alert["sentence"]
+
+
 def test_few_early_labels_are_shown_and_alert_nobody(app, judge, shown):
     week = app.live(0, labelled=False, **MOVED)
     app.label(week.head(200), "early labels")

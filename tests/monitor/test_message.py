@@ -56,6 +56,7 @@ def test_a_message_names_three_columns_the_window_the_decision_and_where_to_look
             "wind (psi 0.3 > 0.1)."
         ),
         "How sure: on 100 rows.",
+        "Ordered by drift alone: how much the model rests on its columns is not known.",
         "What Leeway does: it retrains.",
         "Window: 2013-07-01 00:00 to 2013-07-08 00:00 UTC, judged against version 4.",
         "The window: http://leeway.example/models/late/windows/2013-07-01T00:00:00Z",
