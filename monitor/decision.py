@@ -215,14 +215,8 @@ def _take_back(judgement: Judgement, *, paused: bool) -> tuple[Action, Reason, s
 
 
 _NOTHING_TO_DO = frozenset(
-    {
-        Reason.ALL_WELL,
-        Reason.NOT_ASKED,
-        Reason.TRIED,
-        Reason.CHECK_FAILED,
-        Reason.DECIDED_BEFORE,
-        Reason.WITHIN_LIMITS,
-    }
+    {Reason.ALL_WELL, Reason.NOT_ASKED, Reason.TRIED, Reason.CHECK_FAILED}
+    | {Reason.DECIDED_BEFORE, Reason.WITHIN_LIMITS}
 )
 
 

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-import numpy as np
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
@@ -19,11 +18,11 @@ from monitor.reference import Cut, Estimate, Reference, calibrated, prepare
 from monitor.schema import Schema
 from monitor.window import MONDAY, WindowPolicy
 from retrain.bundle import Bundle
-from retrain.candidates import fit, predict
+from retrain.candidates import fit
 from retrain.contenders import reference_windows
-from retrain.dataset import Dataset, TargetArray, drawn, from_table, newest, take
-from retrain.importance import permutation_importance
+from retrain.dataset import Dataset, TargetArray, from_table, newest, take
 from retrain.lineage import Origin, aware, lineage_of
+from retrain.out_of_fold import out_of_fold, with_predictions
 from retrain.race import SearchPolicy
 from retrain.recipe import Recipe
 from retrain.search import search
@@ -31,11 +30,6 @@ from retrain.side_by_side import stopping_early
 
 MIN_REFERENCE_WINDOWS = 13
 """A promoted version's drift reference spans at least a quarter of weekly windows."""
-
-OUT_OF_FOLD_ROWS = 20_000
-N_BLOCKS = 3
-"""The reference's predictions come from this many contiguous blocks, each predicted by a model
-that has not seen it."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +107,7 @@ def first_version(
     )
     performance = {name: one.overall for name, one in found.evaluation.items()}
     progress(0.8, f"fitting {found.winner.recipe.name} on all rows")
-    columns, importance = _with_predictions(rows, found.winner.recipe, model)
+    columns, importance = _out_of_fold(rows, found.winner.recipe, model)
     reference = prepare(
         columns,
         model.schema,
@@ -146,7 +140,7 @@ def watched_only(table: pa.Table, model: Retrained) -> Bundle:
     rows = from_table(table, with_logged(schema), LABEL)
     predictions = rows.features[schema.prediction].to_numpy()
     reached = performance(rows.target, predictions, schema)
-    columns = _columns(rows, schema, predictions)
+    columns = with_predictions(rows, schema, predictions)
     reference = prepare(
         columns,
         schema,
@@ -195,7 +189,7 @@ def successor(
     with stopping_early(), ThreadPoolExecutor(1) as beside:
         # One fit keeps one core busy; the few rows out of fold take little memory beside it.
         fitted = beside.submit(fit, recipe, rows, model.schema, window=window, seed=model.seed)
-        columns, importance = _with_predictions(spanned, recipe, model)
+        columns, importance = _out_of_fold(spanned, recipe, model)
         reference = prepare(
             columns,
             model.schema,
@@ -252,35 +246,10 @@ def frozen(
     return Bundle(model.name, before.reference, pipeline, asdict(recipe), {}, lineage)
 
 
-def _with_predictions(
+def _out_of_fold(
     rows: Dataset, recipe: Recipe, model: Retrained
 ) -> tuple[TableColumns, dict[str, float]]:
-    """Add predictions that were made out of fold: on its own rows a model looks too sure.
-
-    The importance of each feature is asked of the same models.
-    """
-    n_rows = min(len(rows), OUT_OF_FOLD_ROWS)
-    places = drawn(len(rows), n_rows, model.seed) if n_rows < len(rows) else np.arange(n_rows)
-    few = take(rows, places)
-    blocks = np.array_split(np.arange(len(few)), N_BLOCKS)
-    made: list[TargetArray] = []
-    asked: list[dict[str, float]] = []
-    for block in blocks:
-        others = np.setdiff1d(np.arange(len(few)), block)
-        pipeline = fit(
-            replace(recipe, training_range=None, half_life=None),
-            take(few, others),
-            model.schema,
-            window=model.search.window,
-            seed=model.seed,
-        )
-        made.append(predict(pipeline, take(few, block).features, model.schema))
-        asked.append(permutation_importance(pipeline, take(few, block), model.schema, model.seed))
-    # Each beside its own row: windows of predictions are compared, too.
-    predictions = np.full(len(rows), None, dtype=object)
-    predictions[places] = np.concatenate(made)
-    importance = {name: float(np.mean([one[name] for one in asked])) for name in asked[0]}
-    return _columns(rows, model.schema, predictions), importance
+    return out_of_fold(rows, recipe, model.schema, window=model.search.window, seed=model.seed)
 
 
 def _watchable(
@@ -301,15 +270,6 @@ def _segments(rows: Dataset, predictions: TargetArray, model: Retrained) -> Segm
         model.schema,
         segments=model.segments,
         metric=model.search.metric,
-    )
-
-
-def _columns(rows: Dataset, schema: Schema, predictions: TargetArray) -> TableColumns:
-    """Put features, labels and predictions, of which some may be missing, side by side."""
-    features = pa.Table.from_pandas(rows.features[list(schema.features)], preserve_index=False)
-    table = features.append_column(schema.target, pa.array(rows.target, from_pandas=True))
-    return TableColumns(
-        table.append_column(schema.prediction, pa.array(predictions, from_pandas=True))
     )
 
 
