@@ -13,6 +13,7 @@ from monitor.decision import Trigger
 from monitor.probation import MAX_MARGIN
 from monitor.schema import Roles, Task
 from monitor.window import MONDAY
+from retrain.preparation import Encoding, Missing, Outliers, Scaling
 
 Algorithm = Literal["hist_gradient_boosting", "random_forest", "logistic", "linear", "tree", "mlp"]
 
@@ -153,6 +154,19 @@ class ProbationConfig(Strict):
     """Harm that is put up with, in the unit of the loss."""
 
 
+class PreprocessConfig(Strict):
+    """Ways of preparing features that may be tried; of an empty list only the usual one."""
+
+    missing: tuple[Missing, ...] = ()
+    """What stands for a missing number."""
+    outliers: tuple[Outliers, ...] = ()
+    """What becomes of numbers that lie far out."""
+    scaling: tuple[Scaling, ...] = ()
+    """How numbers are scaled."""
+    encoding: tuple[Encoding, ...] = ()
+    """How categories become numbers."""
+
+
 class RetrainConfig(Strict):
     """When and how a new version is made."""
 
@@ -168,6 +182,8 @@ class RetrainConfig(Strict):
     """Time for comparing candidates."""
     candidates: tuple[Algorithm, ...] = Field(default=ALGORITHMS, min_length=1)
     """Algorithms that compete."""
+    preprocess: PreprocessConfig = PreprocessConfig()
+    """Ways of preparing features that may be tried beside the usual ones."""
     minimum_gain: float = Field(default=0.0, ge=0)
     """Gain a challenger must surely have, in the metric's unit."""
     cost: float = Field(default=0.0, ge=0)

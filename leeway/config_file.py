@@ -11,10 +11,16 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from leeway.config import Config, DriftConfig, ModelConfig
+from leeway.config import Config, DriftConfig, ModelConfig, RetrainConfig
 from monitor.checks.methods import METHODS
 from monitor.checks.performance import METRICS
 from monitor.errors import ConfigError
+
+_FEW_TAKE = (
+    ("missing", "keep", {"hist_gradient_boosting", "random_forest", "tree"}),
+    ("encoding", "native", {"hist_gradient_boosting"}),
+)
+"""Ways of preparing that only some algorithms can take."""
 
 
 class _OnceLoader(yaml.SafeLoader):
@@ -134,10 +140,22 @@ def _check_methods(file: str, name: str, drift: DriftConfig) -> None:
             raise ConfigError(file, path, f"{known}; a module of `imports` may register others")
 
 
+def _check_preprocess(file: str, name: str, retrain: RetrainConfig) -> None:
+    """Refuse a list of ways that a candidate can take none of."""
+    for part, way, takers in _FEW_TAKE:
+        allowed = set(getattr(retrain.preprocess, part))
+        unable = [one for one in retrain.candidates if one not in takers]
+        if allowed == {way} and unable:
+            path = f"models.{name}.retrain.preprocess.{part}"
+            expected = f"{unable[0]} cannot take {way}: allow another way, or remove {unable[0]}"
+            raise ConfigError(file, path, f"{expected} from retrain.candidates")
+
+
 def _check_model(file: str, name: str, model: ModelConfig) -> None:
     path = f"models.{name}"
     if not _MODEL_NAME.fullmatch(name):
         raise ConfigError(file, path, "a model's name has letters, digits, _, . and - only")
+    _check_preprocess(file, name, model.retrain)
     metric = model.performance.metric
     if metric is not None and metric not in METRICS:
         raise ConfigError(

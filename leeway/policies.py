@@ -13,7 +13,8 @@ from monitor.probation import ProbationPolicy
 from monitor.schema import Kind, Schema
 from monitor.verdict import VerdictPolicy
 from monitor.window import LabelPolicy, WindowPolicy
-from retrain.race import SearchPolicy
+from retrain.preparation import Allowed
+from retrain.search_policy import SearchPolicy
 from retrain.version import Retrained
 
 
@@ -86,6 +87,7 @@ def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
             window=window,
             algorithms=model.retrain.candidates,
             budget=model.retrain.budget,
+            allowed=Allowed(**model.retrain.preprocess.model_dump()),
         ),
         minimum_gain=model.retrain.minimum_gain,
         seed=model.retrain.seed,

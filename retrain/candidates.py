@@ -14,19 +14,18 @@ from sklearn import ensemble, linear_model, neural_network, tree
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
 from retrain.dataset import Dataset, TargetArray, drawn, newest, recency, take
-from retrain.preprocess import Encoding, Missing, Outliers, Preprocessing, Scaling, training_rows
+from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
 from retrain.preprocess import pipeline as prepared
-from retrain.recipe import Params, Recipe
+from retrain.recipe import ALGORITHMS, Params, Recipe
 from retrain.side_by_side import one_thread, stopping_early
-
-ALGORITHMS = ("logistic", "tree", "hist_gradient_boosting", "mlp", "random_forest")
-"""Cheap ones first, so that a small budget still compares something. For regression the first is
-called ``linear``; either name is understood."""
+from retrain.training_rows import training_rows
+from retrain.useless import useless, without
 
 MIN_TRAINING_ROWS = 20
 """Fewer rows teach nothing that a fold could tell from luck."""
@@ -131,6 +130,21 @@ def estimator(recipe: Recipe, schema: Schema, *, n_rows: int, seed: int) -> Any:
     return built
 
 
+def usual(algorithm: str) -> Preprocessing:
+    """Return how features are prepared for an algorithm, unless something else is tried."""
+    return _GRID[_canonical(algorithm)][0]
+
+
+def takes(recipe: Recipe, preprocessing: Preprocessing, schema: Schema) -> bool:
+    """Tell whether a recipe's estimator can learn from features that are prepared in a way."""
+    built = estimator(recipe, schema, n_rows=1, seed=0)
+    takes_levels = "categorical_features" in built.get_params()
+    takes_missing = get_tags(built).input_tags.allow_nan
+    return (takes_levels or preprocessing.encoding is not Encoding.NATIVE) and (
+        takes_missing or preprocessing.missing is not Missing.KEEP
+    )
+
+
 def takes_weights(recipe: Recipe, schema: Schema) -> bool:
     """Tell whether a recipe's estimator can count rows for more or for less."""
     return bool(has_fit_parameter(estimator(recipe, schema, n_rows=1, seed=0), "sample_weight"))
@@ -168,19 +182,22 @@ def fit(
         If too few rows are left, or they are all of one class.
     """
     rows = newest(dataset, recipe.training_range, window)
-    weights = recency(rows, recipe.half_life, window) if recipe.half_life else None
-    kept = np.flatnonzero(training_rows(rows.features, recipe.preprocessing, schema))
-    if max_rows is not None and kept.size > max_rows:
-        kept = kept[drawn(kept.size, max_rows, seed)]
+    weights = recency(rows, recipe.half_life, window) if recipe.half_life else np.ones(len(rows))
+    if max_rows is not None and len(rows) > max_rows:
+        places = drawn(len(rows), max_rows, seed)
+        rows, weights = take(rows, places), weights[places]
+    kept = np.flatnonzero(training_rows(rows.features, recipe.preprocessing, schema, seed=seed))
     if kept.size < len(rows):
         rows = take(rows, kept)
     _check_teaches(recipe, rows, schema)
     model = prepared(
-        schema, recipe.preprocessing, estimator(recipe, schema, n_rows=len(rows), seed=seed)
+        without(schema, useless(rows.features, schema)),
+        recipe.preprocessing,
+        estimator(recipe, schema, n_rows=len(rows), seed=seed),
     )
     one_thread()
     with stopping_early():
-        weighted = {} if weights is None else {"model__sample_weight": weights[kept]}
+        weighted = {"model__sample_weight": weights[kept]} if recipe.half_life else {}
         model.fit(rows.features, rows.target, **weighted)
     if "n_jobs" in model["model"].get_params() and recipe.algorithm == "random_forest":
         model["model"].set_params(n_jobs=1)  # starting threads takes longer than most predictions

@@ -1,14 +1,16 @@
 """Contenders: the recipes that compete in a search, and in which order."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 from monitor.reference import Reference
-from monitor.schema import Schema, Task
-from retrain.candidates import recipes, takes_weights
+from monitor.schema import Schema
+from retrain.candidates import recipes, takes, takes_weights, usual
 from retrain.dataset import Dataset, newest
+from retrain.preparation import Allowed, Preprocessing
 from retrain.recipe import Recipe
+from retrain.search_policy import SearchPolicy
 
 TRAINING_RANGES = (4, 8, 26)
 """Newest windows that compete with all rows: a month, two, and half a year of weeks."""
@@ -17,10 +19,34 @@ MIN_RANGE_ROWS = 200
 """A shorter training range is noise, whatever it scores."""
 
 
-def first_round(algorithms: Sequence[str], task: Task, champion: Recipe | None) -> list[Recipe]:
-    """Return the champion's recipe, if there is one, and then the others, the cheap ones first."""
-    others = recipes(algorithms, task)
-    return [champion, *(r for r in others if r != champion)] if champion else [*others]
+def first_round(policy: SearchPolicy, schema: Schema) -> list[Recipe]:
+    """Return the champion's recipe, if there is one, and then the others, the cheap ones first.
+
+    All prepare their features as usual, or as is allowed.
+    """
+    usually = recipes(policy.algorithms, schema.task)
+    others = [prepared(recipe, policy.allowed, schema) for recipe in usually]
+    champion = policy.first
+    return [champion, *(r for r in others if r != champion)] if champion else others
+
+
+def prepared(recipe: Recipe, allowed: Allowed, schema: Schema) -> Recipe:
+    """Return a recipe with what its preparation may not do replaced."""
+    way = allowed.nearest(recipe.preprocessing, lambda way: takes(recipe, way, schema))
+    return _with(recipe, way)
+
+
+def preparations(recipe: Recipe, allowed: Allowed, schema: Schema) -> list[Recipe]:
+    """Return a recipe with each other way of preparing features, one part of it changed."""
+    ways = [way for way in allowed.variants(recipe.preprocessing) if takes(recipe, way, schema)]
+    return [_with(recipe, way) for way in ways]
+
+
+def _with(recipe: Recipe, preprocessing: Preprocessing) -> Recipe:
+    if preprocessing == recipe.preprocessing:
+        return recipe
+    name = f"{recipe.name.split(', ')[0]}, {preprocessing.differences(usual(recipe.algorithm))}"
+    return replace(recipe, name=name.removesuffix(", "), preprocessing=preprocessing)
 
 
 def training_ranges(

@@ -4,22 +4,20 @@ Whatever is learned from rows (means, quantiles, levels) is learned inside the p
 rows it is fitted on, so that no validation row leaks into it and serving repeats it exactly.
 """
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
-from sklearn.impute import SimpleImputer
+from sklearn.impute import MissingIndicator, SimpleImputer
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
 
 from monitor.columns import FloatArray
 from monitor.grid import OUTER_QUANTILES
 from monitor.schema import Kind, Schema
+from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -33,62 +31,6 @@ MAX_CODES_PER_FEATURE = 200
 """Levels told apart by number; histogram gradient boosting takes at most 255."""
 
 UNSEEN_CODE, MISSING_CODE = -1, -2
-
-
-class Missing(StrEnum):
-    """What stands for a missing number."""
-
-    MEAN = "mean"
-    MEDIAN = "median"
-    CONSTANT = "constant"
-    DROP = "drop"
-    KEEP = "keep"
-
-
-class Outliers(StrEnum):
-    """What happens beyond the .1 % and 99.9 % quantiles of the training rows."""
-
-    CLIP = "clip"
-    DROP = "drop"
-    NONE = "none"
-
-
-class Scaling(StrEnum):
-    """How numbers are scaled."""
-
-    STANDARD = "standard"
-    NONE = "none"
-
-
-class Encoding(StrEnum):
-    """How categories become numbers."""
-
-    ONE_HOT = "one_hot"
-    ORDINAL = "ordinal"
-    NATIVE = "native"
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """One way to prepare features.
-
-    Parameters
-    ----------
-    missing : Missing
-        ``drop`` leaves out training rows with a missing number; a row to predict is never left
-        out, so there the median stands in. ``keep`` is for estimators that take missing values.
-    outliers : Outliers
-        ``drop`` leaves out training rows only, ``clip`` changes rows to predict as well.
-    scaling : Scaling
-        ``standard`` is mean 0 and variance 1 on the training rows.
-    encoding : Encoding
-        ``native`` is for estimators with a ``categorical_features`` parameter.
-    """
-
-    missing: Missing = Missing.MEDIAN
-    outliers: Outliers = Outliers.NONE
-    scaling: Scaling = Scaling.NONE
-    encoding: Encoding = Encoding.ONE_HOT
 
 
 class QuantileClipper(TransformerMixin, BaseEstimator):  # type: ignore[misc] # sklearn is untyped
@@ -159,7 +101,7 @@ def pipeline(schema: Schema, choice: Preprocessing, estimator: Any) -> Pipeline:
     """Put preparation and estimator into one unfitted pipeline.
 
     Unseen levels, columns without any value, and values missing only when predicting all have
-    their place. Row-dropping choices are `training_rows`'s, before the pipeline is fitted.
+    their place. Which rows are left out is `retrain.training_rows`'s, before it is fitted.
 
     Parameters
     ----------
@@ -179,40 +121,12 @@ def pipeline(schema: Schema, choice: Preprocessing, estimator: Any) -> Pipeline:
         ("numeric", _numeric_steps(choice), numeric),
         ("categorical", _encoder(choice.encoding), categorical),
     ]
+    if choice.missing is Missing.INDICATOR:
+        # Last, as it is known only when fitted how many columns have anything missing.
+        parts.append(("missing", MissingIndicator(error_on_new=False), numeric))
     # Many levels make a matrix of zeros, which as such would be the largest thing in the process.
     columns = ColumnTransformer([part for part in parts if part[2]], sparse_threshold=0.3)
     return Pipeline([("prepare", columns), ("model", estimator)])
-
-
-def training_rows(features: pd.DataFrame, choice: Preprocessing, schema: Schema) -> BoolArray:
-    """Tell the rows to train on: all but those that `choice` drops.
-
-    A column without any number would drop every row and is passed over.
-
-    Parameters
-    ----------
-    features : DataFrame, shape (n_rows, n_features)
-        Conformed training features.
-    choice : Preprocessing
-        What to drop.
-    schema : Schema
-        The features and their kinds.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_rows,)
-    """
-    kept = np.ones(len(features), dtype=np.bool_)
-    if choice.missing is not Missing.DROP and choice.outliers is not Outliers.DROP:
-        return kept
-    values = features[names_of(schema, Kind.NUMERIC)].to_numpy(np.float64)
-    values = values[:, ~np.isnan(values).all(axis=0)]
-    if choice.missing is Missing.DROP:
-        kept &= ~np.isnan(values).any(axis=1)
-    if choice.outliers is Outliers.DROP:
-        clipper = QuantileClipper().fit(values)
-        kept &= ~((values < clipper.low_) | (values > clipper.high_)).any(axis=1)
-    return kept
 
 
 def _numeric_steps(choice: Preprocessing) -> Pipeline:
@@ -222,12 +136,15 @@ def _numeric_steps(choice: Preprocessing) -> Pipeline:
     if choice.missing is Missing.KEEP:
         steps.append(("fill", EmptyColumnFiller()))
     else:
-        strategy = Missing.MEDIAN if choice.missing is Missing.DROP else choice.missing
+        by_median = choice.missing in {Missing.DROP, Missing.INDICATOR}
+        strategy = Missing.MEDIAN if by_median else choice.missing
         # Without keep_empty_features a column that training never saw filled would vanish.
         filler = SimpleImputer(strategy=str(strategy), fill_value=0, keep_empty_features=True)
         steps.append(("fill", filler))
     if choice.scaling is Scaling.STANDARD:
         steps.append(("scale", StandardScaler()))
+    if choice.scaling is Scaling.ROBUST:
+        steps.append(("scale", RobustScaler()))
     return Pipeline(steps)
 
 

@@ -9,7 +9,6 @@ is behind the leader there goes no further.
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from enum import StrEnum
 from functools import partial
 
@@ -19,10 +18,11 @@ from monitor.checks.performance import METRICS, performance
 from monitor.errors import NotPossibleError
 from monitor.reference import Estimate
 from monitor.schema import Schema
-from retrain.candidates import ALGORITHMS, fit, predict
+from retrain.candidates import fit, predict
 from retrain.comparison import ComparisonPolicy, compare
 from retrain.dataset import Dataset, Fold, TargetArray, take
 from retrain.recipe import Recipe
+from retrain.search_policy import SearchPolicy
 
 Progress = Callable[[int, int, str], None]
 """Called with the fits done, the fits planned, and what is done next."""
@@ -31,41 +31,6 @@ N_FOLDS_AT_ONCE = 2
 
 N_FINALISTS = 2
 """Recipes that are compared on all folds, the champion's among them."""
-
-
-@dataclass(frozen=True)
-class SearchPolicy:
-    """How a search is run.
-
-    Parameters
-    ----------
-    metric : str
-        What is compared; a key of `monitor.checks.performance.METRICS`.
-    window : timedelta or int
-        Length of a window in time or in rows, the unit of training ranges.
-    algorithms : sequence of str
-        Which ones compete.
-    budget : timedelta
-        When it is spent no further recipe is begun, once one has finished.
-    max_rows : int
-        Larger training ranges are sampled.
-    n_folds : int
-        Time-ordered splits, at least 1.
-    first : Recipe or None
-        The champion's recipe, tried before all others.
-    reference_windows : int or None
-        Windows that the reference spans; None compares no training ranges: of a reference, which
-        its owner has chosen, a first version learns all rows.
-    """
-
-    metric: str
-    window: timedelta | int
-    algorithms: Sequence[str] = ALGORITHMS
-    budget: timedelta = timedelta(minutes=10)
-    max_rows: int = 10_000
-    n_folds: int = 3
-    first: Recipe | None = None
-    reference_windows: int | None = None
 
 
 class TrialStatus(StrEnum):

@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from retrain.preprocess import Encoding, Missing, Outliers, Preprocessing, Scaling
+from retrain.preparation import Preprocessing
+
+ALGORITHMS = ("logistic", "tree", "hist_gradient_boosting", "mlp", "random_forest")
+"""Cheap ones first, so that a small budget still compares something. For regression the first is
+called ``linear``; either name is understood."""
 
 Params = Mapping[str, float | int | str]
 
@@ -18,7 +22,7 @@ class Recipe:
     name : str
         What a person calls it.
     algorithm : str
-        One of `retrain.candidates.ALGORITHMS`, or ``linear``.
+        One of `ALGORITHMS`, or ``linear``.
     params : mapping of str to number or str
         Hyperparameters, see `retrain.candidates.estimator`.
     preprocessing : Preprocessing
@@ -39,13 +43,7 @@ class Recipe:
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Read back what `dataclasses.asdict` gave, also after a trip through JSON."""
-        choice = document["preprocessing"]
-        preprocessing = Preprocessing(
-            Missing(choice["missing"]),
-            Outliers(choice["outliers"]),
-            Scaling(choice["scaling"]),
-            Encoding(choice["encoding"]),
-        )
+        preprocessing = Preprocessing.from_document(document["preprocessing"])
         return cls(**{**document, "preprocessing": preprocessing})
 
     def differs_in_rows_only(self, other: "Recipe") -> bool:

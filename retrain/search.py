@@ -1,7 +1,7 @@
 """Search: which recipe does best on rows that come after those it was fitted on."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,10 +10,11 @@ from monitor.columns import IntArray
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
 from retrain.candidates import MIN_TRAINING_ROWS
-from retrain.contenders import first_round, training_ranges
+from retrain.contenders import first_round, preparations, prepared, training_ranges
 from retrain.dataset import Dataset, Fold, TargetArray, split, take
 from retrain.evaluation import Evaluation, evaluate
-from retrain.race import Progress, Race, SearchPolicy, Trial
+from retrain.race import Progress, Race, Trial
+from retrain.search_policy import SearchPolicy
 from retrain.side_by_side import stopping_early
 
 
@@ -58,7 +59,8 @@ def search(
     """Compare recipes on time-ordered folds within a budget of time.
 
     The champion's recipe comes first, then the cheap ones; of more than two the others see a
-    first heat only. Training ranges compete for the recipe that leads then.
+    first heat only. Allowed ways of preparing features compete for the recipe that leads then, and
+    training ranges for the one that leads in the end.
 
     Parameters
     ----------
@@ -80,6 +82,8 @@ def search(
     NotPossibleError
         If no fold can be learned from and scored, or no recipe finishes.
     """
+    if policy.first is not None:
+        policy = replace(policy, first=prepared(policy.first, policy.allowed, schema))
     folds = split(dataset, policy.n_folds, policy.window)
     folds = [fold for fold in folds if _is_usable(fold, dataset, schema, policy.metric)]
     if not folds:
@@ -89,8 +93,10 @@ def search(
         )
     race = Race(dataset, schema, policy, folds, seed, monotonic, progress)
     with stopping_early():
-        entrants = first_round(policy.algorithms, schema.task, policy.first)
+        entrants = first_round(policy, schema)
         race.run(race.heat(entrants, divisor=4, n_folds=2))
+        ways = preparations(race.leader().recipe, policy.allowed, schema)
+        race.run(race.heat(ways, divisor=1, n_folds=1))
         if policy.reference_windows is not None:
             known = take(dataset, slice(0, folds[-1].start))
             ranges = training_ranges(

@@ -23,9 +23,9 @@ from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, TargetArray, from_table, newest, take
 from retrain.lineage import Origin, aware, lineage_of
 from retrain.out_of_fold import out_of_fold, with_predictions
-from retrain.race import SearchPolicy
 from retrain.recipe import Recipe
 from retrain.search import search
+from retrain.search_policy import SearchPolicy
 from retrain.side_by_side import stopping_early
 
 MIN_REFERENCE_WINDOWS = 13

@@ -257,6 +257,8 @@ def test_a_stretch_of_nothing_or_of_more_than_a_century_is_refused(refused, text
         ("retrain: {when: [gain, often]}", "retrain.when.1", "'performance', 'drift' or 'schedule'"),
         ("retrain: {candidates: []}", "retrain.candidates", "at least 1"),
         ("retrain: {candidates: [tree, forest]}", "retrain.candidates.1", "'random_forest'"),
+        ("retrain: {preprocess: {missing: [zero]}}", "retrain.preprocess.missing.0", "'indicator'"),
+        ("retrain: {preprocess: {outliers: drop}}", "retrain.preprocess.outliers", "valid tuple"),
         ("retrain: {min_labels: 0}", "retrain.min_labels", "greater than or equal to 1"),
     ],
 )  # fmt: skip
@@ -264,6 +266,18 @@ def test_a_value_out_of_its_bounds_is_refused_with_what_was_expected(refused, mo
     found, expected = refused(model(more))
     assert found == f"models.late.{path}"
     assert word in expected
+
+
+@pytest.mark.parametrize(
+    ("part", "way", "unable"),
+    [("missing", "keep", "logistic"), ("encoding", "native", "random_forest")],
+)
+def test_a_candidate_needs_a_preparation_that_it_can_take(load, refused, part, way, unable):
+    path, expected = refused(model(f"retrain: {{preprocess: {{{part}: [{way}]}}}}"))
+    assert path == f"models.late.retrain.preprocess.{part}"
+    assert expected.startswith(f"{unable} cannot take {way}: allow another way, or remove {unable}")
+    few = "candidates: [hist_gradient_boosting]"
+    assert load(model(f"retrain: {{{few}, preprocess: {{{part}: [{way}]}}}}"))
 
 
 def test_what_was_found_is_shown(refused):

@@ -1,6 +1,8 @@
 """Features become a matrix, whatever is missing, new, rare or far out."""
 
-from itertools import product
+import json
+from dataclasses import asdict
+from itertools import cycle, product
 
 import numpy as np
 import pandas as pd
@@ -11,17 +13,9 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from monitor.schema import Kind, Schema, Task
-from retrain.preprocess import (
-    RARE_ROWS,
-    Encoding,
-    Missing,
-    Outliers,
-    Preprocessing,
-    QuantileClipper,
-    Scaling,
-    pipeline,
-    training_rows,
-)
+from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
+from retrain.preprocess import RARE_ROWS, QuantileClipper, pipeline
+from retrain.training_rows import ISOLATED_SHARE, training_rows
 
 SCHEMA = Schema(
     Task.BINARY,
@@ -35,7 +29,12 @@ SCHEMA = Schema(
     classes=("0", "1"),
 )
 N_ROWS = 400
-CHOICES = [Preprocessing(*choice) for choice in product(Missing, Outliers, Scaling, Encoding)]
+CHOICES = [
+    Preprocessing(missing, outliers, scaling, encoding)
+    for (missing, outliers, encoding), scaling in zip(
+        product(Missing, Outliers, Encoding), cycle([*Scaling, Scaling.NONE]), strict=False
+    )
+]
 
 
 @pytest.fixture(autouse=True)
@@ -70,7 +69,7 @@ def training():
 def fitted(choice, features, target):
     needs = choice.encoding is Encoding.NATIVE or choice.missing is Missing.KEEP
     kind = HistGradientBoostingClassifier if needs else DecisionTreeClassifier
-    kept = training_rows(features, choice, SCHEMA)
+    kept = training_rows(features, choice, SCHEMA, seed=0)
     model = pipeline(SCHEMA, choice, kind(random_state=0, **({"max_iter": 3} if needs else {})))
     return model.fit(features[kept], target[kept])
 
@@ -117,7 +116,13 @@ def test_a_level_is_rare_below_ten_rows(training):
 
 @pytest.mark.parametrize(
     ("missing", "expected"),
-    [(Missing.MEAN, np.nanmean), (Missing.MEDIAN, np.nanmedian), (Missing.CONSTANT, lambda _: 0)],
+    [
+        (Missing.MEAN, np.nanmean),
+        (Missing.MEDIAN, np.nanmedian),
+        (Missing.INDICATOR, np.nanmedian),
+        (Missing.MOST_FREQUENT, lambda price: price.mode()[0]),
+        (Missing.CONSTANT, lambda _: 0),
+    ],
 )
 def test_a_missing_number_is_filled_from_the_training_rows(missing, expected, training):
     found = matrix(Preprocessing(missing=missing), training, frame([np.nan], ["north"]))
@@ -132,21 +137,61 @@ def test_missing_numbers_are_kept_for_estimators_that_take_them(training):
 def test_rows_with_missing_numbers_are_dropped_from_training_only(training):
     features, _ = training
     choice = Preprocessing(missing=Missing.DROP)
-    kept = training_rows(features, choice, SCHEMA)
+    kept = training_rows(features, choice, SCHEMA, seed=0)
     assert (kept == features["price"].notna()).all()
     assert len(matrix(choice, training, frame([np.nan], [None]))) == 1
 
 
-def test_rows_beyond_the_outer_quantiles_are_dropped_from_training_only():
-    price = np.r_[np.linspace(1, 2, 2998), -1e6, 1e6]
+def test_rows_far_beyond_the_quartiles_are_dropped_from_training_only():
+    price = np.r_[np.linspace(1, 2, 2996), 3.2, 3.6, np.nan, 1e6]
     features = frame(price, ["north"] * 3000)
-    kept = training_rows(features, Preprocessing(outliers=Outliers.DROP), SCHEMA)
-    assert not kept[-2:].any()
-    assert kept.sum() >= 2990
+    choice = Preprocessing(outliers=Outliers.IQR)
+    kept = training_rows(features, choice, SCHEMA, seed=0)
+    assert np.flatnonzero(~kept).tolist() == [2997, 2999]  # 3 x .5 beyond 1.75 is 3.25 at most
+    assert len(matrix(choice, (features, np.arange(3000) % 2), features[~kept])) == 2
+
+
+def test_where_most_rows_have_one_value_no_other_is_far_out():
+    features = frame(np.r_[np.zeros(90), np.arange(1.0, 11)], ["north"] * 100)
+    choice = Preprocessing(outliers=Outliers.IQR)
+    assert training_rows(features, choice, SCHEMA, seed=0).all()
+
+
+def test_an_isolation_forest_drops_the_hundredth_part_that_is_most_alone():
+    x, y = np.random.default_rng(0).normal(size=(2, 1000))
+    x[:5], y[:5] = 6, np.arange(-5, 5, 2)
+    schema = Schema(Task.BINARY, dict.fromkeys(["x", "y"], Kind.NUMERIC), "sold")
+    choice = Preprocessing(outliers=Outliers.ISOLATION_FOREST)
+    features = pd.DataFrame({"x": x, "y": y})
+    kept = training_rows(features, choice, schema, seed=0)
+    assert not kept[:5].any()
+    assert (~kept).mean() == pytest.approx(ISOLATED_SHARE)
+    assert (kept == training_rows(features, choice, schema, seed=0)).all()
 
 
 def test_a_choice_that_drops_nothing_keeps_every_row(training):
-    assert training_rows(training[0], Preprocessing(), SCHEMA).all()
+    assert training_rows(training[0], Preprocessing(), SCHEMA, seed=0).all()
+
+
+def test_an_indicator_says_where_a_number_was_missing(training):
+    choice = Preprocessing(Missing.INDICATOR)
+    rows = frame([np.nan, np.nanmedian(training[0]["price"])], ["north"] * 2)
+    found = matrix(choice, training, rows)
+    assert found[0, 0] == found[1, 0]
+    assert (found[0] != found[1]).sum() == 1
+    assert found.shape[1] == matrix(Preprocessing(), training, rows).shape[1] + 2  # empty, too
+
+
+def test_robust_scaling_has_median_zero_and_interquartile_range_one(training):
+    found = matrix(Preprocessing(scaling=Scaling.ROBUST), training, training[0])[:, 0]
+    assert np.median(found) == pytest.approx(0, abs=1e-9)
+    # Missing numbers became the median, and these were counted.
+    assert np.subtract(*np.quantile(found, (0.75, 0.25))) == pytest.approx(1)
+
+
+def test_a_preparation_survives_json():
+    for choice in CHOICES:
+        assert Preprocessing.from_document(json.loads(json.dumps(asdict(choice)))) == choice
 
 
 def test_numbers_are_clipped_to_the_outer_quantiles_of_training():
@@ -181,10 +226,11 @@ def test_a_schema_of_one_kind_of_feature_is_enough():
         assert model.fit(features, np.arange(50) % 2).predict(features).size == 50
 
 
-@pytest.mark.parametrize("missing", [Missing.MEAN, Missing.KEEP])
+@pytest.mark.parametrize("missing", [Missing.MEAN, Missing.INDICATOR, Missing.KEEP])
 @pytest.mark.parametrize("encoding", Encoding)
-def test_a_saved_pipeline_prepares_rows_as_before(missing, encoding, training):
-    choice = Preprocessing(missing, Outliers.CLIP, Scaling.STANDARD, encoding)
+@pytest.mark.parametrize("scaling", [Scaling.STANDARD, Scaling.ROBUST])
+def test_a_saved_pipeline_prepares_rows_as_before(missing, scaling, encoding, training):
+    choice = Preprocessing(missing, Outliers.CLIP, scaling, encoding)
     prepare = fitted(choice, *training)["prepare"]
     own = ["retrain.preprocess.QuantileClipper", "retrain.preprocess.EmptyColumnFiller"]
     loaded = skops.io.loads(skops.io.dumps(prepare), trusted=["numpy.dtype", *own])

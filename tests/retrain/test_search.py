@@ -13,9 +13,11 @@ from monitor.errors import NotPossibleError
 from monitor.schema import Kind, Schema, Task
 from retrain.candidates import ALGORITHMS, recipes, takes_weights
 from retrain.dataset import Dataset, from_table, take
-from retrain.race import SearchPolicy, TrialStatus
+from retrain.preparation import Allowed, Encoding, Missing, Outliers, Scaling
+from retrain.race import TrialStatus
 from retrain.recipe import Recipe
 from retrain.search import search
+from retrain.search_policy import SearchPolicy
 
 SCHEMA = Schema(
     Task.BINARY,
@@ -270,3 +272,53 @@ def test_the_same_seed_gives_the_same_result():
     once, again = (run(rows(), policy) for _ in range(2))
     assert once.trials == again.trials
     np.testing.assert_array_equal(once.predictions, again.predictions)
+
+
+def test_allowed_preparations_are_tried_for_the_leading_recipe_only():
+    allowed = Allowed(missing=(Missing.MEDIAN, Missing.INDICATOR), scaling=(Scaling.ROBUST,))
+    result = run(rows(), replace(CHEAP, allowed=allowed))
+    names = [trial.recipe.name for trial in result.trials]
+    assert sorted(names) == [
+        "logistic, missing indicator, scaling robust",
+        "logistic, scaling robust",
+        "tree, scaling robust",
+    ]
+    usual = run(rows())
+    n_fits = sum(trial.n_fits for trial in result.trials)
+    assert n_fits <= sum(trial.n_fits for trial in usual.trials) + 1 * CHEAP.n_folds
+
+
+def test_a_preparation_that_pays_wins():
+    dataset = rows()
+    gone = np.random.default_rng(1).random(len(dataset)) < 0.3
+    x = dataset.features["x"].mask(gone)
+    target = np.where(gone, "yes", dataset.target)  # missing says more than any number
+    told = replace(dataset, features=dataset.features.assign(x=x), target=target.astype(object))
+    policy = replace(CHEAP, algorithms=("logistic",))
+    allowed = Allowed(missing=(Missing.MEDIAN, Missing.INDICATOR))
+    found = run(told, replace(policy, allowed=allowed))
+    assert found.winner.recipe.preprocessing.missing is Missing.INDICATOR
+    assert found.winner.score > run(told, policy).winner.score + 0.05
+
+
+def test_a_preparation_that_the_leader_cannot_take_is_not_tried():
+    allowed = Allowed(
+        missing=(Missing.MEDIAN, Missing.KEEP), encoding=(Encoding.ONE_HOT, Encoding.NATIVE)
+    )
+    result = run(rows(800), replace(CHEAP, algorithms=("logistic",), allowed=allowed))
+    assert [trial.recipe.name for trial in result.trials] == ["logistic"]
+
+
+def test_what_stands_in_for_a_usual_preparation_can_be_taken():
+    allowed = Allowed(missing=(Missing.KEEP, Missing.MEAN))
+    policy = replace(CHEAP, algorithms=("hist_gradient_boosting", "logistic"), allowed=allowed)
+    names = {trial.recipe.name for trial in run(rows(800), policy).trials}
+    assert {"hist_gradient_boosting", "logistic, missing mean"} <= names
+
+
+def test_what_is_not_allowed_any_more_the_champion_is_not_fitted_with_again():
+    champion = recipes(["logistic"], Task.BINARY)[0]
+    policy = replace(CHEAP, first=champion, allowed=Allowed(outliers=(Outliers.NONE,)))
+    trials = run(rows(800), policy).trials
+    assert trials[0].recipe.name == "logistic, outliers none"
+    assert all(t.recipe.preprocessing.outliers is Outliers.NONE for t in trials)
