@@ -1,7 +1,7 @@
 """Bundle: a model with the reference, schema and record it is promoted and rolled back with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,22 @@ TRUSTED_TYPES: frozenset[str] = frozenset(
 )
 """Types a model file may hold beyond scikit-learn's own estimators, as skops names them. Held
 here and nowhere else: a file is never asked which types it would like to be trusted."""
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a person should know of the rows that a version learned from.
+
+    Parameters
+    ----------
+    left_out : mapping of str to str
+        Features that teach nothing, with the reason.
+    leakage : tuple of str
+        A sentence for each feature that may know the label.
+    """
+
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    leakage: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +61,8 @@ class Lineage:
         Seed of every random choice.
     versions : mapping of str to str
         Versions of Leeway, Python and the libraries that made it.
+    notes : Notes
+        What was noticed about these rows.
     """
 
     reason: str
@@ -56,6 +74,7 @@ class Lineage:
     data_sha256: str
     seed: int
     versions: Mapping[str, str]
+    notes: Notes = field(default_factory=Notes)
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 import hashlib
 import platform
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 
 import numpy as np
 import pandas as pd
 
-from retrain.bundle import Lineage
+from retrain.bundle import Lineage, Notes
 from retrain.dataset import Dataset
 
 RECORDED = ("leeway-ml", "scikit-learn", "numpy", "pandas", "skops")
@@ -18,11 +18,15 @@ RECORDED = ("leeway-ml", "scikit-learn", "numpy", "pandas", "skops")
 
 @dataclass(frozen=True)
 class Origin:
-    """Why a version is made: the reason, the version it replaces, and the run that made it."""
+    """Why a version is made: the reason, the version it replaces, and the run that made it.
+
+    With what was noticed about its rows.
+    """
 
     reason: str
     parent: int | None = None
     run: int | None = None
+    notes: Notes = field(default_factory=Notes)
 
 
 def lineage_of(origin: Origin, rows: Dataset, seed: int) -> Lineage:

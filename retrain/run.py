@@ -1,21 +1,21 @@
 """The run: one request from collection to promotion or refusal."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import numpy as np
 from sklearn.pipeline import Pipeline
 
 from monitor.decision import Trigger
 from monitor.errors import NotPossibleError
-from retrain.bundle import Bundle
+from retrain.bundle import Bundle, Notes
 from retrain.candidates import fit, predict
 from retrain.contenders import reference_windows
-from retrain.dataset import Dataset, newest, take
+from retrain.dataset import Dataset, newest
 from retrain.gate import Contest, Look, Step, guesses, look_at
+from retrain.holdout import after, split_off
 from retrain.lineage import Origin, aware
+from retrain.noticed import noticed, warned
 from retrain.ports import Entry, Outcome, Request, RequestKind
 from retrain.recipe import Recipe
 from retrain.search import SearchResult, search
@@ -65,13 +65,17 @@ def run(request: Request, model: Retrained, world: World, *, gated: bool = True)
 
 @dataclass(frozen=True)
 class _Run:
-    """One run: what was asked for, its number, the champion at its beginning, and the world."""
+    """One run: what was asked for, its number, the champion at its beginning, and the world.
+
+    With what was noticed about the rows that its challenger learned from.
+    """
 
     request: Request
     number: int
     champion: int
     model: Retrained
     world: World
+    notes: Notes = field(default_factory=Notes)
 
     def tell(self, share: float, text: str) -> None:
         """Note how far it is; raises for a run that was ended meanwhile."""
@@ -79,7 +83,7 @@ class _Run:
 
     @property
     def origin(self) -> Origin:
-        return Origin(self.request.why, self.champion, self.number)
+        return Origin(self.request.why, self.champion, self.number, self.notes)
 
 
 def _challenge(run: _Run) -> Result:
@@ -109,9 +113,11 @@ def _find(run: _Run, bundle: Bundle, rows: Dataset) -> Result:
     run.tell(0.7, f"fitting {recipe.name}")
     challenger = fit(recipe, training, model.schema, window=model.search.window, seed=model.seed)
     run.tell(0.8, "comparing with the champion")
-    look = _look(bundle, challenger, holdout, number, model)
+    learned = newest(training, recipe.training_range, model.search.window)
+    run = replace(run, notes=noticed(challenger, learned, model.schema, seed=model.seed))
+    look = _look(run, bundle, challenger, holdout, number)
     details = {
-        **_details(look, holdout),
+        **_details(run, look, holdout),
         "rows": {"training": len(training), "holdout": len(holdout)},
         "trials": [asdict(trial) for trial in found.trials],
         "winner": recipe.name,
@@ -131,10 +137,11 @@ def _look_again(run: _Run, bundle: Bundle, rows: Dataset, entry: Entry) -> Resul
     """Look at the challenger in the gate, at all rows that are newer than its own."""
     model, gate = run.model, run.world.gate
     made = run.world.registry.load(model.name, entry.version)
-    fresh = _after(rows, made.lineage.trained_until)
+    fresh = after(rows, made.lineage.trained_until)
+    run = replace(run, notes=made.lineage.notes)
     run.tell(0.5, f"comparing version {entry.version} with the champion")
-    look = _look(bundle, made.pipeline, fresh, entry.looks + 1, model)
-    details = {**_details(look, fresh), "challenger": entry.version}
+    look = _look(run, bundle, made.pipeline, fresh, entry.looks + 1)
+    details = {**_details(run, look, fresh), "challenger": entry.version}
     if look.step is Step.WAIT:
         gate.put(model.name, replace(entry, looks=look.number), run.world.clock.now())
         return Result(Outcome.HELD, look.reason, details)
@@ -194,53 +201,6 @@ def _replace(run: _Run) -> Result:
     return Result(Outcome.PROMOTED, "promoted without a gate", {"version": version})
 
 
-def split_off(
-    rows: Dataset, used_until: datetime | None, window: timedelta | int, *, most: int
-) -> tuple[Dataset, Dataset, int]:
-    """Split labelled rows into those to learn from and those that decide.
-
-    Parameters
-    ----------
-    rows : Dataset
-        All labelled rows.
-    used_until : datetime or None
-        The champion, or a version that was rolled back, was fitted on rows up to here: none of
-        them may decide.
-    window : timedelta or int
-        Length of a window.
-    most : int
-        Windows that decide at most; never more than half of the new ones, and one at least.
-
-    Returns
-    -------
-    training, holdout : Dataset
-        All rows before the hold-out, and the hold-out.
-    n_windows : int
-        Windows that decide.
-
-    Raises
-    ------
-    NotPossibleError
-        If no row is newer than the champion's.
-    """
-    new = _after(rows, used_until)
-    n_windows = most
-    while n_windows > 1 and len(newest(new, 2 * n_windows - 1, window)) == len(new):
-        n_windows -= 1
-    fresh = newest(new, n_windows, window)
-    return take(rows, rows.event_at < fresh.event_at[0]), fresh, n_windows
-
-
-def _after(rows: Dataset, instant: datetime | None) -> Dataset:
-    """Return the rows that are newer than what a model was fitted on."""
-    if instant is not None:
-        edge = np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us")
-        rows = take(rows, rows.event_at > edge)
-    if not len(rows):
-        raise NotPossibleError("no labelled row is newer than what the champion was trained on")
-    return rows
-
-
 def _search(training: Dataset, bundle: Bundle, run: _Run) -> SearchResult:
     model = run.model
     policy = replace(
@@ -258,10 +218,9 @@ def _search(training: Dataset, bundle: Bundle, run: _Run) -> SearchResult:
     )
 
 
-def _look(
-    bundle: Bundle, challenger: Pipeline, rows: Dataset, number: int, model: Retrained
-) -> Look:
+def _look(run: _Run, bundle: Bundle, challenger: Pipeline, rows: Dataset, number: int) -> Look:
     """Hold the challenger against the champion on fresh rows."""
+    model = run.model
     contest = Contest(
         rows,
         guesses(bundle, rows, model.schema),
@@ -269,10 +228,11 @@ def _look(
         model.schema,
         model.segments,
     )
-    return look_at(contest, number, metric=model.search.metric, minimum_gain=model.minimum_gain)
+    look = look_at(contest, number, metric=model.search.metric, minimum_gain=model.minimum_gain)
+    return replace(look, reason=warned(look.reason, run.notes))
 
 
-def _details(look: Look, holdout: Dataset) -> dict[str, Any]:
+def _details(run: _Run, look: Look, holdout: Dataset) -> dict[str, Any]:
     """Return what a person may ask about a look, as JSON values."""
     return {
         "look": look.number,
@@ -281,4 +241,5 @@ def _details(look: Look, holdout: Dataset) -> dict[str, Any]:
             "until": str(aware(holdout.event_at[-1])),
         },
         "comparison": asdict(look.comparison),
+        "notes": asdict(run.notes),
     }

@@ -22,6 +22,7 @@ from retrain.candidates import fit
 from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, TargetArray, from_table, newest, take
 from retrain.lineage import Origin, aware, lineage_of
+from retrain.noticed import noticed, warned
 from retrain.out_of_fold import out_of_fold, with_predictions
 from retrain.recipe import Recipe
 from retrain.search import search
@@ -120,7 +121,9 @@ def first_version(
     pipeline = fit(
         found.winner.recipe, rows, model.schema, window=model.search.window, seed=model.seed
     )
-    lineage = lineage_of(Origin("first version"), rows, model.seed)
+    notes = noticed(pipeline, rows, model.schema, seed=model.seed)
+    progress(0.95, warned(f"{found.winner.recipe.name} is fitted", notes))
+    lineage = lineage_of(Origin("first version", notes=notes), rows, model.seed)
     return Bundle(
         model.name, reference, pipeline, asdict(found.winner.recipe), performance, lineage
     )

@@ -15,7 +15,7 @@ import numpy as np
 from monitor.adapters.reference_files import open_reference, reference_files, save_reference
 from monitor.errors import BundleRefusedError
 from monitor.reference import Estimate, Reference
-from retrain.bundle import TRUSTED_TYPES, Bundle, Lineage
+from retrain.bundle import TRUSTED_TYPES, Bundle, Lineage, Notes
 
 MODEL_FILE = "model.skops"
 RECORD_FILE = "bundle.json"
@@ -139,7 +139,9 @@ def _record(bundle: Bundle, reference: Mapping[str, object]) -> dict[str, Any]:
 
 def _lineage(document: dict[str, Any]) -> Lineage:
     times = {name: _time(document[name]) for name in ("trained_from", "trained_until")}
-    return Lineage(**{**document, **times})
+    notes = document.get("notes", {})
+    leakage = tuple(notes.get("leakage", ()))
+    return Lineage(**{**document, **times, "notes": Notes(notes.get("left_out", {}), leakage)})
 
 
 def _time(text: str | None) -> datetime | None:

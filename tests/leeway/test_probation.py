@@ -11,8 +11,9 @@ from monitor.adapters import tables as t
 from monitor.cycle import deliver
 from monitor.errors import NotPossibleError
 from retrain.dataset import from_table
+from retrain.holdout import split_off
 from retrain.ports import Outcome, RequestKind
-from retrain.run import run, split_off
+from retrain.run import run
 
 FEATURES = ["x", "y", "g"]
 HOUR = timedelta(hours=1)

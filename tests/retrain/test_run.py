@@ -1,9 +1,8 @@
 """Whole runs on a real log, a real registry and real rows."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,26 +15,28 @@ from retrain.dataset import newest, take
 from retrain.lineage import Origin, lineage_of
 from retrain.ports import Outcome, RequestKind
 from retrain.recipe import Recipe
-from retrain.run import Result, run
+from retrain.run import run
 from retrain.world import collect
 
 MOVED = {"by_x": 1.0, "by_y": 4.0}
+
+
+def asked(app, kind=RequestKind.RETRAIN):
+    """Ask for a run, carry it out, and return its result with its record."""
+    world = app.deployment.retrain_world()
+    now = app.clock.now()
+    world.runs.ask("late", kind, "by hand", "it is time", now)
+    request = world.runs.claim(kind, "test", now)
+    config = app.deployment.config.models["late"]
+    result = run(request, retrained("late", config, app.deployment.schema("late")), world)
+    return result, world.runs.runs("late")[-1]
 
 
 @pytest.fixture
 def retrain(app):
     """Ask for a run, carry it out, and return its result with its record."""
 
-    def carry_out(kind=RequestKind.RETRAIN) -> tuple[Result, Mapping[str, Any]]:
-        world = app.deployment.retrain_world()
-        now = app.clock.now()
-        world.runs.ask("late", kind, "by hand", "it is time", now)
-        request = world.runs.claim(kind, "test", now)
-        config = app.deployment.config.models["late"]
-        result = run(request, retrained("late", config, app.deployment.schema("late")), world)
-        return result, world.runs.runs("late")[-1]
-
-    return carry_out
+    return partial(asked, app)
 
 
 @pytest.fixture
@@ -59,6 +60,22 @@ def live(app, n_weeks, concept=None, first=0):
     for number in range(first, first + n_weeks):
         app.live(number, **(concept or {}))
         watcher.check("late")
+
+
+def test_a_feature_that_knows_the_label_is_an_alarm_on_the_record(
+    new_home, learned, made_up, week_start
+):
+    tells_all = {"by_x": 80.0}
+    new_home.config.write_text(learned.config.read_text())
+    made_up(-4, 4, **tells_all).to_parquet(new_home.folder / "reference.parquet")
+    new_home.clock.set(week_start(0))
+    with new_home.opened() as app:
+        notes = app.deployment.registry.load("late", 1).lineage.notes
+        assert notes.leakage[0].startswith("'x' alone tells the label (ROC AUC 0.9")
+        live(app, 3, tells_all)
+        result, record = asked(app)
+        assert record["reason"] == result.reason
+        assert f"; leakage alarm: {record['details']['notes']['leakage'][0]}" in result.reason
 
 
 def n_versions(app):

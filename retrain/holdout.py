@@ -1,0 +1,68 @@
+"""Holdout: the newest rows, kept from every choice, that decide a promotion."""
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+
+from monitor.errors import NotPossibleError
+from retrain.dataset import Dataset, newest, take
+
+
+def split_off(
+    rows: Dataset, used_until: datetime | None, window: timedelta | int, *, most: int
+) -> tuple[Dataset, Dataset, int]:
+    """Split labelled rows into those to learn from and those that decide.
+
+    Parameters
+    ----------
+    rows : Dataset
+        All labelled rows.
+    used_until : datetime or None
+        The champion, or a version that was rolled back, was fitted on rows up to here: none of
+        them may decide.
+    window : timedelta or int
+        Length of a window.
+    most : int
+        Windows that decide at most; never more than half of the new ones, and one at least.
+
+    Returns
+    -------
+    training, holdout : Dataset
+        All rows before the hold-out, and the hold-out.
+    n_windows : int
+        Windows that decide.
+
+    Raises
+    ------
+    NotPossibleError
+        If no row is newer than the champion's.
+    """
+    new = after(rows, used_until)
+    n_windows = most
+    while n_windows > 1 and len(newest(new, 2 * n_windows - 1, window)) == len(new):
+        n_windows -= 1
+    fresh = newest(new, n_windows, window)
+    return take(rows, rows.event_at < fresh.event_at[0]), fresh, n_windows
+
+
+def after(rows: Dataset, instant: datetime | None) -> Dataset:
+    """Return the rows that are newer than what a model was fitted on.
+
+    Parameters
+    ----------
+    rows : Dataset
+        All labelled rows.
+    instant : datetime or None
+        Event time of the newest row it was fitted on.
+
+    Raises
+    ------
+    NotPossibleError
+        If there are none.
+    """
+    if instant is not None:
+        edge = np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us")
+        rows = take(rows, rows.event_at > edge)
+    if not len(rows):
+        raise NotPossibleError("no labelled row is newer than what the champion was trained on")
+    return rows
