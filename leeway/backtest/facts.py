@@ -6,6 +6,9 @@ from typing import Any
 
 Document = dict[str, Any]
 
+LOOK = "gate"
+"""Trigger of a run that only looks again at the challenger in the gate."""
+
 _KEPT = ("index", "start", "end", "n_rows", "status", "diagnosis", "decision", "reason", "champion")
 
 
@@ -25,7 +28,7 @@ def window_facts(window: Mapping[str, Any], metric: str) -> Document:
 def n_fits(runs: Sequence[Mapping[str, Any]]) -> int:
     """Count the runs that trained a challenger; a look at one that is in the gate trains none."""
     trained = ("promoted", "refused", "held")
-    return sum(one["outcome"] in trained and one["trigger"] != "gate" for one in runs)
+    return sum(one["outcome"] in trained and one["trigger"] != LOOK for one in runs)
 
 
 def policy_facts(

@@ -248,7 +248,7 @@ def read_story(server: Server, never: Mapping[datetime, float]) -> Story:
     """Read from the server what happened, beside what version 1 would have reached."""
     base = f"/v1/models/{MODEL}"
     with _client(server.url) as client:
-        kinds = ("windows", "alerts", "runs", "trials", "versions")
+        kinds = ("windows", "alerts", "runs", "trials", "versions", "probations")
         read = {kind: client.get(f"{base}/{kind}") for kind in kinds}
     return Story(**read, never=never)
 

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leeway.backtest.facts import n_fits, policy_facts, window_facts
+from leeway.backtest.facts import LOOK, n_fits, policy_facts, window_facts
+from monitor.probation import TrialStatus
 
 METRIC = "roc_auc"
 BARS = "▁▂▃▄▅▆▇█"
@@ -28,7 +29,7 @@ class Story:
 
     Parameters
     ----------
-    windows, alerts, runs, trials, versions : list of dict
+    windows, alerts, runs, trials, versions, probations : list of dict
         Documents of the HTTP API.
     never : mapping of datetime to float
         ROC AUC of version 1 by start of week.
@@ -39,6 +40,7 @@ class Story:
     runs: list[Document]
     trials: list[Document]
     versions: list[Document]
+    probations: list[Document]
     never: Mapping[datetime, float]
 
 
@@ -62,7 +64,7 @@ def story_document(story: Story, seconds: float) -> Document:
         "alerts": len(story.alerts),
         "fits": n_fits(story.runs) + sum(one["n_fits"] for one in story.trials),
         "promotions": outcomes.count("promoted"),
-        "rollbacks": 0,
+        "rollbacks": [one["ended_how"] for one in story.probations].count(TrialStatus.BREACHED),
     }
     nothing = dict.fromkeys(costs, 0)
     return {
@@ -173,11 +175,24 @@ def _alerts(story: Story) -> Text:
 
 
 def _runs(story: Story) -> Text:
+    """Draw a line a challenger; the gate may have looked at it in several runs."""
+    challengers: list[list[Document]] = []
+    for run in story.runs:
+        if run["trigger"] == LOOK and challengers:
+            challengers[-1].append(run)
+        else:
+            challengers.append([run])
     rows = [
-        (_day(run["started_at"]), run["trigger"], run["outcome"], run["reason"])
-        for run in story.runs
+        (
+            _day(looks[0]["started_at"]),
+            looks[0]["trigger"],
+            _day(looks[-1]["started_at"]),
+            looks[-1]["outcome"],
+            looks[-1]["reason"],
+        )
+        for looks in challengers
     ]
-    return _lines("Retrain runs", ("on", "trigger", "outcome", "why"), rows)
+    return _lines("Challengers", ("found", "trigger", "decided", "outcome", "why"), rows)
 
 
 def _lines(title: str, names: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Text:

@@ -260,7 +260,7 @@ def test_a_challenger_was_promoted_with_its_evidence(told):
 
 
 def test_one_screen_says_what_happened_and_where_to_look(told):
-    for words in ("never retrained", "Alerts", "Retrain runs", "/metrics", "/docs", "Told in"):
+    for words in ("never retrained", "Alerts", "Challengers", "/metrics", "/docs", "Told in"):
         assert words in told.screen
     assert "Traceback" not in told.screen
 
