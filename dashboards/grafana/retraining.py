@@ -27,8 +27,8 @@ BOARD = Board(
 
 COLOURS = {
     Outcome.PROMOTED: "green",
-    Outcome.REFUSED: "blue",
     Outcome.HELD: "yellow",
+    Outcome.REFUSED: "blue",
     Outcome.FAILED: "red",
     Outcome.CANCELLED: "#8e8e8e",
 }
@@ -71,7 +71,7 @@ def _counts() -> list[stat.Panel]:
     waiting = f"sum(max by (model) ({series('leeway_retrain_requests_open', *MODELS)}))"
     panels = [
         number(outcome.capitalize(), MEANINGS[outcome], ask_now(_ended("outcome", outcome)))
-        for outcome in (Outcome.PROMOTED, Outcome.REFUSED, Outcome.FAILED)
+        for outcome in COLOURS
     ]
     panels += [
         number(
@@ -83,14 +83,15 @@ def _counts() -> list[stat.Panel]:
         number("Running now", "Retrain runs that are going on.", ask_now(running)),
         number("Asked for", "Retrain requests that are not carried out yet.", ask_now(waiting)),
     ]
-    return [panel.unit("none").decimals(0) for panel in panels]
+    return [panel.unit("none").decimals(0).span(3) for panel in panels]
 
 
 def _runs_over_time() -> timeseries.Panel:
     panel = bars(
         "Runs by outcome",
         "Retrain runs when they ended. promoted: a better version serves. refused: the challenger "
-        "was not surely better. failed: the run broke.",
+        "was not surely better. held: it is in the gate, or waits for a person. failed: the run "
+        "broke.",
         ask(f"{_ended('outcome', over='$__rate_interval')} > 0", "{{outcome}}"),
     )
     panel = panel.unit("none").decimals(0).min(0)

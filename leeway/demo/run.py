@@ -67,6 +67,7 @@ models:
     window: {{every: P7D}}
     labels: {{horizon: P28D}}
     retrain: {{budget: PT20S, cooldown: P42D, every: P56D}}
+series_per_model: 300
 url: {{url}}
 """
 
