@@ -83,7 +83,7 @@ def _counts() -> list[stat.Panel]:
         number("Running now", "Retrain runs that are going on.", ask_now(running)),
         number("Asked for", "Retrain requests that are not carried out yet.", ask_now(waiting)),
     ]
-    return [panel.unit("none").decimals(0).span(3) for panel in panels]
+    return [panel.unit("none").decimals(0).span(6) for panel in panels]
 
 
 def _runs_over_time() -> timeseries.Panel:
