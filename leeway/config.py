@@ -8,18 +8,10 @@ from pydantic import AwareDatetime, Field, FiniteFloat, PositiveInt, model_valid
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from leeway.config_values import Duration, Stretch, Strict
+from leeway.retrain_config import RetrainConfig
 from leeway.source_config import LogSourceConfig, SourceConfig
-from monitor.decision import Trigger
-from monitor.probation import MAX_MARGIN
 from monitor.schema import Roles, Task
 from monitor.window import MONDAY
-from retrain.preparation import Encoding, Missing, Outliers, Scaling
-
-Algorithm = Literal["hist_gradient_boosting", "random_forest", "logistic", "linear", "tree", "mlp"]
-
-ALGORITHMS: tuple[Algorithm, ...] = (
-    "hist_gradient_boosting", "random_forest", "logistic", "tree", "mlp"
-)  # fmt: skip
 
 
 class Environment(BaseSettings):
@@ -141,59 +133,6 @@ class LabelsConfig(Strict):
     """Labels are joined this long after a window's end."""
     mature: float = Field(default=0.9, gt=0, le=1)
     """Share of labelled rows from which performance is final."""
-
-
-class ProbationConfig(Strict):
-    """How a promoted version is watched beside its predecessor."""
-
-    rows: int = Field(default=5_000, ge=0)
-    """Labelled rows after which it has passed; 0: no probation."""
-    windows: int = Field(default=8, ge=1)
-    """Labelled windows after which it has passed."""
-    margin: float = Field(default=0.0, ge=0, le=MAX_MARGIN)
-    """Harm that is put up with, in the unit of the loss."""
-
-
-class PreprocessConfig(Strict):
-    """Ways of preparing features that may be tried; of an empty list only the usual one."""
-
-    missing: tuple[Missing, ...] = ()
-    """What stands for a missing number."""
-    outliers: tuple[Outliers, ...] = ()
-    """What becomes of numbers that lie far out."""
-    scaling: tuple[Scaling, ...] = ()
-    """How numbers are scaled."""
-    encoding: tuple[Encoding, ...] = ()
-    """How categories become numbers."""
-
-
-class RetrainConfig(Strict):
-    """When and how a new version is made."""
-
-    when: tuple[Trigger, ...] = tuple(Trigger)
-    """What opens a run; empty: only a person does."""
-    every: Stretch = timedelta(days=28)
-    """Longest time between runs, where `when` has schedule."""
-    cooldown: Duration = timedelta(days=7)
-    """Shortest time between runs."""
-    min_labels: int | None = Field(default=None, ge=1)
-    """New labelled rows a run needs; by default three windows' worth."""
-    budget: Stretch = timedelta(minutes=10)
-    """Time for comparing candidates."""
-    candidates: tuple[Algorithm, ...] = Field(default=ALGORITHMS, min_length=1)
-    """Algorithms that compete."""
-    preprocess: PreprocessConfig = PreprocessConfig()
-    """Ways of preparing features that may be tried beside the usual ones."""
-    minimum_gain: float = Field(default=0.0, ge=0)
-    """Gain a challenger must surely have, in the metric's unit."""
-    cost: float = Field(default=0.0, ge=0)
-    """What a run costs, in the metric's unit times rows."""
-    approval: bool = False
-    """A person promotes what has passed the gate."""
-    seed: int = 0
-    """Seed of every random choice."""
-    probation: ProbationConfig = ProbationConfig()
-    """How a promoted version is watched beside its predecessor."""
 
 
 class ModelConfig(Strict):

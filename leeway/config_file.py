@@ -11,7 +11,8 @@ import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from leeway.config import Config, DriftConfig, ModelConfig, RetrainConfig
+from leeway.config import Config, DriftConfig, ModelConfig
+from leeway.retrain_config import RetrainConfig
 from monitor.checks.methods import METHODS
 from monitor.checks.performance import METRICS
 from monitor.errors import ConfigError

@@ -1,6 +1,7 @@
 """Policies: what leeway.yaml says of one model, as the watch and the retraining take it."""
 
 from leeway.config import ModelConfig
+from leeway.retrain_config import ServingConfig
 from monitor.checks.calibrated import DEFAULT_TIME, DEFAULT_WINDOWS, AlertBudget
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
@@ -15,6 +16,7 @@ from monitor.verdict import VerdictPolicy
 from monitor.window import LabelPolicy, WindowPolicy
 from retrain.preparation import Allowed
 from retrain.search_policy import SearchPolicy
+from retrain.servable import ServingPolicy
 from retrain.version import Retrained
 
 
@@ -95,4 +97,15 @@ def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
         anchor=model.window.anchor,
         cost=model.retrain.cost,
         approval=model.retrain.approval,
+        serving=_serving(model.retrain.serving),
+    )
+
+
+def _serving(serving: ServingConfig) -> ServingPolicy:
+    return ServingPolicy(
+        serving.latency.total_seconds(),
+        serving.slowdown,
+        serving.bytes,
+        serving.growth,
+        serving.skew,
     )

@@ -149,6 +149,10 @@ class Registry(Protocol):
         """Load a bundle; BundleRefusedError when it is not what was registered."""
         ...
 
+    def model_bytes(self, model: str, version: int) -> int:
+        """Return the size of a version's model file; NotFoundError for one only watched."""
+        ...
+
     def versions(self, model: str) -> Sequence[Version]:
         """Return every version, oldest first."""
         ...
@@ -243,7 +247,7 @@ class Rows(Protocol):
     def labelled(self, model: str, until: datetime) -> pa.Table:
         """Return them in time order, windows with an incident left out.
 
-        The columns are the schema's features, ``_event_at``, ``_label`` and the logged
-        prediction (null where there was none).
+        The columns are the schema's features, ``_event_at``, ``_label``, the logged prediction and
+        its ``_model_version`` (null where there was none).
         """
         ...

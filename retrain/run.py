@@ -19,6 +19,8 @@ from retrain.noticed import noticed, warned
 from retrain.ports import Entry, Outcome, Request, RequestKind
 from retrain.recipe import Recipe
 from retrain.search import SearchResult, search
+from retrain.servable import Cost, obstacle, seconds_of
+from retrain.skew import skew_of
 from retrain.version import Retrained, frozen, successor
 from retrain.world import World, collect
 
@@ -161,25 +163,48 @@ def _end(
     """Refuse, or fit the recipe on all rows, the hold-out included, and promote it."""
     if look.step is Step.REFUSE:
         return Result(Outcome.REFUSED, look.reason, details)
+    model, world = run.model, run.world
+    skew = skew_of(bundle, run.champion, rows, model.schema, tolerance=model.serving.skew)
+    details = {**details, "skew": asdict(skew)}
+    if skew.sentence:
+        return Result(Outcome.REFUSED, f"{look.reason}; but {skew.sentence}", details)
     run.tell(0.9, "fitting on all rows")
     made = successor(
-        rows,
-        recipe,
-        run.model,
-        before=bundle.reference,
-        gate=look.reached,
-        origin=run.origin,
+        rows, recipe, model, before=bundle.reference, gate=look.reached, origin=run.origin
     )
     run.tell(0.95, "promoting")  # raises for a run that was ended meanwhile: it promotes nothing
-    now, world = run.world.clock.now(), run.world
+    now = world.clock.now()
     version = world.registry.register(made, now)
+    costs = _costs(run, bundle, made, version, rows)
+    too_dear = obstacle(**costs, policy=model.serving) if costs else ""
+    details = {**details, "serving": {who: asdict(cost) for who, cost in costs.items()}}
+    by_hand = f"leeway promote {model.name} {version}"
+    if too_dear:
+        reason = f"{look.reason}; but {too_dear}; to serve it all the same: {by_hand}"
+        return Result(Outcome.REFUSED, reason, {**details, "challenger": version})
     details = {**details, "version": version}
-    if run.model.approval:
-        reason = f"{look.reason}; it waits for a person: leeway promote {run.model.name} {version}"
-        return Result(Outcome.HELD, reason, details)
+    if model.approval:
+        return Result(Outcome.HELD, f"{look.reason}; it waits for a person: {by_hand}", details)
     why = f"{run.request.why}; {look.reason}"
-    world.registry.promote(run.model.name, version, now, why, run=run.number)
+    world.registry.promote(model.name, version, now, why, run=run.number)
     return Result(Outcome.PROMOTED, look.reason, details)
+
+
+def _costs(
+    run: _Run, champion: Bundle, challenger: Bundle, version: int, rows: Dataset
+) -> dict[str, Cost]:
+    """Measure what both cost to serve; nothing where the champion is served elsewhere."""
+    if champion.pipeline is None:
+        return {}
+    registry, schema, features = run.world.registry, run.model.schema, rows.features.iloc[-8:]
+    sides = {"champion": (champion, run.champion), "challenger": (challenger, version)}
+    return {
+        who: Cost(
+            seconds_of(bundle.pipeline, features, schema, run.world.monotonic),
+            registry.model_bytes(run.model.name, number),
+        )
+        for who, (bundle, number) in sides.items()
+    }
 
 
 def _replace(run: _Run) -> Result:

@@ -8,14 +8,14 @@ from datetime import datetime
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
-from monitor.batch import LABEL
+from monitor.batch import LABEL, MODEL_VERSION
 from monitor.cells import windows
 from monitor.checks.estimable import estimable
 from monitor.checks.performance import performance
 from monitor.checks.segments import Segments, segment_performance
 from monitor.columns import TableColumns
 from monitor.reference import Cut, Estimate, Reference, calibrated, prepare
-from monitor.schema import Schema
+from monitor.schema import Kind, Schema
 from monitor.window import MONDAY, WindowPolicy
 from retrain.bundle import Bundle
 from retrain.candidates import fit
@@ -27,6 +27,7 @@ from retrain.out_of_fold import out_of_fold, with_predictions
 from retrain.recipe import Recipe
 from retrain.search import search
 from retrain.search_policy import SearchPolicy
+from retrain.servable import ANY_SENSIBLE, ServingPolicy
 from retrain.side_by_side import stopping_early
 
 MIN_REFERENCE_WINDOWS = 13
@@ -57,6 +58,8 @@ class Retrained:
         A person promotes what has passed the gate.
     anchor : datetime
         An instant at which a window of event time starts.
+    serving : ServingPolicy
+        What a version may cost that takes over.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Retrained:
     cost: float = 0.0
     approval: bool = False
     anchor: datetime = MONDAY
+    serving: ServingPolicy = ANY_SENSIBLE
 
     @property
     def windows(self) -> WindowPolicy:
@@ -277,6 +281,6 @@ def _segments(rows: Dataset, predictions: TargetArray, model: Retrained) -> Segm
 
 
 def with_logged(schema: Schema) -> Schema:
-    """Carry the logged prediction along with the features; no pipeline looks at it."""
-    features = {**schema.features, schema.prediction: schema.prediction_kind}
-    return replace(schema, features=features)
+    """Carry the logged prediction along, and who made it; no pipeline looks at them."""
+    logged = {schema.prediction: schema.prediction_kind, MODEL_VERSION: Kind.NUMERIC}
+    return replace(schema, features={**schema.features, **logged})

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from monitor.batch import EVENT_AT, LABEL, TIMESTAMP
+from monitor.batch import EVENT_AT, LABEL, MODEL_VERSION, TIMESTAMP
 from monitor.body import Body
 from monitor.columns import without_index
 from monitor.errors import SchemaError
@@ -131,6 +131,6 @@ class LabelledRows:
             return known[1]
         rows = self._log.read(model, one.window, names, horizon=self._horizons[model])
         labelled = rows.filter(pc.is_valid(rows.column(LABEL)))
-        kept = labelled.select([*names, EVENT_AT, LABEL])
+        kept = labelled.select([*names, EVENT_AT, MODEL_VERSION, LABEL])
         self._read[model, one.window.key] = (one.revision, kept)
         return kept

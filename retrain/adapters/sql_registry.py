@@ -199,6 +199,10 @@ class SqlRegistry:
             raise NotFoundError("model file of version", str(version))
         return ModelFile(folder / MODEL_FILE, digest, row["sha256"])
 
+    def model_bytes(self, model: str, version: int) -> int:
+        """Return the size of a version's model file; NotFoundError for one only watched."""
+        return self.model_file(model, version).path.stat().st_size
+
     def versions(self, model: str) -> Sequence[Version]:
         """Return every version, oldest first."""
         c = t.versions.c

@@ -11,9 +11,10 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from leeway import config as module
-from leeway import source_config
-from leeway.config import ALGORITHMS, Config, Environment, ModelConfig
+from leeway import retrain_config, source_config
+from leeway.config import Config, Environment, ModelConfig
 from leeway.config_file import load_config
+from leeway.retrain_config import ALGORITHMS
 from monitor.checks.performance import METRICS
 from monitor.decision import Trigger
 from monitor.errors import ConfigError
@@ -259,6 +260,9 @@ def test_a_stretch_of_nothing_or_of_more_than_a_century_is_refused(refused, text
         ("retrain: {candidates: [tree, forest]}", "retrain.candidates.1", "'random_forest'"),
         ("retrain: {preprocess: {missing: [zero]}}", "retrain.preprocess.missing.0", "'indicator'"),
         ("retrain: {preprocess: {outliers: drop}}", "retrain.preprocess.outliers", "valid tuple"),
+        ("retrain: {serving: {latency: 0.1}}", "retrain.serving.latency", "ISO 8601"),
+        ("retrain: {serving: {slowdown: 0.5}}", "retrain.serving.slowdown", "equal to 1"),
+        ("retrain: {serving: {bytes: 0}}", "retrain.serving.bytes", "greater than 0"),
         ("retrain: {min_labels: 0}", "retrain.min_labels", "greater than or equal to 1"),
     ],
 )  # fmt: skip
@@ -371,7 +375,7 @@ def test_a_folder_is_refused(tmp_path):
 
 SETTINGS = [
     one
-    for place in (module, source_config)
+    for place in (module, retrain_config, source_config)
     for _, one in inspect.getmembers(place, inspect.isclass)
     if one.__module__ == place.__name__ and issubclass(one, BaseModel) and one.__name__[0] != "_"
 ]

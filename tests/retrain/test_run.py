@@ -3,11 +3,15 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from leeway.policies import retrained
+from monitor import intake
+from monitor.body import Body
 from monitor.errors import NotPossibleError
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.candidates import fit, predict
@@ -21,9 +25,9 @@ from retrain.world import collect
 MOVED = {"by_x": 1.0, "by_y": 4.0}
 
 
-def asked(app, kind=RequestKind.RETRAIN):
+def asked(app, kind=RequestKind.RETRAIN, **world: object):
     """Ask for a run, carry it out, and return its result with its record."""
-    world = app.deployment.retrain_world()
+    world = replace(app.deployment.retrain_world(), **world)
     now = app.clock.now()
     world.runs.ask("late", kind, "by hand", "it is time", now)
     request = world.runs.claim(kind, "test", now)
@@ -39,17 +43,24 @@ def retrain(app):
     return partial(asked, app)
 
 
-@pytest.fixture
-def promoted(app, retrain):
-    """Live in a changed world until a challenger has passed the gate."""
-    live(app, 5, MOVED)
-    result, record = retrain()
+def settled(app, living=None, **worlds: object):
+    """Live in a changed world until the gate has decided; return the result and its record."""
+    living = living or partial(live, concept=MOVED)
+    living(app, 5)
+    result, record = asked(app, **worlds)
     for number in range(5, 9):
-        if result.outcome is Outcome.PROMOTED:
+        if result.outcome is not Outcome.HELD:
             break
-        assert result.outcome is Outcome.HELD, result.reason
-        live(app, 1, MOVED, first=number)
-        result, record = retrain(RequestKind.LOOK)
+        living(app, 1, first=number)
+        result, record = asked(app, RequestKind.LOOK, **worlds)
+    return result, record
+
+
+@pytest.fixture
+def promoted(app):
+    """Live in a changed world until a challenger has been promoted."""
+    result, record = settled(app)
+    assert result.outcome is Outcome.PROMOTED, result.reason
     return result, record
 
 
@@ -129,6 +140,56 @@ def test_a_promoted_version_can_be_made_again_from_its_record_bit_for_bit(app, p
     again = fit(recipe, rows, model.schema, window=window, seed=made.lineage.seed)
     predicted = (predict(one, rows.features, model.schema) for one in (again, made.pipeline))
     np.testing.assert_array_equal(*predicted)
+
+
+def test_a_promotion_has_measured_what_serving_costs_and_that_nothing_is_skewed(promoted):
+    details = promoted[1]["details"]
+    assert details["skew"]["n_rows"] >= 1000
+    assert (details["skew"]["n_off"], details["skew"]["largest"]) == (0, 0.0)
+    for side in ("champion", "challenger"):
+        assert 0 < details["serving"][side]["seconds"] < 5
+        assert details["serving"][side]["n_bytes"] > 1000
+
+
+def test_a_challenger_that_answers_too_slowly_is_refused_with_the_numbers(home):
+    home.configure("budget: PT20S", "budget: PT20S, serving: {latency: PT0.001S, slowdown: 1}")
+    ticks = count()
+    with home.opened() as app:
+        # A stopwatch that runs faster and faster: who is measured later has taken longer.
+        result, record = settled(app, monotonic=lambda: next(ticks) ** 2 / 1e4)
+        assert result.outcome is Outcome.REFUSED
+        version = record["details"]["challenger"]
+        assert "beyond 1 ms and 1 times as much; to serve it all the same: " in record["reason"]
+        assert record["reason"].endswith(f"leeway promote late {version}")
+        serving = record["details"]["serving"]
+        assert serving["challenger"]["seconds"] > serving["champion"]["seconds"]
+        assert app.deployment.registry.champion("late") == 1
+        assert app.deployment.registry.load("late", version).gate
+
+
+def test_a_champion_that_was_served_otherwise_is_compared_by_no_gate(app, made_up, week_start):
+    def live_elsewhere(app, n_weeks, first=0) -> None:
+        """Log predictions that somebody has rounded."""
+        app.deployment.store.pause("late", paused=True)
+        for number in range(first, first + n_weeks):
+            frame = made_up(number, **MOVED)
+            app.clock.set(week_start(number + 1))
+            served = app.serving.champion("late")
+            exact = served.predict(pa.Table.from_pandas(frame[["x", "y", "g"]]))
+            rows = frame.drop(columns="late").assign(prediction=exact.to_numpy().round(2))
+            body = Body({n: pa.chunked_array([pa.array(rows[n])]) for n in rows}, len(rows))
+            known = intake.Request("late", f"{number}", "digest", app.clock.now(), served.version)
+            app.deployment.log.append(intake.predictions(body, served.schema, known)).result()
+            app.label(frame, f"labels {number}")
+            app.deployment.watcher().check("late")
+
+    result, record = settled(app, live_elsewhere)
+    assert result.outcome is Outcome.REFUSED
+    assert "logged predictions of the champion are not what its model predicts" in result.reason
+    skew = record["details"]["skew"]
+    assert 0 < skew["n_off"] <= skew["n_rows"]
+    assert 1e-6 < skew["largest"] < 0.0051
+    assert app.deployment.registry.champion("late") == 1
 
 
 def test_equal_data_is_no_reason_to_promote_and_the_reason_is_given(app, retrain):
