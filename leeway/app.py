@@ -22,6 +22,7 @@ from leeway.lane import IngestLane
 from leeway.machine_doors import add_machine_doors, database_metrics, guarded
 from leeway.shipped_files import shipped
 from leeway.supervisor import Supervisor
+from leeway.swagger import add_swagger
 from monitor.adapters.history import History
 from monitor.adapters.locks import leader
 from monitor.collector import Collector
@@ -57,7 +58,11 @@ def api(deployment: Deployment, environment: Environment, role: str) -> ASGIApp:
         title="Leeway",
         summary="Drift monitoring and retraining for deployed models",
         lifespan=_lifespan(parts, role),
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
+    add_swagger(app)
     problems.install(app)
     if role == "all":
         # The worker has no port of its own here: its memory and time are shown beside ours.

@@ -147,3 +147,13 @@ def test_every_content_type_listed_is_read():
         read_body(b"", "text/html")
     known = str(error.value).partition("is not one of ")[2].split(", ")
     assert listed == known
+
+
+def test_the_page_of_the_routes_loads_nothing_from_elsewhere(client):
+    page = client.get("/docs").text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(loaded) == 3
+    for url in loaded:
+        assert url.startswith("/swagger/"), url
+        assert client.get(url).status_code == 200
+    assert "/openapi.json" in page
