@@ -221,6 +221,18 @@ def retrain(
 
 
 @app.command()
+def repeat(
+    model: ModelArgument,
+    run: Annotated[int, typer.Argument(help="The retrain run whose model is made again.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Make a run's model again, out of the rows on its record; say whether it is the same."""
+    from leeway.console import repeat_run  # noqa: PLC0415
+
+    repeat_run(config, model, run)
+
+
+@app.command()
 def promote(
     model: ModelArgument,
     version: Annotated[int, typer.Argument(help="The version to promote.")],

@@ -20,6 +20,7 @@ from retrain.adapters.labelled_rows import labelled_reference, read_table
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.foreign import foreign_version
 from retrain.ports import RequestKind
+from retrain.repeat import repeat
 
 out = Console(highlight=False, soft_wrap=True)
 if not out.is_terminal:
@@ -158,6 +159,14 @@ def ask_for_run(config: Path, model: str, why: str) -> None:
         now = deployment.clock.now()
         number = runs.ask(model, RequestKind.RETRAIN, "by hand", why, now)
     out.print(f"request {number} is waiting for the worker; see the page of {model}")
+
+
+def repeat_run(config: Path, model: str, run: int) -> None:
+    """Make a run's model again and say whether it is the same."""
+    with _deployment(config, model) as deployment:
+        record = SqlRuns(deployment.engine).run(model, run)
+        one = retrained(model, deployment.config.models[model], deployment.schema(model))
+        out.print(repeat(record, one, deployment.retrain_world()))
 
 
 def promote_version(config: Path, model: str, version: int, why: str) -> None:

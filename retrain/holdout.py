@@ -61,8 +61,16 @@ def after(rows: Dataset, instant: datetime | None) -> Dataset:
         If there are none.
     """
     if instant is not None:
-        edge = np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us")
-        rows = take(rows, rows.event_at > edge)
+        rows = take(rows, rows.event_at > _edge(instant))
     if not len(rows):
         raise NotPossibleError("no labelled row is newer than what the champion was trained on")
     return rows
+
+
+def until(rows: Dataset, instant: datetime | None) -> Dataset:
+    """Return the rows that are not newer than an instant; None returns all."""
+    return rows if instant is None else take(rows, rows.event_at <= _edge(instant))
+
+
+def _edge(instant: datetime) -> np.datetime64:
+    return np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us")

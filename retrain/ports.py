@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from monitor.probation import Probation
 from retrain.bundle import Bundle
+from retrain.collected import Collected, Part
 
 
 class Outcome(StrEnum):
@@ -149,6 +150,10 @@ class Registry(Protocol):
         """Load a bundle; BundleRefusedError when it is not what was registered."""
         ...
 
+    def is_model_of(self, pipeline: Any, model: str, version: int) -> bool:
+        """Tell whether a fitted pipeline is a version's model, bit for bit."""
+        ...
+
     def model_bytes(self, model: str, version: int) -> int:
         """Return the size of a version's model file; NotFoundError for one only watched."""
         ...
@@ -244,10 +249,14 @@ class Gate(Protocol):
 class Rows(Protocol):
     """The labelled rows a model can learn from."""
 
-    def labelled(self, model: str, until: datetime) -> pa.Table:
+    def labelled(self, model: str, until: datetime) -> Collected:
         """Return them in time order, windows with an incident left out.
 
         The columns are the schema's features, ``_event_at``, ``_label``, the logged prediction and
         its ``_model_version`` (null where there was none).
         """
+        ...
+
+    def again(self, model: str, parts: Sequence[Part]) -> pa.Table:
+        """Return the rows of these parts as they were; NotPossibleError when they are not."""
         ...

@@ -10,6 +10,7 @@ from monitor.decision import Trigger
 from monitor.errors import NotPossibleError
 from retrain.bundle import Bundle, Notes
 from retrain.candidates import fit, predict
+from retrain.collected import Part
 from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, newest
 from retrain.gate import Contest, Look, Step, guesses, look_at
@@ -22,7 +23,7 @@ from retrain.search import SearchResult, search
 from retrain.servable import Cost, obstacle, seconds_of
 from retrain.skew import skew_of
 from retrain.version import Retrained, frozen, successor
-from retrain.world import World, collect
+from retrain.world import World, collected
 
 MAX_HOLDOUT_WINDOWS = 2
 """Newest windows kept from every choice, for the first look at the challenger: with two it is as
@@ -69,7 +70,7 @@ def run(request: Request, model: Retrained, world: World, *, gated: bool = True)
 class _Run:
     """One run: what was asked for, its number, the champion at its beginning, and the world.
 
-    With what was noticed about the rows that its challenger learned from.
+    With where its rows come from, and what was noticed about them.
     """
 
     request: Request
@@ -77,6 +78,7 @@ class _Run:
     champion: int
     model: Retrained
     world: World
+    parts: tuple[Part, ...] = ()
     notes: Notes = field(default_factory=Notes)
 
     def tell(self, share: float, text: str) -> None:
@@ -100,7 +102,8 @@ def _challenge(run: _Run) -> Result:
         waits = f"version {entry.version} is in the gate; its next look comes with the next labels"
         return Result(Outcome.HELD, waits, {"challenger": entry.version})
     bundle = run.world.registry.load(run.model.name, run.champion)
-    rows = collect(run.model, run.world)
+    rows, parts = collected(run.model, run.world)
+    run = replace(run, parts=parts)
     return _find(run, bundle, rows) if entry is None else _look_again(run, bundle, rows, entry)
 
 
@@ -211,7 +214,7 @@ def _replace(run: _Run) -> Result:
     """Promote the best recipe, fitted on all rows, whether or not it beats the champion."""
     model, world, now = run.model, run.world, run.world.clock.now()
     bundle = world.registry.load(model.name, run.champion)
-    rows = collect(model, world)
+    rows, parts = collected(model, world)
     found = _search(rows, bundle, run)
     made = successor(
         rows,
@@ -223,7 +226,8 @@ def _replace(run: _Run) -> Result:
     )
     version = world.registry.register(made, now)
     world.registry.promote(model.name, version, now, run.request.why, run=run.number)
-    return Result(Outcome.PROMOTED, "promoted without a gate", {"version": version})
+    details = {"version": version, "parts": [part.document() for part in parts]}
+    return Result(Outcome.PROMOTED, "promoted without a gate", details)
 
 
 def _search(training: Dataset, bundle: Bundle, run: _Run) -> SearchResult:
@@ -267,4 +271,5 @@ def _details(run: _Run, look: Look, holdout: Dataset) -> dict[str, Any]:
         },
         "comparison": asdict(look.comparison),
         "notes": asdict(run.notes),
+        "parts": [part.document() for part in run.parts],
     }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from monitor.batch import LABEL
 from monitor.ports import Clock
+from retrain.collected import Part
 from retrain.dataset import Dataset, from_table
 from retrain.ports import Gate, Registry, Request, RequestKind, Rows, Runs
 from retrain.version import Retrained, with_logged
@@ -44,5 +45,10 @@ def claim(world: World, by: str) -> Request | None:
 
 def collect(model: Retrained, world: World) -> Dataset:
     """Return all labelled rows of a model, with the logged predictions."""
-    table = world.rows.labelled(model.name, world.clock.now())
-    return from_table(table, with_logged(model.schema), LABEL)
+    return collected(model, world)[0]
+
+
+def collected(model: Retrained, world: World) -> tuple[Dataset, tuple[Part, ...]]:
+    """Return all labelled rows of a model, and where they come from."""
+    found = world.rows.labelled(model.name, world.clock.now())
+    return from_table(found.rows, with_logged(model.schema), LABEL), found.parts

@@ -33,7 +33,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> str:
     aside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".new-"))
     try:
         if bundle.pipeline is not None:
-            (aside / MODEL_FILE).write_bytes(_dump(bundle.pipeline))
+            (aside / MODEL_FILE).write_bytes(dump_model(bundle.pipeline))
         record = _record(bundle, save_reference(bundle.reference, aside))
         record["files"] = {path.name: sha256_of(path) for path in sorted(aside.iterdir())}
         (aside / RECORD_FILE).write_text(json.dumps(record, indent=1, default=_json_value))
@@ -94,7 +94,8 @@ def load_model(path: Path) -> Any:
         raise BundleRefusedError(f"{path} is not a skops model file: {error}") from error
 
 
-def _dump(pipeline: Any) -> bytes:
+def dump_model(pipeline: Any) -> bytes:
+    """Return a fitted pipeline as the bytes of a model file."""
     import skops.io  # noqa: PLC0415 - see load_model
 
     return bytes(skops.io.dumps(pipeline, compression=8, compresslevel=1))

@@ -1,23 +1,29 @@
 """Labelled rows out of the reference file and the prediction log."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
-from monitor.batch import EVENT_AT, LABEL, MODEL_VERSION, TIMESTAMP
+from monitor.batch import EVENT_AT, LABEL, MODEL_VERSION, RECEIVED_AT, TIMESTAMP
 from monitor.body import Body
 from monitor.columns import without_index
-from monitor.errors import SchemaError
+from monitor.errors import NotPossibleError, SchemaError
 from monitor.fitting import Misfits, fit_column
 from monitor.ports import Log, Store
 from monitor.schema import Schema
-from monitor.window import JudgedWindow
+from monitor.window import JudgedWindow, Window
+from retrain.adapters.bundle_files import sha256_of
+from retrain.collected import Collected, Part
+
+_INSTANT = timedelta(microseconds=1)
 
 
 def read_table(path: Path) -> pa.Table:
@@ -97,40 +103,79 @@ class LabelledRows:
         self._schemas = schemas
         self._horizons = horizons
         self._mature = mature
-        self._read: dict[tuple[str, str], tuple[int, pa.Table]] = {}
+        self._read: dict[tuple[str, str], tuple[int, Part, pa.Table]] = {}
 
-    def labelled(self, model: str, until: datetime) -> pa.Table:
+    def labelled(self, model: str, until: datetime) -> Collected:
         """Return labelled rows in time order, without windows that are broken or not mature.
 
         A window without a verdict is left out as well: nobody knows yet whether it is broken.
         """
-        schema = self._schemas(model)
-        names = [*schema.features, schema.prediction]
         judged = self._store.judged(model).values()
         usable = [one for one in judged if one.window.end <= until and self._is_sound(model, one)]
-        parts = [
-            labelled_reference(read_table(self._references[model]), schema),
-            *(self._window(model, one, names) for one in usable),
-        ]
-        rows = pa.concat_tables(
-            [part.filter(pc.is_valid(part.column(LABEL))) for part in parts],
-            promote_options="permissive",
-        )
-        return rows.sort_by(EVENT_AT)
+        found = [self._reference(model), *(self._window(model, one, until) for one in usable)]
+        rows = _together([table for _, table in found])
+        return Collected(rows, tuple(part for part, _ in found))
+
+    def again(self, model: str, parts: Sequence[Part]) -> pa.Table:
+        """Return the rows of these parts as they were; NotPossibleError when they are not.
+
+        What has come since is left out by the time it was received. What retention has dropped
+        since is gone.
+        """
+        judged = {one.window.key: one.window for one in self._store.judged(model).values()}
+        found = []
+        for part in parts:
+            if part.as_of is None:
+                now, table = self._reference(model)
+            elif part.name in judged:
+                now, table = self._taken(model, judged[part.name], part.as_of)
+            else:
+                raise NotPossibleError(f"window {part.name} of {model!r} is not known any more")
+            if now != part:
+                raise NotPossibleError(
+                    f"{part.name} is not what it was: {part.n_rows} labelled rows were taken from "
+                    f"it, and now they would be {now.n_rows}, or others"
+                )
+            found.append(table)
+        return _together(found)
 
     def _is_sound(self, model: str, one: JudgedWindow) -> bool:
         return not one.incident and one.counts.maturity >= self._mature[model]
 
-    def _window(self, model: str, one: JudgedWindow, names: Sequence[str]) -> pa.Table:
+    def _reference(self, model: str) -> tuple[Part, pa.Table]:
+        path = self._references[model]
+        rows = _with_label(labelled_reference(read_table(path), self._schemas(model)))
+        return Part(path.name, rows.num_rows, sha256_of(path)), rows
+
+    def _window(self, model: str, one: JudgedWindow, now: datetime) -> tuple[Part, pa.Table]:
         """Read a window's labelled rows, again only when it has a new revision.
 
         The few labels that come without making one are learned from at the next restart.
         """
         known = self._read.get((model, one.window.key))
         if known is not None and known[0] == one.revision:
-            return known[1]
-        rows = self._log.read(model, one.window, names, horizon=self._horizons[model])
-        labelled = rows.filter(pc.is_valid(rows.column(LABEL)))
-        kept = labelled.select([*names, EVENT_AT, MODEL_VERSION, LABEL])
-        self._read[model, one.window.key] = (one.revision, kept)
-        return kept
+            return known[1], known[2]
+        part, rows = self._taken(model, one.window, now)
+        self._read[model, one.window.key] = (one.revision, part, rows)
+        return part, rows
+
+    def _taken(self, model: str, window: Window, as_of: datetime) -> tuple[Part, pa.Table]:
+        """Read a window's labelled rows as they were at an instant."""
+        schema = self._schemas(model)
+        names = [*schema.features, schema.prediction]
+        # Labels count that were received before the window's end and a horizon.
+        horizon = min(self._horizons[model], as_of - window.end + _INSTANT)
+        rows = self._log.read(model, window, names, horizon=horizon)
+        rows = _with_label(rows.filter(pc.field(RECEIVED_AT) <= pa.scalar(as_of, TIMESTAMP)))
+        rows = rows.select([*names, EVENT_AT, MODEL_VERSION, LABEL])
+        hashed = pd.util.hash_pandas_object(rows.to_pandas(), index=False).to_numpy()
+        digest = hashlib.sha256(hashed.tobytes()).hexdigest()
+        return Part(window.key, rows.num_rows, digest, as_of), rows
+
+
+def _with_label(rows: pa.Table) -> pa.Table:
+    return rows.filter(pc.is_valid(rows.column(LABEL)))
+
+
+def _together(tables: Sequence[pa.Table]) -> pa.Table:
+    return pa.concat_tables(tables, promote_options="permissive").sort_by(EVENT_AT)

@@ -20,11 +20,13 @@ from monitor.reference import Reference
 from retrain.adapters import tables as t
 from retrain.adapters.bundle_files import (
     MODEL_FILE,
+    dump_model,
     load_bundle,
     load_reference,
     model_digest,
     save_bundle,
 )
+from retrain.adapters.model_content import content_sha256
 from retrain.adapters.move_rows import (
     CHAMPION,
     PREVIOUS,
@@ -198,6 +200,11 @@ class SqlRegistry:
         if digest is None:
             raise NotFoundError("model file of version", str(version))
         return ModelFile(folder / MODEL_FILE, digest, row["sha256"])
+
+    def is_model_of(self, pipeline: Any, model: str, version: int) -> bool:
+        """Tell whether a fitted pipeline is a version's model, bit for bit."""
+        stored = self.model_file(model, version).path.read_bytes()
+        return content_sha256(dump_model(pipeline)) == content_sha256(stored)
 
     def model_bytes(self, model: str, version: int) -> int:
         """Return the size of a version's model file; NotFoundError for one only watched."""

@@ -215,7 +215,7 @@ def test_the_same_rows_do_not_promote_a_second_time_what_was_rolled_back(harmful
     model = retrained(
         "late", harmful.deployment.config.models["late"], harmful.deployment.schema("late")
     )
-    rows = from_table(world.rows.labelled("late", harmful.clock.now()), model.schema, "_label")
+    rows = from_table(world.rows.labelled("late", harmful.clock.now()).rows, model.schema, "_label")
     _, holdout, _ = split_off(rows, registry.used_until("late"), model.search.window, most=2)
     assert holdout.event_at.min() > before.replace(tzinfo=None)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 
-import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -14,11 +14,8 @@ from monitor import intake
 from monitor.body import Body
 from monitor.errors import NotPossibleError
 from retrain.adapters.sql_runs import SqlRuns
-from retrain.candidates import fit, predict
-from retrain.dataset import newest, take
-from retrain.lineage import Origin, lineage_of
 from retrain.ports import Outcome, RequestKind
-from retrain.recipe import Recipe
+from retrain.repeat import repeat
 from retrain.run import run
 from retrain.world import collect
 
@@ -31,9 +28,14 @@ def asked(app, kind=RequestKind.RETRAIN, **world: object):
     now = app.clock.now()
     world.runs.ask("late", kind, "by hand", "it is time", now)
     request = world.runs.claim(kind, "test", now)
-    config = app.deployment.config.models["late"]
-    result = run(request, retrained("late", config, app.deployment.schema("late")), world)
+    result = run(request, model_of(app), world)
     return result, world.runs.runs("late")[-1]
+
+
+def model_of(app):
+    """Return the model as retraining needs it."""
+    config = app.deployment.config.models["late"]
+    return retrained("late", config, app.deployment.schema("late"))
 
 
 @pytest.fixture
@@ -126,20 +128,82 @@ def test_a_promoted_version_brings_the_new_reference_and_its_lineage(app, promot
     assert made.gate["roc_auc"].value > before.gate["roc_auc"].value - 0.2
 
 
-def test_a_promoted_version_can_be_made_again_from_its_record_bit_for_bit(app, promoted):
-    deployment = app.deployment
-    made = deployment.registry.load("late", promoted[1]["details"]["version"])
-    live(app, 1, MOVED, first=9)  # newer rows do not disturb it
-    model = retrained("late", deployment.config.models["late"], deployment.schema("late"))
-    rows = collect(model, deployment.retrain_world())
-    until = np.datetime64(made.lineage.trained_until.replace(tzinfo=None), "us")
-    rows = take(rows, rows.event_at <= until)
-    recipe, window = Recipe.from_document(made.recipe), model.search.window
-    learned = newest(rows, recipe.training_range, window)
-    assert lineage_of(Origin("again"), learned, model.seed).data_sha256 == made.lineage.data_sha256
-    again = fit(recipe, rows, model.schema, window=window, seed=made.lineage.seed)
-    predicted = (predict(one, rows.features, model.schema) for one in (again, made.pipeline))
-    np.testing.assert_array_equal(*predicted)
+@pytest.fixture
+def late_labels(app):
+    """Live until a promotion; then the labels come that had not."""
+    late = []
+
+    def live_with_few_labels(app, n_weeks, first=0) -> None:
+        app.deployment.store.pause("late", paused=True)
+        for number in range(first, first + n_weeks):
+            frame = app.live(number, labelled=False, **MOVED)
+            app.label(frame.head(265), f"labels {number}")
+            app.deployment.watcher().check("late")
+            late.append(frame.tail(15))
+
+    result, record = settled(app, live_with_few_labels)
+    assert result.outcome is Outcome.PROMOTED, result.reason
+    app.clock.set(app.clock.now() + timedelta(hours=1))
+    for number, frame in enumerate(late):
+        app.label(frame, f"late labels {number}")
+    app.deployment.watcher().check("late")
+    return record
+
+
+def test_a_run_is_repeated_to_the_same_model_though_labels_have_come_since(home, late_labels):
+    with home.opened() as again:  # a worker that has not read the log yet
+        world, model = again.deployment.retrain_world(), model_of(again)
+        parts = late_labels["details"]["parts"]
+        assert len(collect(model, world)) > sum(part["n_rows"] for part in parts)
+        told = repeat(late_labels, model, world)
+    assert told.startswith(f"run {late_labels['id']} gives version 2 again, bit for bit: logistic")
+    shown = home.cli("repeat", "late", str(late_labels["id"]))
+    assert (shown.returncode, shown.stdout.replace("\n", " ").strip()) == (0, told), shown.stderr
+
+
+def test_a_challenger_in_the_gate_is_repeated_to_the_same_model(app, retrain):
+    live(app, 5, {"by_x": 2.6, "by_y": 0.8})
+    result, record = retrain()
+    assert result.outcome is Outcome.HELD, result.reason
+    world = app.deployment.retrain_world()
+    assert "again, bit for bit" in repeat(record, model_of(app), world)
+    live(app, 1, {"by_x": 2.6, "by_y": 0.8}, first=5)
+    _, look = retrain(RequestKind.LOOK)
+    with pytest.raises(NotPossibleError, match=f"by run {record['id']}: repeat that"):
+        repeat({**look, "details": {**look["details"], "version": 2}}, model_of(app), world)
+
+
+def test_rows_that_are_not_what_they_were_are_no_repetition(app, home, promoted):
+    record, world = promoted[1], app.deployment.retrain_world()
+    file = home.folder / "reference.parquet"
+    pd.read_parquet(file).head(1000).to_parquet(file)
+    told = "reference.parquet is not what it was: 1120 labelled rows .* they would be 1000"
+    with pytest.raises(NotPossibleError, match=told):
+        repeat(record, model_of(app), world)
+
+
+def test_another_model_is_no_repetition(app, promoted):
+    record, world = promoted[1], app.deployment.retrain_world()
+    other = run_of_another_seed(app, record)
+    with pytest.raises(NotPossibleError, match="another model than version 3: scikit-learn"):
+        repeat(other, model_of(app), world)
+
+
+def run_of_another_seed(app, record):
+    """Register the promoted version with a model that was fitted otherwise, elsewhere."""
+    registry = app.deployment.registry
+    made = registry.load("late", record["details"]["version"])
+    old = registry.load("late", 1).pipeline
+    elsewhere = {**made.lineage.versions, "scikit-learn": "0.1"}
+    lineage = replace(made.lineage, versions=elsewhere)
+    version = registry.register(replace(made, pipeline=old, lineage=lineage), app.clock.now())
+    return {**record, "details": {**record["details"], "version": version}}
+
+
+def test_a_run_that_made_no_version_cannot_be_repeated(app, retrain):
+    _, record = retrain()
+    with pytest.raises(NotPossibleError, match="run 1 made no version"):
+        repeat(record, model_of(app), app.deployment.retrain_world())
 
 
 def test_a_promotion_has_measured_what_serving_costs_and_that_nothing_is_skewed(promoted):

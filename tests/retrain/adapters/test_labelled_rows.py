@@ -19,7 +19,7 @@ N_REFERENCE, A_WEEK = 1120, 280
 def rows(app):
     """Ask for the rows to learn from."""
     world = app.deployment.retrain_world()
-    return lambda: world.rows.labelled("late", app.clock.now())
+    return lambda: world.rows.labelled("late", app.clock.now()).rows
 
 
 def judge(app):
