@@ -1,6 +1,6 @@
 """Replay: a history taken through the whole loop, window by window, on a clock that is set."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class Replay:
         self._schema = deployment.schema(model)
         self._retrained = retrained(model, deployment.config.models[model], self._schema)
 
-    def run(self, past: Past, home: Path, *, stop: Callable[[], bool] = lambda: False) -> None:
+    def run(self, past: Past, home: Path) -> None:
         """Take the steps, each window's labels a lag after its end.
 
         Parameters
@@ -77,8 +77,6 @@ class Replay:
         home : Path
             Where the deployment is, and where it is noted how many steps are done: a replay that
             was stopped goes on after them, to the same end.
-        stop : callable
-            True when it should end before the next step.
         """
         done = steps_done(home)
         self._ask_again(past.steps[done - 1].end if done else past.begins_at)
@@ -86,8 +84,6 @@ class Replay:
         for number, step in enumerate(past.steps, start=1):
             if number <= done:
                 continue
-            if stop():
-                return
             waiting = self._take(step, number, waiting)
             note_steps(home, number)
         # What still waits comes now: a clock that went on would bring windows without any row.

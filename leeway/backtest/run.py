@@ -3,6 +3,8 @@
 import os
 import shutil
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -211,10 +213,10 @@ def _replay_all(asked: Asked, homes: Sequence[Path], n_steps: int, progress: Pro
         told = done
 
     # Spawned: a copy of this process would have its locks without the threads that hold them.
-    with ProcessPoolExecutor(N_AT_ONCE, mp_context=get_context("spawn")) as pool:
-        going: list[Future[None]] = [
-            pool.submit(replay, asked, policy, home, os.getpid()) for home, policy in left
-        ]
+    with ProcessPoolExecutor(
+        N_AT_ONCE, get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+    ) as pool:
+        going: list[Future[None]] = [pool.submit(replay, asked, *one) for one in left]
         try:
             while wait(going, timeout=LOOK_SECONDS).not_done:
                 tell()
@@ -226,24 +228,33 @@ def _replay_all(asked: Asked, homes: Sequence[Path], n_steps: int, progress: Pro
     tell()
 
 
-def replay(asked: Asked, policy: Policy, home: Path, parent: int) -> None:
+def _end_with(parent: int) -> None:
+    """End this process when the one that started it has, however it ended: nobody else would."""
+    is_gone = parent_is_gone(parent)
+
+    def watch() -> None:
+        while not is_gone():
+            time.sleep(LOOK_SECONDS)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def replay(asked: Asked, home: Path, policy: Policy) -> None:
     """Replay one policy to its end, in a process of its own.
 
     Parameters
     ----------
     asked : Asked
         What is replayed.
-    policy : Policy
-        Which policy.
     home : Path
         Its folder, with version 1 in it, or with the steps that are done.
-    parent : int
-        The process that asked; when it is gone the replay stops.
+    policy : Policy
+        Which policy.
     """
     past, _ = _past(load_config(asked.config_file), asked)
     with _deployment(home, past) as deployment:
-        one = Replay(deployment, asked.model, asked.label_lag, policy.every)
-        one.run(past, home, stop=parent_is_gone(parent))
+        Replay(deployment, asked.model, asked.label_lag, policy.every).run(past, home)
 
 
 def _write_config(
