@@ -89,6 +89,7 @@ def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
             window=window,
             algorithms=model.retrain.candidates,
             budget=model.retrain.budget,
+            max_fits=model.retrain.max_fits,
             allowed=Allowed(**model.retrain.preprocess.model_dump()),
         ),
         minimum_gain=model.retrain.minimum_gain,

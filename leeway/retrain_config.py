@@ -69,6 +69,8 @@ class RetrainConfig(Strict):
     """New labelled rows a run needs; by default three windows' worth."""
     budget: Stretch = timedelta(minutes=10)
     """Time for comparing candidates."""
+    max_fits: int | None = Field(default=None, ge=1)
+    """Fits for comparing candidates; by default as many as there is time for."""
     candidates: tuple[Algorithm, ...] = Field(default=ALGORITHMS, min_length=1)
     """Algorithms that compete."""
     preprocess: PreprocessConfig = PreprocessConfig()

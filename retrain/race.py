@@ -109,6 +109,7 @@ class Race:
     n_done: int = 0
     n_planned: int = 0
     predictions: list[TargetArray] = field(default_factory=list)
+    _n_fits: int = 0
     _best: Trial | None = None
     _known: dict[str, TargetArray] = field(default_factory=dict)
     _started: float = field(init=False)
@@ -137,7 +138,8 @@ class Race:
         tried: list[Trial] = []
         n_rows = self.policy.max_rows // divisor
         for recipe in others:
-            is_spent = self._is_spent() and any(trial.score is not None for trial in tried)
+            has_one = any(trial.score is not None for trial in tried)
+            is_spent = has_one and self._is_spent(len(folds))
             tried.append(_cut_off(recipe) if is_spent else self._try(recipe, folds, n_rows)[0])
         worth = METRICS[self.policy.metric].gain
         finished = [trial for trial in tried if trial.score is not None]
@@ -159,7 +161,7 @@ class Race:
         fresh = self._new(contenders)
         self.n_planned += len(fresh) * len(self.folds)
         for recipe in fresh:
-            if self._best is not None and self._is_spent():
+            if self._best is not None and self._is_spent(len(self.folds)):
                 self.trials.append(_cut_off(recipe))
                 continue
             trial, predictions = self._try(recipe, self.folds, self.policy.max_rows)
@@ -186,6 +188,7 @@ class Race:
         self.progress(self.n_done, self.n_planned, recipe.name)
         self.n_done += len(folds)
         n_fits = sum(f"{recipe} {max_rows} {fold}" not in self._known for fold in folds)
+        self._n_fits += n_fits
         predictions: list[TargetArray] = []
         scores: list[Estimate] = []
         status, reason = TrialStatus.FINISHED, ""
@@ -222,7 +225,11 @@ class Race:
             raise NotPossibleError(f"its predictions do not define the {title}")
         return found
 
-    def _is_spent(self) -> bool:
+    def _is_spent(self, n_more: int) -> bool:
+        """Tell whether there is no time for more fits, or these would be too many."""
+        most = self.policy.max_fits
+        if most is not None and self._n_fits + n_more > most:
+            return True
         return self.monotonic() - self._started >= self.policy.budget.total_seconds()
 
     def _is_better(self, trial: Trial, predictions: list[TargetArray]) -> bool:

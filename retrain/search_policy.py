@@ -22,6 +22,9 @@ class SearchPolicy:
         Which ones compete.
     budget : timedelta
         When it is spent no further recipe is begun, once one has finished.
+    max_fits : int or None
+        No recipe is begun that would need more in all, once one has finished; None: as many as
+        there is time for. A fit on each fold counts.
     max_rows : int
         Larger training ranges are sampled.
     n_folds : int
@@ -39,6 +42,7 @@ class SearchPolicy:
     window: timedelta | int
     algorithms: Sequence[str] = ALGORITHMS
     budget: timedelta = timedelta(minutes=10)
+    max_fits: int | None = None
     max_rows: int = 10_000
     n_folds: int = 3
     first: Recipe | None = None

@@ -263,6 +263,7 @@ def test_a_stretch_of_nothing_or_of_more_than_a_century_is_refused(refused, text
         ("retrain: {serving: {latency: 0.1}}", "retrain.serving.latency", "ISO 8601"),
         ("retrain: {serving: {slowdown: 0.5}}", "retrain.serving.slowdown", "equal to 1"),
         ("retrain: {serving: {bytes: 0}}", "retrain.serving.bytes", "greater than 0"),
+        ("retrain: {max_fits: 0}", "retrain.max_fits", "greater than or equal to 1"),
         ("retrain: {min_labels: 0}", "retrain.min_labels", "greater than or equal to 1"),
     ],
 )  # fmt: skip

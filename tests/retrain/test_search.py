@@ -322,3 +322,19 @@ def test_what_is_not_allowed_any_more_the_champion_is_not_fitted_with_again():
     trials = run(rows(800), policy).trials
     assert trials[0].recipe.name == "logistic, outliers none"
     assert all(t.recipe.preprocessing.outliers is Outliers.NONE for t in trials)
+
+
+@pytest.mark.parametrize("most", [8, 14, 40])
+def test_a_budget_of_fits_is_kept_and_cuts_off_the_same_recipes_everywhere(most):
+    policy = replace(CHEAP, algorithms=ALGORITHMS[:4], reference_windows=4, max_fits=most)
+    result = run(rows(), policy)
+    assert sum(trial.n_fits for trial in result.trials) <= most
+    cut = [t.recipe.name for t in result.trials if t.status is TrialStatus.CUT_OFF]
+    assert bool(cut) is (most < 40)
+    assert result.winner.status is TrialStatus.FINISHED
+
+
+def test_a_budget_of_a_single_fit_still_lets_one_recipe_finish():
+    result = run(rows(800), replace(CHEAP, max_fits=1))
+    states = [trial.status for trial in result.trials]
+    assert states == [TrialStatus.FINISHED, TrialStatus.CUT_OFF]
