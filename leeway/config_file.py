@@ -15,7 +15,7 @@ from leeway.config import Config, DriftConfig, ModelConfig
 from leeway.retrain_config import RetrainConfig
 from monitor.checks.methods import METHODS
 from monitor.checks.performance import METRICS
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, NotPossibleError
 
 _FEW_TAKE = (
     ("missing", "keep", {"hist_gradient_boosting", "random_forest", "tree"}),
@@ -152,11 +152,27 @@ def _check_preprocess(file: str, name: str, retrain: RetrainConfig) -> None:
             raise ConfigError(file, path, f"{expected} from retrain.candidates")
 
 
+def _check_estimators(file: str, name: str, retrain: RetrainConfig) -> None:
+    """Refuse what is no estimator, before a run meets it."""
+    if not retrain.estimators:
+        return
+    from retrain.own_estimator import own_class  # noqa: PLC0415 - loads scikit-learn
+
+    for dotted in retrain.estimators:
+        try:
+            own_class(dotted)
+        except NotPossibleError as error:
+            path = f"models.{name}.retrain.estimators"
+            expected = f"{error}; expected the dotted name of an installed class"
+            raise ConfigError(file, path, expected) from error
+
+
 def _check_model(file: str, name: str, model: ModelConfig) -> None:
     path = f"models.{name}"
     if not _MODEL_NAME.fullmatch(name):
         raise ConfigError(file, path, "a model's name has letters, digits, _, . and - only")
     _check_preprocess(file, name, model.retrain)
+    _check_estimators(file, name, model.retrain)
     metric = model.performance.metric
     if metric is not None and metric not in METRICS:
         raise ConfigError(

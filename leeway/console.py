@@ -10,7 +10,7 @@ from rich.table import Table
 from dashboards.pages.estimated import BLIND, estimated, kept_promises, taken_apart
 from leeway.config import Environment
 from leeway.deployment import Deployment, ensure_first_versions, opened
-from leeway.policies import retrained
+from leeway.policies import retrained, trusted_types
 from monitor.adapters.history import Document, History
 from monitor.checks.score import Status
 from monitor.diagnosis import DiagnosisKind
@@ -142,7 +142,7 @@ def register_file(config: Path, model: str, file: Path, why: str) -> None:
             raise NotFoundError("model file", str(file))
         one, schema = deployment.config.models[model], deployment.schema(model)
         bundle = foreign_version(
-            load_model(file),
+            load_model(file, trusted_types(deployment.config)),
             labelled_reference(read_table(one.reference), schema),
             retrained(model, one, schema),
             before=deployment.champion(model).reference,

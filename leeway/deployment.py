@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from leeway.config import Config, Environment, ModelConfig
 from leeway.config_file import load_config
-from leeway.policies import retrained, watched
+from leeway.policies import retrained, trusted_types, watched
 from leeway.sources import collector_of, predictor_of
 from leeway.storage import open_log, open_state
 from monitor.adapters.clocks import FileClock, SystemClock
@@ -174,7 +174,8 @@ def opened(config_file: Path, environment: Environment) -> Iterator[Deployment]:
         log = open_log(config, engine, clock)
         stack.callback(log.close)
         hooks = [webhook_channel(number) for number in range(len(config.notify.promoted))]
-        registry = SqlRegistry(engine, config.data / "models", News(hooks, config.url))
+        news = News(hooks, config.url)
+        registry = SqlRegistry(engine, config.data / "models", news, trusted_types(config))
         yield Deployment(config_file.resolve(), config, engine, log, registry, clock)
 
 
@@ -211,5 +212,6 @@ def _make_first_version(
         bundle = first_version(rows, model, time.monotonic, progress)
     now = deployment.clock.now()
     version = deployment.registry.register(bundle, now)
+    deployment.registry.load(model.name, version)  # nothing serves that cannot be read back
     deployment.registry.promote(model.name, version, now, "first version")
     progress(1.0, f"version 1 of {model.name} is ready")

@@ -1,6 +1,8 @@
 """Policies: what leeway.yaml says of one model, as the watch and the retraining take it."""
 
-from leeway.config import ModelConfig
+from collections.abc import Mapping
+
+from leeway.config import Config, ModelConfig
 from leeway.retrain_config import ServingConfig
 from monitor.checks.calibrated import DEFAULT_TIME, DEFAULT_WINDOWS, AlertBudget
 from monitor.checks.drift import DriftPolicy
@@ -9,12 +11,15 @@ from monitor.checks.performance import default_metric
 from monitor.checks.quality import QualityPolicy
 from monitor.cycle import Watched
 from monitor.decision import RetrainPolicy
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, NotPossibleError
 from monitor.probation import ProbationPolicy
 from monitor.schema import Kind, Schema
 from monitor.verdict import VerdictPolicy
 from monitor.window import LabelPolicy, WindowPolicy
+from retrain.bundle import TRUSTED_TYPES
+from retrain.own_estimator import own_estimator, type_name
 from retrain.preparation import Allowed
+from retrain.recipe import Params
 from retrain.search_policy import SearchPolicy
 from retrain.servable import ServingPolicy
 from retrain.version import Retrained
@@ -88,6 +93,7 @@ def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
             metric=model.performance.metric or default_metric(schema.task),
             window=window,
             algorithms=model.retrain.candidates,
+            estimators=_estimators(name, model, schema),
             budget=model.retrain.budget,
             max_fits=model.retrain.max_fits,
             allowed=Allowed(**model.retrain.preprocess.model_dump()),
@@ -100,6 +106,24 @@ def retrained(name: str, model: ModelConfig, schema: Schema) -> Retrained:
         approval=model.retrain.approval,
         serving=_serving(model.retrain.serving),
     )
+
+
+def trusted_types(config: Config) -> frozenset[str]:
+    """Return the types that model files may hold: the house's, and those that leeway.yaml names."""
+    asked = [model.retrain for model in config.models.values()]
+    own = {type_name(name) for retrain in asked for name in retrain.estimators}
+    return TRUSTED_TYPES.union(own, *(retrain.trusted_types for retrain in asked))
+
+
+def _estimators(name: str, model: ModelConfig, schema: Schema) -> Mapping[str, Params]:
+    """Return the operator's estimators; each must be one of the model's task."""
+    for dotted, params in model.retrain.estimators.items():
+        try:
+            own_estimator(dotted, params, schema.task, seed=0)
+        except NotPossibleError as error:
+            path = f"models.{name}.retrain.estimators"
+            raise ConfigError("leeway.yaml", path, str(error)) from error
+    return model.retrain.estimators
 
 
 def _serving(serving: ServingConfig) -> ServingPolicy:

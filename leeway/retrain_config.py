@@ -73,6 +73,10 @@ class RetrainConfig(Strict):
     """Fits for comparing candidates; by default as many as there is time for."""
     candidates: tuple[Algorithm, ...] = Field(default=ALGORITHMS, min_length=1)
     """Algorithms that compete."""
+    estimators: dict[str, dict[str, bool | int | float | str]] = Field(default={})
+    """Dotted names of scikit-learn-compatible classes that compete as well, with parameters."""
+    trusted_types: tuple[str, ...] = ()
+    """Types beside them that their model files may hold."""
     preprocess: PreprocessConfig = PreprocessConfig()
     """Ways of preparing features that may be tried beside the usual ones."""
     minimum_gain: float = Field(default=0.0, ge=0)

@@ -20,6 +20,7 @@ from sklearn.utils.validation import has_fit_parameter
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
 from retrain.dataset import Dataset, TargetArray, drawn, newest, recency, take
+from retrain.own_estimator import is_own, own_estimator, own_usual
 from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
 from retrain.preprocess import pipeline as prepared
 from retrain.recipe import ALGORITHMS, Params, Recipe
@@ -119,6 +120,8 @@ def estimator(recipe: Recipe, schema: Schema, *, n_rows: int, seed: int) -> Any:
     NotPossibleError
         If the algorithm is not known.
     """
+    if is_own(recipe.algorithm):
+        return own_estimator(recipe.algorithm, recipe.params, schema.task, seed=seed)
     name = _canonical(recipe.algorithm)
     is_regression = schema.task is Task.REGRESSION
     classifier, regressor = _ESTIMATORS[name]
@@ -132,7 +135,7 @@ def estimator(recipe: Recipe, schema: Schema, *, n_rows: int, seed: int) -> Any:
 
 def usual(algorithm: str) -> Preprocessing:
     """Return how features are prepared for an algorithm, unless something else is tried."""
-    return _GRID[_canonical(algorithm)][0]
+    return own_usual(algorithm) if is_own(algorithm) else _GRID[_canonical(algorithm)][0]
 
 
 def takes(recipe: Recipe, preprocessing: Preprocessing, schema: Schema) -> bool:

@@ -8,6 +8,7 @@ from monitor.reference import Reference
 from monitor.schema import Schema
 from retrain.candidates import recipes, takes, takes_weights, usual
 from retrain.dataset import Dataset, newest
+from retrain.own_estimator import own_recipe
 from retrain.preparation import Allowed, Preprocessing
 from retrain.recipe import Recipe
 from retrain.search_policy import SearchPolicy
@@ -24,7 +25,8 @@ def first_round(policy: SearchPolicy, schema: Schema) -> list[Recipe]:
 
     All prepare their features as usual, or as is allowed.
     """
-    usually = recipes(policy.algorithms, schema.task)
+    own = (own_recipe(name, params) for name, params in policy.estimators.items())
+    usually = [*recipes(policy.algorithms, schema.task), *own]
     others = [prepared(recipe, policy.allowed, schema) for recipe in usually]
     champion = policy.first
     return [champion, *(r for r in others if r != champion)] if champion else others

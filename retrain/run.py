@@ -178,6 +178,7 @@ def _end(
     run.tell(0.95, "promoting")  # raises for a run that was ended meanwhile: it promotes nothing
     now = world.clock.now()
     version = world.registry.register(made, now)
+    made = world.registry.load(model.name, version)  # nothing serves that cannot be read back
     costs = _costs(run, bundle, made, version, rows)
     too_dear = obstacle(**costs, policy=model.serving) if costs else ""
     details = {**details, "serving": {who: asdict(cost) for who, cost in costs.items()}}

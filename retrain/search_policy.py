@@ -1,11 +1,11 @@
 """Search policy: how recipes are compared, and which."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from retrain.preparation import USUAL, Allowed
-from retrain.recipe import ALGORITHMS, Recipe
+from retrain.recipe import ALGORITHMS, Params, Recipe
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,8 @@ class SearchPolicy:
         Length of a window in time or in rows, the unit of training ranges.
     algorithms : sequence of str
         Which ones compete.
+    estimators : mapping of str to Params
+        Dotted names of scikit-learn-compatible classes that compete as well, with parameters.
     budget : timedelta
         When it is spent no further recipe is begun, once one has finished.
     max_fits : int or None
@@ -41,6 +43,7 @@ class SearchPolicy:
     metric: str
     window: timedelta | int
     algorithms: Sequence[str] = ALGORITHMS
+    estimators: Mapping[str, Params] = field(default_factory=dict)
     budget: timedelta = timedelta(minutes=10)
     max_fits: int | None = None
     max_rows: int = 10_000

@@ -45,8 +45,17 @@ def save_bundle(bundle: Bundle, folder: Path) -> str:
     return digest
 
 
-def load_bundle(folder: Path, digest: str) -> Bundle:
+def load_bundle(folder: Path, digest: str, trusted: frozenset[str] = TRUSTED_TYPES) -> Bundle:
     """Read a bundle, refusing one that is not what was registered.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it is.
+    digest : str
+        From `save_bundle`.
+    trusted : frozenset of str
+        Types that its model may hold beside skops' own.
 
     Raises
     ------
@@ -56,7 +65,7 @@ def load_bundle(folder: Path, digest: str) -> Bundle:
     record = _checked_record(folder, digest)
     for name, expected in record["files"].items():
         _check_file(folder / name, expected)
-    pipeline = load_model(folder / MODEL_FILE) if MODEL_FILE in record["files"] else None
+    pipeline = load_model(folder / MODEL_FILE, trusted) if MODEL_FILE in record["files"] else None
     return Bundle(
         model=record["model"],
         reference=open_reference(record["reference"], folder),
@@ -81,13 +90,13 @@ def model_digest(folder: Path, digest: str) -> str | None:
     return found
 
 
-def load_model(path: Path) -> Any:
-    """Read a model file; only types of `TRUSTED_TYPES` and skops' own are let in."""
+def load_model(path: Path, trusted: frozenset[str] = TRUSTED_TYPES) -> Any:
+    """Read a model file; only trusted types and skops' own are let in."""
     import skops.io  # noqa: PLC0415 - loads scikit-learn, which a watch alone never needs
     from skops.io.exceptions import UntrustedTypesFoundException  # noqa: PLC0415
 
     try:
-        return skops.io.load(path, trusted=sorted(TRUSTED_TYPES))
+        return skops.io.load(path, trusted=sorted(trusted))
     except UntrustedTypesFoundException as error:
         raise BundleRefusedError(f"{path}: {error}") from error
     except Exception as error:

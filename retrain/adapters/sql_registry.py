@@ -39,7 +39,7 @@ from retrain.adapters.move_rows import (
     used_until,
 )
 from retrain.adapters.news import NOBODY, Move, News
-from retrain.bundle import Bundle
+from retrain.bundle import TRUSTED_TYPES, Bundle
 from retrain.ports import RequestKind, Version
 
 
@@ -73,12 +73,21 @@ class SqlRegistry:
         Where bundles are kept.
     news : News
         Who is told of a move.
+    trusted : frozenset of str
+        Types that model files may hold beside skops' own.
     """
 
-    def __init__(self, engine: Engine, folder: Path, news: News = NOBODY) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        folder: Path,
+        news: News = NOBODY,
+        trusted: frozenset[str] = TRUSTED_TYPES,
+    ) -> None:
         self._engine = engine
         self._folder = folder
         self._news = news
+        self._trusted = trusted
         self._reference = lru_cache(maxsize=64)(self._load_reference)
 
     def register(self, bundle: Bundle, at: datetime) -> int:
@@ -189,7 +198,7 @@ class SqlRegistry:
         """Load a bundle; BundleRefusedError when it is not what was registered."""
         with reading(self._engine) as connection:
             row = self._row(connection, model, version)
-        return load_bundle(self._folder / row["folder"], row["sha256"])
+        return load_bundle(self._folder / row["folder"], row["sha256"], self._trusted)
 
     def model_file(self, model: str, version: int) -> ModelFile:
         """Return the model file of a version; BundleRefusedError when its record was altered."""
