@@ -44,6 +44,7 @@ bench: install ## print the benchmark tables
 	$(BIN)/python benchmarks/trust.py
 	$(BIN)/python benchmarks/estimates.py
 	$(BIN)/python benchmarks/concept.py
+	$(BIN)/python benchmarks/multivariate.py
 	$(BIN)/python benchmarks/window.py
 	$(BIN)/python benchmarks/probation.py
 	$(BIN)/python benchmarks/serving.py

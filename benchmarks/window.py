@@ -7,6 +7,7 @@
 import platform
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -19,10 +20,12 @@ from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.estimable import estimable
 from monitor.checks.fall import PerformancePolicy
+from monitor.checks.multivariate import multivariate_score
 from monitor.checks.performance import performance
 from monitor.checks.quality import QualityPolicy
 from monitor.checks.unlabelled import estimate_score
 from monitor.columns import TableColumns
+from monitor.ranking import weigh
 from monitor.reference import Cut, calibrated, prepare
 from monitor.schema import Kind, Schema, Task
 from monitor.window import MONDAY, Window, WindowPolicy
@@ -69,7 +72,8 @@ def main() -> None:
     prepared = timed("preparing columns", lambda: prepare(before, SCHEMA, performance=reached))
     prepared = timed("calibrating", lambda: calibrated(prepared, before, cut))
     prepared = timed(
-        "sample and back-test of estimates", lambda: estimable(prepared, before, cut, "roc_auc")
+        "sample, back-test of estimates, and what comes together",
+        lambda: estimable(prepared, before, cut, "roc_auc"),
     )
     start = MONDAY + N_WINDOWS * WEEK
     now, window = rows(N_ROWS, start, WEEK, 0.1, 1), Window(start, start + WEEK)
@@ -79,6 +83,9 @@ def main() -> None:
         lambda: column_scores(prepared, TableColumns(now), DriftPolicy(), QualityPolicy()),
     )
     timed("profile and wobble", lambda: beyond_wobble(now, window, prepared, POLICY, AlertBudget()))
+    timed("what comes together", lambda: multivariate_score(now, prepared))
+    asked = replace(prepared, importance=dict.fromkeys(NAMES, 1.0))
+    timed("ranking, were all columns to breach", lambda: weigh(NAMES, asked, now))
     told = timed("estimate", lambda: estimate_score(now, prepared, 1, PerformancePolicy("roc_auc")))
     assert told.value is not None, told.detail
     print(

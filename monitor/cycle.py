@@ -12,6 +12,7 @@ from monitor.change import change_of
 from monitor.checks.beyond import beyond_wobble
 from monitor.checks.columns import column_scores
 from monitor.checks.labelled import measured_scores
+from monitor.checks.multivariate import multivariate_score
 from monitor.checks.quality import (
     REPEATED_JUMP,
     QualityPolicy,
@@ -115,7 +116,10 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     scores += _intake(watched, window, rows.num_rows, world)
     scores.append(_repeated(champion.reference, current))
     scores += measured_scores(rows, champion.reference, champion.version, policy.performance)
-    scores.append(_estimated(watched, window, champion, rows, world.store))
+    scores += [
+        multivariate_score(rows, champion.reference),
+        _estimated(watched, window, champion, rows, world.store),
+    ]
     beyond = beyond_wobble(rows, window, champion.reference, policy.window, policy.drift.budget)
     scores += beyond.scores
     spared = spare_newcomers(scores, champion.reference, beyond.profile, window, policy.window)

@@ -8,19 +8,12 @@ holds on such rows: where nothing has moved its noise becomes weights of 1.
 """
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
-from monitor.columns import FloatArray, IntArray
-
-N_PARTS = 2
-"""Classifiers, fitted on rows that they do not share."""
-
-FITTED_ROWS = 4_000
-"""Rows of each side that one is fitted on at most: more tell it little and cost each cycle."""
+from monitor.columns import FloatArray
+from monitor.domain_classifier import BoolArray, tell_apart
 
 UNSUPPORTED = 0.99
 """From this probability on a current row is of a kind that the reference hardly has."""
@@ -74,9 +67,9 @@ def density_ratio(*, reference: FloatArray, current: FloatArray, seed: int) -> D
     >>> found.unsupported_ratio < 0.05
     True
     """
-    rows = np.concatenate([reference, current])
-    is_current = np.arange(len(rows)) >= len(reference)
-    logits = _held_out_logits(rows, is_current, seed)
+    classifier = tell_apart(reference=reference, current=current, seed=seed)
+    is_current = classifier.is_current
+    logits = classifier.logits(np.concatenate([reference, current]))
     scale = _scale(logits, is_current, 0.5 / np.where(is_current, len(current), len(reference)))
     weights = np.exp(scale * logits[: len(reference)])
     # Not scaled: that some rows are told apart surely is lost among many that are not.
@@ -84,36 +77,7 @@ def density_ratio(*, reference: FloatArray, current: FloatArray, seed: int) -> D
     return DensityRatio(weights / weights.mean(), float(lacking.mean()))
 
 
-def parts(n_rows: int, seed: int) -> list[IntArray]:
-    """Put rows into `N_PARTS` parts of equal size at random; each is an array of their places."""
-    return np.array_split(np.random.default_rng(seed).permutation(n_rows), N_PARTS)
-
-
-def _held_out_logits(rows: FloatArray, is_current: Any, seed: int) -> FloatArray:
-    """Return the mean of what classifiers say that have not seen a row."""
-    # Loads scikit-learn, which a watch that estimates nothing never needs.
-    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
-
-    n_reference = len(rows) - int(is_current.sum())
-    before, now = parts(n_reference, seed), parts(len(rows) - n_reference, seed + 1)
-    said, n_asked = np.zeros(len(rows)), np.zeros(len(rows))
-    for of_before, of_now in zip(before, now, strict=True):
-        fitted = np.concatenate([of_before[:FITTED_ROWS], n_reference + of_now[:FITTED_ROWS]])
-        others = np.ones(len(rows), dtype=np.bool_)
-        others[fitted] = False
-        with one_thread():
-            made = HistGradientBoostingClassifier(**BOOSTING, random_state=seed)
-            made.fit(rows[fitted], is_current[fitted])
-            said[others] += made.decision_function(rows[others])
-        # As if there were as many current rows as others; weights in the fit itself would do the
-        # same and make scikit-learn look for weighted quantiles, which takes far longer.
-        n_now = int(is_current[fitted].sum())
-        said[others] += np.log((fitted.size - n_now) / n_now)
-        n_asked += others
-    return said / n_asked
-
-
-def _scale(logits: FloatArray, is_current: Any, weights: FloatArray) -> float:
+def _scale(logits: FloatArray, is_current: BoolArray, weights: FloatArray) -> float:
     """Return how much of the held-out logits holds: logistic regression on them, no constant."""
     scale = 0.0
     for _ in range(NEWTON_STEPS):
@@ -124,27 +88,3 @@ def _scale(logits: FloatArray, is_current: Any, weights: FloatArray) -> float:
         step = float(np.sum(weights * (is_current - told) * logits)) / curvature
         scale = float(np.clip(scale + step, 0.0, MOST_SCALE))
     return scale
-
-
-BOOSTING = {
-    "max_iter": 25,
-    "learning_rate": 0.3,
-    "max_leaf_nodes": 4,
-    "l2_regularization": 10.0,
-    "min_samples_leaf": 20,
-    "early_stopping": False,
-}
-"""Few, shallow trees: whoever has to tell two clouds of rows apart needs no more, and each cycle
-pays for them."""
-
-
-@cache
-def _thread_pools() -> Any:
-    from threadpoolctl import ThreadpoolController  # noqa: PLC0415 - once scikit-learn is there
-
-    return ThreadpoolController()
-
-
-def one_thread() -> Any:
-    """Keep OpenMP to the thread that calls, in a ``with``: cycles run beside requests and fits."""
-    return _thread_pools().limit(limits=1, user_api="openmp")

@@ -133,7 +133,7 @@ def diagnose(
 
 def _changed(verdict: Verdict, change: Change | None) -> tuple[DiagnosisKind, str] | None:
     """Diagnose a fall, or a relation that has changed; None where there is neither."""
-    drifted = verdict.checks[Check.DRIFT] is Status.BREACH
+    drifted = verdict.checks[Check.DRIFT] is Status.BREACH or bool(_together(verdict))
     fallen = verdict.checks[Check.PERFORMANCE] is Status.BREACH
     if change is not None and change.is_concept:
         kept = "" if fallen else ", though performance is within its limit"
@@ -159,10 +159,19 @@ def _untested(verdict: Verdict) -> str:
     return f"whether their relation to the outcome changed is not tested{why}"
 
 
+def _together(verdict: Verdict) -> str:
+    """Say which columns come together otherwise than before; empty where none do."""
+    beyond = Status.WARNING, Status.BREACH
+    scores = [s for s in verdict.scores if s.check is Check.MULTIVARIATE and s.status in beyond]
+    return scores[0].detail or "what comes together has changed" if scores else ""
+
+
 def _moved(verdict: Verdict) -> tuple[DiagnosisKind, str]:
     """Diagnose inputs that moved while performance has not fallen, or is not known."""
     if verdict.checks[Check.DRIFT] is Status.BREACH:
-        return DiagnosisKind.COVARIATE, "the inputs have moved"
+        together = _together(verdict)
+        sentence = "the inputs have moved"
+        return DiagnosisKind.COVARIATE, f"{sentence}; {together}" if together else sentence
     if verdict.checks[Check.ESTIMATE] is Status.BREACH:
         # It answers to nothing but inputs that move to where the model is weak.
         sentence = "the inputs have moved to where performance is estimated to be worse"
@@ -173,6 +182,9 @@ def _moved(verdict: Verdict) -> tuple[DiagnosisKind, str]:
 def _unconfirmed(verdict: Verdict) -> str:
     """Say what moved and opens no alert, so that its silence has a reason, too."""
     drift = [s for s in verdict.scores if s.check is Check.DRIFT and s.column]
+    together = _together(verdict)
+    if together:
+        return f"; no column has moved enough by itself for an alert, and {together}"
     once = [s.column for s in drift if decides_by_wobble(s) and s.status is Status.WARNING]
     if once:
         return f"; {_listed(once)} moved once, and is told when it does again within two windows"

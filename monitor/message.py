@@ -56,6 +56,7 @@ _WHAT = {
     Check.QUALITY: "the data look broken",
     Check.PERFORMANCE: "performance has fallen",
     Check.ESTIMATE: "performance has probably fallen",
+    Check.MULTIVARIATE: "the inputs come together in another way",
 }
 
 _RUNBOOKS = {
@@ -63,6 +64,7 @@ _RUNBOOKS = {
     Check.QUALITY: "LeewayIncident",
     Check.PERFORMANCE: "LeewayPerformanceFallen",
     Check.ESTIMATE: "LeewayEstimateFallen",
+    Check.MULTIVARIATE: "LeewayDrift",
 }
 """As the rules for Prometheus name them."""
 

@@ -11,6 +11,7 @@ from monitor.calibration import Calibration, calibrate
 from monitor.cells import TimeArray, typical, windows
 from monitor.columns import Columns, FloatArray
 from monitor.contrast import Contrasted, contrasted, contrasts_of
+from monitor.dependence import Dependence
 from monitor.duplicates import repeated_ratio
 from monitor.grid import OUTER_QUANTILES, grid_of
 from monitor.profile import profile
@@ -90,6 +91,9 @@ class Reference:
         How far estimates of its own windows were off.
     importance : mapping of str to float, or None
         How much greater the loss is without each feature; None where no model could be asked.
+    dependence : Dependence or None
+        How well its windows are told from one another by what comes together in them; None where
+        there are no two features to compare.
     """
 
     schema: Schema
@@ -104,6 +108,7 @@ class Reference:
     sample: Sample | None = None
     back_test: BackTest | None = None
     importance: Mapping[str, float] | None = None
+    dependence: Dependence | None = None
 
 
 @dataclass(frozen=True)

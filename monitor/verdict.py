@@ -114,6 +114,7 @@ def judge(
         Check.QUALITY: worst(_statuses(scored, Check.QUALITY)),
         Check.PERFORMANCE: _performance_status(scored, policy.performance, provisional),
         Check.ESTIMATE: _estimate_status(scored, provisional),
+        Check.MULTIVARIATE: worst(_statuses(scored, Check.MULTIVARIATE)),
     }
     status = worst([s for s in checks.values() if s is not Status.NO_DATA])
     return Verdict(status, checks, scored, share, provisional)
@@ -172,6 +173,8 @@ def _with_status(
 ) -> Score:
     """Judge a score; where there is a budget it decides on drift, and other limits only warn."""
     status, budget = score_status(score), policy.drift.budget
+    if score.check is Check.MULTIVARIATE:
+        return replace(score, status=Status.WARNING if status is Status.BREACH else status)
     if budget is None or score.check is not Check.DRIFT or not is_calibrated(scores):
         return replace(score, status=status)
     if score.method != METHOD:

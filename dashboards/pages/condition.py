@@ -77,7 +77,9 @@ def condition(
     return Condition(worst(statuses) if statuses else newest, troubles)
 
 
-_IN_ORDER = (Check.QUALITY, Check.PERFORMANCE, Check.ESTIMATE, Check.DRIFT)
+_IN_ORDER = (
+    Check.QUALITY, Check.PERFORMANCE, Check.ESTIMATE, Check.DRIFT, Check.MULTIVARIATE
+)  # fmt: skip
 _BAD = (Status.BREACH, Status.ERROR)
 
 

@@ -113,6 +113,8 @@ def _warned(record: Record, window: Document) -> str:
         return f", {listing(names)} moved, too little for an alert"
     if window["checks"].get(Check.PERFORMANCE) == Status.WARNING:
         return ", performance below its limit on the first labels"
+    if window["checks"].get(Check.MULTIVARIATE) == Status.WARNING:
+        return ", columns come together otherwise than before"
     return ", too little for an alert"
 
 

@@ -30,8 +30,8 @@ from monitor.window import count_due
 FIXED_SERIES = 49
 """Series of a model besides those of its columns and its performance."""
 
-CHECKS = (*Check, "multivariate", "cycle")
-"""What `leeway_check_status` has; a check that is not made has no data."""
+CHECKS = (*Check, "cycle")
+"""What `leeway_check_status` has."""
 
 
 @dataclass(frozen=True)

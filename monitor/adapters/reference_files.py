@@ -11,6 +11,7 @@ import numpy as np
 
 from monitor.back_test import BackTest
 from monitor.calibration import Calibration, ColumnCalibration
+from monitor.dependence import Dependence
 from monitor.reference import ColumnReference, Estimate, NumericReference, Reference
 from monitor.sample import Outcomes, Sample
 from monitor.schema import Kind, Schema, Task
@@ -72,6 +73,7 @@ def open_reference(document: Document, folder: Path) -> Reference:
         sample=_open_sample(document.get("sample"), folder),
         back_test=_decode_back_test(document.get("back_test")),
         importance=document.get("importance"),
+        dependence=_decode_dependence(document.get("dependence")),
     )
 
 
@@ -163,6 +165,12 @@ def _decode_back_test(document: Document | None) -> BackTest | None:
     if document is None:
         return None
     return BackTest(**{**document, "errors": tuple(document["errors"])})
+
+
+def _decode_dependence(document: Document | None) -> Dependence | None:
+    if document is None:
+        return None
+    return Dependence(**{**document, "logits": tuple(document["logits"])})
 
 
 def _estimates(documents: Mapping[str, Document]) -> dict[str, Estimate]:

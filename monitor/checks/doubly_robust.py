@@ -10,7 +10,7 @@ import numpy as np
 
 from monitor.checks.pape import Told
 from monitor.columns import FloatArray
-from monitor.density_ratio import BOOSTING, N_PARTS, one_thread, parts
+from monitor.domain_classifier import BOOSTING, N_PARTS, one_thread, parts
 
 
 def doubly_robust(

@@ -10,6 +10,7 @@ from monitor.back_test import LEAST_WINDOWS, BackTest
 from monitor.cells import typical, windows
 from monitor.checks.estimate import SEED, Abstention, Current, as_numbers, estimate, measured
 from monitor.columns import Columns, FloatArray
+from monitor.dependence import Dependence, dependence
 from monitor.reference import Z95, Cut, Reference
 from monitor.sample import Outcomes, Sample, sample_of
 from monitor.schema import Schema
@@ -43,7 +44,18 @@ def estimable(reference: Reference, columns: Columns, cut: Cut, metric: str) -> 
     kinds = {**schema.features, schema.prediction: schema.prediction_kind}
     of_row = np.where(usual, cells.of_row, -1)
     sample = sample_of(columns, kinds, outcomes, of_row, SEED)
-    return replace(reference, sample=sample, back_test=back_test(sample, schema, metric))
+    return replace(
+        reference,
+        sample=sample,
+        back_test=back_test(sample, schema, metric),
+        dependence=_dependence(sample, schema),
+    )
+
+
+def _dependence(sample: Sample, schema: Schema) -> Dependence | None:
+    """Leave the prediction out: it follows the features, and out of fold another way than later."""
+    names = [name for name in sample.levels if name != schema.prediction]
+    return dependence(sample, names, SEED) if len(names) > 1 else None
 
 
 def back_test(sample: Sample, schema: Schema, metric: str) -> BackTest:

@@ -42,6 +42,7 @@ class Check(StrEnum):
     QUALITY = "quality"
     PERFORMANCE = "performance"
     ESTIMATE = "estimate"
+    MULTIVARIATE = "multivariate"
 
 
 class BreachWhen(StrEnum):

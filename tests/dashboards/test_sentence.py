@@ -158,6 +158,17 @@ def wobbled(column, p, detail=""):
     )  # fmt: skip
 
 
+def test_columns_that_come_together_otherwise_are_unconfirmed(deployed):
+    deployed.model(FLIGHTS)
+    beyond = Score(
+        Check.MULTIVARIATE, None, "domain_classifier", 0.6, 0.55, BreachWhen.ABOVE, 4000, 480
+    )
+    deployed.judge(FLIGHTS, 0, more=[beyond])
+    assert deployed.lead() == (
+        "Fine: the window to 2013-01-14 shows something unconfirmed, columns come together otherwise than before."
+    )
+
+
 def test_under_a_budget_the_columns_beyond_their_wobble_are_counted(deployed):
     deployed.model(FLIGHTS)
     scores = [wobbled("temp", 0.0001), wobbled("wind", 0.01), wobbled("hour", 0.9)]

@@ -41,6 +41,9 @@ SCORES = {
     Check.ESTIMATE: score(
         Check.ESTIMATE, None, 0.6, method="roc_auc", threshold=0.7, breach_when=BreachWhen.BELOW
     ),
+    Check.MULTIVARIATE: score(
+        Check.MULTIVARIATE, None, 0.6, method="domain_classifier", threshold=0.55
+    ),
 }
 
 

@@ -207,6 +207,34 @@ def test_rows_that_repeat_others_are_an_incident_unless_a_column_has_lost_its_va
     assert [finding.sign for finding in found.findings] == ["missing"]
 
 
+def together(status, detail="what comes together has changed, most of all in x, y"):
+    return Score(
+        Check.MULTIVARIATE, None, "domain_classifier", 0.6, 0.55, BreachWhen.ABOVE, 9, 9,
+        status=status, detail=detail,
+    )  # fmt: skip
+
+
+def test_columns_that_come_together_otherwise_are_named():
+    calm = diagnose(verdict(together(WARNING), multivariate=WARNING))
+    assert (calm.kind, calm.sentence) == (
+        DiagnosisKind.NONE,
+        (
+            "nothing stands out; no column has moved enough by itself for an alert, and what comes "
+            "together has changed, most of all in x, y"
+        ),
+    )
+    drifted = diagnose(verdict(together(WARNING), drift=BREACH))
+    assert drifted.sentence == (
+        "the inputs have moved; what comes together has changed, most of all in x, y"
+    )
+    assert diagnose(verdict(together(OK))).sentence == "nothing stands out"
+
+
+def test_a_fall_with_columns_that_come_together_otherwise_is_no_sign_of_concept_drift():
+    found = diagnose(verdict(together(WARNING), performance=BREACH))
+    assert found.kind is DiagnosisKind.COVARIATE
+
+
 def drift(column, status, method="psi"):
     return Score(Check.DRIFT, column, method, 0.1, 0.1, BreachWhen.BELOW, 9, 9, status=status)
 

@@ -34,11 +34,15 @@ models:
 """
 
 
-def week(start, number, *, shift=0.0, flipped=0.0):
-    """Make a week's rows of a model that is worse where z is greater, and where labels flip."""
+def week(start, number, *, shift=0.0, flipped=0.0, together=0.0):
+    """Make a week's rows of a model that is worse where z is greater, and where labels flip.
+
+    z may belong together with x.
+    """
     rng = np.random.default_rng(1000 + number)
     at = start + np.sort(rng.uniform(0, 7 * 86_400, N_ROWS)) * pd.Timedelta(seconds=1)
     x, z = rng.normal(size=N_ROWS), rng.normal(shift, 1.0, N_ROWS)
+    z = together * x + np.sqrt(1 - together**2) * z
     late = rng.uniform(size=N_ROWS) < expit((3 - 2 * z) * x)
     return pd.DataFrame(
         {
@@ -141,6 +145,17 @@ def test_a_changed_relation_is_told_from_moved_inputs_when_labels_come(weeks):
     real, told = window["metrics"]["accuracy"], window["estimate"]["value"]
     assert change["by_relation"] == pytest.approx(real - told)
     assert change["z"] == pytest.approx((told - real) / estimate_of(judged).standard_error)
+
+
+def test_columns_that_come_together_otherwise_warn_and_alert_nobody(weeks):
+    weeks.live(0)
+    _, judged = weeks.live(1, together=0.9)
+    calm, changed = weeks.windows
+    assert (calm["checks"]["multivariate"], calm["status"]) == ("OK", "OK")
+    assert (changed["checks"]["drift"], changed["checks"]["multivariate"]) == ("OK", "WARNING")
+    assert "what comes together has changed, most of all in " in changed["diagnosis_sentence"]
+    assert (judged.verdict.status, changed["decision"]) == ("WARNING", "none")
+    assert History(weeks.app.deployment.engine).alerts("late") == []
 
 
 def test_a_fall_that_moved_inputs_explain_is_covariate_drift(weeks):

@@ -474,3 +474,17 @@ def test_a_column_that_could_not_be_compared_is_an_error_under_a_budget_too():
 def test_an_estimate_decides_until_performance_is_measured(value, counts, status):
     (score,) = (replace(metric(value or 0.0), check=Check.ESTIMATE, value=value),)
     assert verdict(score, counts=counts).checks[Check.ESTIMATE] is status
+
+
+@pytest.mark.parametrize(("auc", "status"), [(0.6, WARNING), (0.5, OK), (None, NO_DATA)])
+def test_what_comes_together_warns_and_never_alerts(auc, status):
+    score = Score(
+        Check.MULTIVARIATE, None, "domain_classifier", auc, 0.55, BreachWhen.ABOVE, 100, 100
+    )
+    found = verdict(drift("x", 0.0), score)
+    assert found.checks[Check.MULTIVARIATE] is status
+    assert found.status is (WARNING if status is WARNING else OK)
+
+
+def test_a_comparison_of_columns_together_that_failed_is_an_error():
+    assert verdict(failed(Check.MULTIVARIATE, None)).checks[Check.MULTIVARIATE] is ERROR
