@@ -101,11 +101,11 @@ def show_reasons(config: Path, model: str) -> None:
     if any(estimated(window) for window in windows):
         out.print(f"{kept_promises(windows)} {BLIND}\n")
     for window in windows:
-        parts = (_diagnosed(window), taken_apart(window), estimated(window))
-        told = "; ".join(part for part in parts if part)
+        told: str = window["sentence"]
+        for part in (_diagnosed(window), taken_apart(window), estimated(window)):
+            told += f"; {part}" if part not in told else ""
         out.print(
-            f"{window['id']}  {window['status']}  {window['decision']} "
-            f"({window['reason']}): {window['sentence']}{f'; {told}' if told else ''}"
+            f"{window['id']}  {window['status']}  {window['decision']} ({window['reason']}): {told}"
         )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from dashboards.pages.record import Record, decides
 from monitor.checks.score import Status
-from monitor.decision import Action
+from monitor.decision import Action, Ask
 
 Document = Mapping[str, Any]
 
@@ -54,7 +54,8 @@ def ledger(record: Record) -> list[Entry]:
         decided = (revision["decision"], revision["reason"], revision["sentence"])
         entries.append(Entry(revision["judged_at"], window, *decided, run))
     for run in free:
-        asked = (Action.RETRAIN, run["trigger"], run["why"])
+        action = Ask.LOOK if run["trigger"] == "gate" else Action.RETRAIN
+        asked = (action, run["trigger"], run["why"])
         entries.append(Entry(run["started_at"], None, *asked, run))
     return sorted(entries, key=lambda entry: entry.at, reverse=True)
 
