@@ -222,7 +222,9 @@ def test_windows_and_models_are_shown_as_they_were_judged(http, app):
     (window,) = http.get("/v1/models/late/windows").json()
     assert (window["id"], window["n_rows"]) == (judged["id"], 280)
     one = http.get(f"/v1/models/late/windows/{window['id']}").json()
-    assert {s["check"] for s in one["scores"]} == {"drift", "quality", "performance", "estimate"}
+    assert {s["check"] for s in one["scores"]} == {
+        *("drift", "quality", "performance", "estimate", "multivariate")
+    }
     assert [r["revision"] for r in one["revisions"]] == [1]
     assert http.get("/v1/models/late").json()["window"]["status"] == window["status"]
     assert [m["model"] for m in http.get("/v1/models").json()] == ["late"]
