@@ -128,7 +128,8 @@ def test_a_run_over_its_time_is_failed_and_its_worker_ends(ready, worker):
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux counts it")
 def test_a_run_over_its_memory_is_failed_and_the_worker_goes_on(ready, worker):
-    ready.configure("{lease: PT2S}", "{lease: PT2S, memory_limit_bytes: 100000}")
+    # Less than a thread's stack, and enough to say so: without any room Python itself may hang.
+    ready.configure("{lease: PT2S}", "{lease: PT2S, memory_limit_bytes: 4000000}")
     with ready.opened() as app:
         request, process = ask(app), worker()
         run = wait_for(app, request, lambda run: run["ended_at"], "the run has ended")
