@@ -104,6 +104,7 @@ def chart(
     metric: str,
     reference: float | None,
     champion: int | None = None,
+    beside: Sequence[Document] = (),
     others: Sequence[Sequence[Document]] = (),
 ) -> Chart | None:
     """Lay out the metric of consecutive windows; None where none of them has it.
@@ -121,9 +122,10 @@ def chart(
         Its value on the reference.
     champion : int or None
         The version that serves now; a mark at the edge when no window has seen it yet.
+    beside : sequence of mapping
+        The same windows under another policy, whose metric is drawn beside.
     others : sequence of sequences of mapping
-        The same windows under other policies: the first is drawn beside, and all of them have room,
-        so that charts can be compared.
+        The same windows under other policies: all have room, so that charts can be compared.
 
     Examples
     --------
@@ -140,8 +142,7 @@ def chart(
     known = [value for value in values if value is not None]
     if not known:
         return None
-    held = [_values(one, metric) for one in others]
-    room = [value for one in held for value in one if value is not None]
+    room = [value for one in others for value in _values(one, metric) if value is not None]
     low, high = _domain([*known, *room] if reference is None else [*known, *room, reference])
     width, dense = max(len(windows), LEAST_PER_ROW) * SLOT, len(windows) > DENSE
 
@@ -162,7 +163,7 @@ def chart(
         line=_line(at),
         dots=_dots(_alone(at) if dense else at),
         breaches=_dots(fell),
-        beside=_line(places(held[0])) if held else "",
+        beside=_line(places(_values(beside, metric))),
         dense=dense,
         reference_y=None if reference is None else y(reference),
         marks=_marks(windows, champion, width),

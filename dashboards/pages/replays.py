@@ -155,18 +155,20 @@ def _gain(compared: Compared, policy: Document, never: Document) -> float:
 def _track(compared: Compared, replay: Replay, replays: Sequence[Replay]) -> Track:
     never = next((one for one in replays if one.facts["name"] == NEVER), None)
     has_both = never is not None and None not in {replay.facts["mean"], never.facts["mean"]}
-    others = [one.windows for one in replays if one is not replay]
-    if never is not None and never is not replay:
-        others = [never.windows, *others]
-    elif never is replay:
-        others = [replay.windows, *others]
+    beside = () if never is None or never is replay else never.windows
     (strip,) = timeline(replay.windows, per_row=len(replay.windows))
     return Track(
         replay=replay,
         meaning=_meaning(replay.facts["name"]),
         gain=_gain(compared, replay.facts, never.facts) if never and has_both else None,
         strip=strip,
-        chart=chart(replay.windows, compared.metric, None, None, others if never else ()),
+        chart=chart(
+            replay.windows,
+            compared.metric,
+            None,
+            beside=beside,
+            others=[one.windows for one in replays],
+        ),
         summary=summary(replay.windows),
     )
 

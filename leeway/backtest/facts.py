@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-Document = dict[str, Any]
+from monitor.action import GATE
 
-LOOK = "gate"
-"""Trigger of a run that only looks again at the challenger in the gate."""
+Document = dict[str, Any]
 
 _KEPT = ("index", "start", "end", "n_rows", "status", "diagnosis", "decision", "reason", "champion")
 
@@ -28,7 +27,7 @@ def window_facts(window: Mapping[str, Any], metric: str) -> Document:
 def n_fits(runs: Sequence[Mapping[str, Any]]) -> int:
     """Count the runs that trained a challenger; a look at one that is in the gate trains none."""
     trained = ("promoted", "refused", "held")
-    return sum(one["outcome"] in trained and one["trigger"] != LOOK for one in runs)
+    return sum(one["outcome"] in trained and one["trigger"] != GATE for one in runs)
 
 
 def policy_facts(

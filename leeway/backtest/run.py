@@ -5,7 +5,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,21 +16,18 @@ from typing import Any
 
 import yaml
 
-from leeway.backtest.facts import n_fits, policy_facts, window_facts
 from leeway.backtest.home import claim_folder, copied, steps_done
+from leeway.backtest.outcome import Replayed, deployed, read_back
 from leeway.backtest.past import Past, cut
 from leeway.backtest.policy import Policy
 from leeway.backtest.replay import Replay
-from leeway.config import Config, Environment
+from leeway.config import Config
 from leeway.config_file import load_config
-from leeway.deployment import Deployment, ensure_first_versions, opened
+from leeway.deployment import ensure_first_versions
 from leeway.policies import watched
-from monitor.adapters.clocks import FileClock
-from monitor.adapters.history import History
 from monitor.checks.performance import METRICS
 from monitor.inferred import infer
 from retrain.adapters.labelled_rows import read_table
-from retrain.adapters.sql_runs import SqlRuns
 from retrain.worker import parent_is_gone
 
 Document = dict[str, Any]
@@ -71,24 +68,6 @@ class Asked:
     data: Path
     policies: Sequence[Policy]
     label_lag: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """What became of a history under one policy.
-
-    Parameters
-    ----------
-    facts : dict
-        What `leeway.backtest.facts.policy_facts` returns.
-    windows, alerts, runs : sequence of mapping
-        As the HTTP API shows them.
-    """
-
-    facts: Document
-    windows: Sequence[Mapping[str, Any]]
-    alerts: Sequence[Mapping[str, Any]]
-    runs: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -139,7 +118,7 @@ def backtest(asked: Asked, progress: Progress, folder: Path | None = None) -> Ba
             _write_config(config, asked, home, when=None if policy.configured else ())
         _replay_all(asked, homes, len(past.steps), progress)
         replays = [
-            _read_back(home, past, policy.name, asked.model, metric)
+            read_back(home, past, policy.name, asked.model, metric)
             for home, policy in zip(homes, asked.policies, strict=True)
         ]
     document = {
@@ -189,7 +168,7 @@ def _prepare_first(
     aside = first.with_name(".first")
     shutil.rmtree(aside, ignore_errors=True)
     _write_config(config, asked, aside, when=())
-    with _deployment(aside, past) as deployment:
+    with deployed(aside, past) as deployment:
         ensure_first_versions(deployment, lambda share, text: progress(FIRST_SHARE * share, text))
     aside.rename(first)
 
@@ -253,7 +232,7 @@ def replay(asked: Asked, home: Path, policy: Policy) -> None:
         Which policy.
     """
     past, _ = _past(load_config(asked.config_file), asked)
-    with _deployment(home, past) as deployment:
+    with deployed(home, past) as deployment:
         Replay(deployment, asked.model, asked.label_lag, policy.every).run(past, home)
 
 
@@ -269,34 +248,3 @@ def _write_config(
     home.mkdir(exist_ok=True)
     document = {"models": {asked.model: model}, "data": "data"}
     (home / "leeway.yaml").write_text(yaml.safe_dump(document))
-
-
-@contextmanager
-def _deployment(home: Path, past: Past) -> Iterator[Deployment]:
-    clock = home / "clock"
-    if not clock.exists():
-        FileClock(clock).set(past.begins_at)
-    environment = Environment(api_key=None, clock_file=clock)
-    with opened(home / "leeway.yaml", environment) as deployment:
-        yield deployment
-
-
-def _read_back(home: Path, past: Past, name: str, model: str, metric: str) -> Replayed:
-    """Return what a policy reached and what it cost."""
-    with _deployment(home, past) as deployment:
-        history, runs = History(deployment.engine), SqlRuns(deployment.engine)
-        ended, trials = runs.runs(model), runs.trials(model)
-        windows, alerts = history.windows(model), history.alerts(model)
-        costs = {
-            "alerts": len(alerts),
-            "fits": n_fits(ended) + sum(one["n_fits"] for one in trials),
-            "promotions": [one["outcome"] for one in ended].count("promoted"),
-            "rollbacks": deployment.registry.n_rollbacks(model),
-        }
-    facts = policy_facts(
-        name,
-        [window_facts(window, metric) for window in windows],
-        costs,
-        bigger_is_better=METRICS[metric].bigger_is_better,
-    )
-    return Replayed(facts, windows, alerts, ended)
