@@ -1,6 +1,6 @@
 """Planting: the ways in which a feed breaks, done to the rows of a window."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,31 +108,33 @@ def renamed(
     rows: pa.Table, reference: Reference, first: int, rng: np.random.Generator
 ) -> Planted | None:
     """Give each level a new name."""
-    names = [n for n, k in reference.schema.features.items() if k is Kind.CATEGORICAL]
-    names = [name for name in names if len(reference.columns[name].levels) >= 3]  # noqa: PLR2004
-    if not names:
-        return None
-    name = str(rng.choice(names))
-    levels = reference.columns[name].levels
-    other = {level: f"code {at}" for at, level in enumerate(levels)}
-    values = np.array(texts(rows.column(name)).to_pylist(), dtype=object)
-    values[first:] = [other.get(level, level) for level in values[first:]]
-    return Planted(changed(rows, name, values), (name,))
+    return _recoded(rows, reference, first, rng, lambda n: [f"code {at}" for at in range(len(n))])
 
 
 def permuted(
     rows: pa.Table, reference: Reference, first: int, rng: np.random.Generator
 ) -> Planted | None:
     """Give each level the next one's name."""
+    return _recoded(rows, reference, first, rng, lambda names: np.roll(names, 1))
+
+
+def _recoded(
+    rows: pa.Table,
+    reference: Reference,
+    first: int,
+    rng: np.random.Generator,
+    other: Callable[[Sequence[str]], Iterable[str]],
+) -> Planted | None:
+    """Give each level of some column another name, from row `first` on."""
     names = [n for n, k in reference.schema.features.items() if k is Kind.CATEGORICAL]
     names = [name for name in names if len(reference.columns[name].levels) >= 3]  # noqa: PLR2004
     if not names:
         return None
     name = str(rng.choice(names))
     levels = reference.columns[name].levels
-    other = dict(zip(levels, np.roll(levels, 1), strict=True))
+    given = dict(zip(levels, other(levels), strict=True))
     values = np.array(texts(rows.column(name)).to_pylist(), dtype=object)
-    values[first:] = [other.get(level, level) for level in values[first:]]
+    values[first:] = [given.get(level, level) for level in values[first:]]
     return Planted(changed(rows, name, values), (name,))
 
 
