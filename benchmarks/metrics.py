@@ -23,9 +23,10 @@ import pandas as pd
 from leeway.config import Environment
 from leeway.demo.run import free_port
 from leeway.deployment import Deployment, ensure_first_versions, opened
+from monitor.action import Action, Reason
 from monitor.alert import Judged
 from monitor.checks.score import BreachWhen, Check, Score, Status
-from monitor.decision import Action, Decision, Reason
+from monitor.decision import Decision
 from monitor.diagnosis import Diagnosis, DiagnosisKind
 from monitor.record import CycleRecord
 from monitor.verdict import Verdict

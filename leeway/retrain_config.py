@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from leeway.config_values import Duration, Stretch, Strict
-from monitor.decision import Trigger
+from monitor.action import Trigger
 from monitor.probation import MAX_MARGIN
 from retrain.preparation import Encoding, Missing, Outliers, Scaling
 

@@ -28,10 +28,11 @@ from monitor.decision import ModelState, RetrainPolicy, decide
 from monitor.diagnosis import DiagnosisKind, diagnose
 from monitor.duplicates import repeated_ratio
 from monitor.errors import LeewayError
-from monitor.incident import Scored, search_feed
+from monitor.incident import Scored, Searched, search_feed
 from monitor.message import Telling, messages
 from monitor.ports import Champion, Clock, Log, Notifier, References, Store
 from monitor.probation import ProbationPolicy
+from monitor.profile import Profile
 from monitor.ranking import ranked
 from monitor.record import CycleRecord, Standing
 from monitor.reference import Reference
@@ -111,21 +112,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     n_labels = rows.num_rows - rows.column(LABEL).null_count
     counts = Counts(rows.num_rows, n_labels, counted.n_repeated)
 
-    current = TableColumns(_with_target(rows, schema))
-    scores = column_scores(champion.reference, current, policy.drift, watched.quality)
-    scores += _intake(watched, window, rows.num_rows, world)
-    scores.append(_repeated(champion.reference, current))
-    scores += measured_scores(rows, champion.reference, champion.version, policy.performance)
-    scores += [
-        multivariate_score(rows, champion.reference),
-        _estimated(watched, window, champion, rows, world.store),
-    ]
-    beyond = beyond_wobble(rows, window, champion.reference, policy.window, policy.drift.budget)
-    scores += beyond.scores
-    spared = spare_newcomers(scores, champion.reference, beyond.profile, window, policy.window)
-    scored = Scored(champion.reference, spared)
-    searched = search_feed(watched.name, window, rows, scored, log=world.log, store=world.store)
-
+    searched, profile = _scored(watched, window, champion, rows, world)
     verdict = judge(
         searched.scores,
         counts,
@@ -150,10 +137,30 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
         duration_seconds=world.monotonic() - began,
         seen=seen,
         judgement=state.judgement,
-        profile=beyond.profile,
+        profile=profile,
     )
     first = world.store.record(record, [notifier.channel for notifier in world.notifiers])
     return judged if first else None
+
+
+def _scored(
+    watched: Watched, window: Window, champion: Champion, rows: pa.Table, world: World
+) -> tuple[Searched, Profile | None]:
+    """Make every check of a window, and look for what broke in the columns that alarm."""
+    reference, policy = champion.reference, watched.verdict
+    current = TableColumns(_with_target(rows, reference.schema))
+    scores = column_scores(reference, current, policy.drift, watched.quality)
+    scores += _intake(watched, window, rows.num_rows, world)
+    scores.append(_repeated(reference, current))
+    scores += measured_scores(rows, reference, champion.version, policy.performance)
+    scores.append(multivariate_score(rows, reference))
+    scores.append(_estimated(watched, window, champion, rows, world.store))
+    beyond = beyond_wobble(rows, window, reference, policy.window, policy.drift.budget)
+    scores += beyond.scores
+    spared = spare_newcomers(scores, reference, beyond.profile, window, policy.window)
+    found = Scored(reference, spared)
+    searched = search_feed(watched.name, window, rows, found, log=world.log, store=world.store)
+    return searched, beyond.profile
 
 
 def _with_target(rows: pa.Table, schema: Schema) -> pa.Table:

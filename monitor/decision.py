@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 
+from monitor.action import Action, Ask, Reason, Trigger
 from monitor.alert import Alert, Judged, Opening, alerts, describe, failure
 from monitor.checks.score import Check, Status
 from monitor.diagnosis import DiagnosisKind
@@ -13,56 +13,6 @@ from monitor.probation import Judgement, TrialStatus
 DEFAULT_NEW_WINDOWS = 2
 """Labelled windows a run needs since the champion's: one decides, so at least one is new to learn
 from. With fewer the challenger learns the champion's own rows and cannot be better."""
-
-
-class Action(StrEnum):
-    """What is done."""
-
-    NONE = "none"
-    HOLD = "hold"
-    RETRAIN = "retrain"
-    ROLL_BACK = "roll_back"
-
-
-class Trigger(StrEnum):
-    """What can open a retrain run."""
-
-    GAIN = "gain"
-    PERFORMANCE = "performance"
-    DRIFT = "drift"
-    SCHEDULE = "schedule"
-
-
-class Ask(StrEnum):
-    """What is asked for: a run, a trial whether one would pay, a look at the gate, a rollback."""
-
-    RETRAIN = "retrain"
-    ROLL_BACK = "roll_back"
-    TRIAL = "trial"
-    LOOK = "look"
-
-
-class Reason(StrEnum):
-    """Why it is done, or not done."""
-
-    ALL_WELL = "all well"
-    NOT_ENOUGH_ROWS = "not enough rows"
-    INCIDENT = "incident"
-    PERFORMANCE = "performance breach"
-    DRIFT = "drift breach"
-    SCHEDULE = "schedule"
-    PROBATION = "probation breach"
-    CHECK_FAILED = "a check failed"
-    DECIDED_BEFORE = "decided before"
-    NOT_ASKED = "not a trigger"
-    WITHIN_LIMITS = "within its limits"
-    SUPERSEDED = "champion has changed since"
-    PAUSED = "paused"
-    RUN_PENDING = "a run is already asked for"
-    TRIED = "a trial tells"
-    IN_THE_GATE = "a challenger is in the gate"
-    COOLING_DOWN = "cooling down"
-    TOO_FEW_LABELS = "too few new labels"
 
 
 @dataclass(frozen=True)
@@ -78,7 +28,7 @@ class RetrainPolicy:
     cooldown : timedelta
         Shortest time between two runs.
     min_labels : int or None
-        New labelled rows a run needs; by default three labelled windows, however large.
+        New labelled rows a run needs; by default two labelled windows, however large.
     """
 
     when: frozenset[Trigger] = frozenset(Trigger)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from monitor.checks.feed import Break, Suspects, clocks, search
+from monitor.checks.clock import clocks
+from monitor.checks.feed import Break, Suspects, search
 from monitor.checks.outage import SIGNS
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.ports import Log, Store

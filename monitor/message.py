@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from monitor.action import Action
 from monitor.alert import Alert, AlertChange, Judged, Opening, is_ranked, moved_most
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import Check, Score, Status
-from monitor.decision import Action, Decision
+from monitor.decision import Decision
 from monitor.reference import Z95
 from monitor.verdict import decides_by_wobble
 

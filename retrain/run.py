@@ -6,7 +6,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from monitor.decision import Trigger
+from monitor.action import Trigger
 from monitor.errors import NotPossibleError
 from retrain.bundle import Bundle, Notes
 from retrain.candidates import fit, predict

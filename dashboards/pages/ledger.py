@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from dashboards.pages.record import Record, decides
+from monitor.action import GATE, Action, Ask
 from monitor.checks.score import Status
-from monitor.decision import Action, Ask
 
 Document = Mapping[str, Any]
 
@@ -54,7 +54,7 @@ def ledger(record: Record) -> list[Entry]:
         decided = (revision["decision"], revision["reason"], revision["sentence"])
         entries.append(Entry(revision["judged_at"], window, *decided, run))
     for run in free:
-        action = Ask.LOOK if run["trigger"] == "gate" else Action.RETRAIN
+        action = Ask.LOOK if run["trigger"] == GATE else Action.RETRAIN
         asked = (action, run["trigger"], run["why"])
         entries.append(Entry(run["started_at"], None, *asked, run))
     return sorted(entries, key=lambda entry: entry.at, reverse=True)

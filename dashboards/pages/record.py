@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from monitor.decision import Action, Reason
+from monitor.action import Action, Reason
 
 Document = Mapping[str, Any]
 

@@ -17,9 +17,9 @@ from dashboards.pages.phrase import (
     number,
 )
 from dashboards.pages.record import Record, version_made
+from monitor.action import Reason
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Status
-from monitor.decision import Reason
 from retrain.ports import Outcome
 
 Document = Mapping[str, Any]

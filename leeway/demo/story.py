@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from leeway.backtest.facts import LOOK, n_fits, policy_facts, window_facts
+from leeway.backtest.facts import n_fits, policy_facts, window_facts
+from monitor.action import GATE
 from monitor.probation import TrialStatus
 
 METRIC = "roc_auc"
@@ -178,7 +179,7 @@ def _runs(story: Story) -> Text:
     """Draw a line a challenger; the gate may have looked at it in several runs."""
     challengers: list[list[Document]] = []
     for run in story.runs:
-        if run["trigger"] == LOOK and challengers:
+        if run["trigger"] == GATE and challengers:
             challengers[-1].append(run)
         else:
             challengers.append([run])

@@ -5,13 +5,14 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, update
 
+from monitor.action import GATE, Action, Ask
 from monitor.adapters import tables as t
 from monitor.adapters.database import insert_row, put_rows
 from monitor.adapters.probation_rows import end_trial, write_trial
 from monitor.adapters.profile_rows import encode_profile
 from monitor.alert import Alert, AlertChange
 from monitor.change import Change
-from monitor.decision import ASKED, Action, Ask
+from monitor.decision import ASKED
 from monitor.diagnosis import DiagnosisKind, Finding
 from monitor.probation import TrialStatus
 from monitor.record import CycleRecord
@@ -22,7 +23,7 @@ CYCLE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, float("
 
 _OWN_WORDS = {
     Ask.TRIAL: ("gain", "a window's labels are there: would a run pay?"),
-    Ask.LOOK: ("gate", "a window's labels are there: the next look at the challenger"),
+    Ask.LOOK: (GATE, "a window's labels are there: the next look at the challenger"),
 }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from monitor.action import Ask
 from monitor.adapters import tables as t
 from monitor.adapters.cycle_rows import write_cycle
 from monitor.adapters.database import excluded, put_rows, reading
@@ -16,7 +17,6 @@ from monitor.adapters.incident_rows import close_incident, is_closed
 from monitor.adapters.probation_rows import read_trial
 from monitor.alert import Opening
 from monitor.checks.score import Check, Score, Status
-from monitor.decision import Ask
 from monitor.errors import NotFoundError
 from monitor.probation import Probation, Trial
 from monitor.record import CycleRecord, Delivery, Standing

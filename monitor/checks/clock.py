@@ -8,6 +8,8 @@ from monitor.cells import TimeArray
 from monitor.checks.binning import distinct
 from monitor.checks.onset import MIN_ROWS
 from monitor.columns import FloatArray
+from monitor.reference import ColumnReference, NumericReference, Reference
+from monitor.schema import Kind
 
 MIN_STEPS, MAX_STEPS = 12, 1440
 """Distinct values of a column that may tell the time: from two hours to minutes."""
@@ -94,3 +96,16 @@ def _middle(offsets: FloatArray) -> float:
 def _apart(one: FloatArray | float, other: float) -> FloatArray:
     found: FloatArray = (np.asarray(one) - other + 0.5) % 1.0 - 0.5
     return found
+
+
+def clocks(reference: Reference) -> tuple[str, ...]:
+    """Name the features that may tell the time of day."""
+    return tuple(
+        name
+        for name, kind in reference.schema.features.items()
+        if kind is Kind.NUMERIC and name in reference.columns and _tells(reference.columns[name])
+    )
+
+
+def _tells(known: ColumnReference) -> bool:
+    return isinstance(known, NumericReference) and known.n_values > 0 and tells_time(known.values)

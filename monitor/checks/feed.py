@@ -11,15 +11,14 @@ import pyarrow.compute as pc
 
 from monitor.batch import EVENT_AT
 from monitor.cells import TimeArray
-from monitor.checks.clock import shift, tells_time
+from monitor.checks.clock import shift
 from monitor.checks.mending import GROSS, STEP_ROWS, Mended, Side, mend
 from monitor.checks.outage import outage
 from monitor.checks.renaming import Renamed, renaming, spelling
 from monitor.checks.stuck import stuck
 from monitor.checks.swapping import swaps
 from monitor.columns import FloatArray, IntArray, numbers, texts
-from monitor.reference import ColumnReference, NumericReference, Reference
-from monitor.schema import Kind
+from monitor.reference import NumericReference, Reference
 from monitor.values import CategoricalValues
 
 MOST_SWAPPED = 12
@@ -177,19 +176,6 @@ def _shifts(
             what = f"{abs(one.hours):g} hours {'ahead' if one.hours > 0 else 'behind'}"
             found.append(Break(name, "shift", what, first, rows.num_rows - first))
     return found
-
-
-def clocks(reference: Reference) -> tuple[str, ...]:
-    """Name the features that may tell the time of day."""
-    return tuple(
-        name
-        for name, kind in reference.schema.features.items()
-        if kind is Kind.NUMERIC and name in reference.columns and _tells(reference.columns[name])
-    )
-
-
-def _tells(known: ColumnReference) -> bool:
-    return isinstance(known, NumericReference) and known.n_values > 0 and tells_time(known.values)
 
 
 def _side(rows: pa.Table, name: str) -> _Side:

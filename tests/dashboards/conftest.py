@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 from dashboards.pages.routes import PageServices, routes
 from leeway import problems
 from leeway.database import upgrade
+from monitor.action import Trigger
 from monitor.adapters.database import open_database
 from monitor.adapters.history import History
 from monitor.adapters.sql_store import SqlStore
@@ -27,7 +28,7 @@ from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy, performance_scores
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import TableColumns
-from monitor.decision import ModelState, RetrainPolicy, Trigger, decide
+from monitor.decision import ModelState, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
 from monitor.record import CycleRecord
 from monitor.reference import Estimate, prepare

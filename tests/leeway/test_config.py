@@ -15,8 +15,8 @@ from leeway import retrain_config, source_config
 from leeway.config import Config, Environment, ModelConfig
 from leeway.config_file import load_config
 from leeway.retrain_config import ALGORITHMS
+from monitor.action import Trigger
 from monitor.checks.performance import METRICS
-from monitor.decision import Trigger
 from monitor.errors import ConfigError
 from monitor.schema import Roles, Task
 

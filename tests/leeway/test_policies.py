@@ -7,11 +7,12 @@ import pytest
 
 from leeway.config import ModelConfig
 from leeway.policies import retrained, watched
+from monitor.action import Trigger
 from monitor.checks.calibrated import AlertBudget
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.quality import QualityPolicy
-from monitor.decision import RetrainPolicy, Trigger
+from monitor.decision import RetrainPolicy
 from monitor.errors import ConfigError
 from monitor.schema import Kind, Schema, Task
 from monitor.window import LabelPolicy, WindowPolicy

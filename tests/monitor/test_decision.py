@@ -7,19 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.action import Action, Ask, Reason, Trigger
 from monitor.alert import AlertChange, Judged, Opening
 from monitor.change import Change
 from monitor.checks.score import BreachWhen, Check, Score, Status
-from monitor.decision import (
-    DEFAULT_NEW_WINDOWS,
-    Action,
-    Ask,
-    ModelState,
-    Reason,
-    RetrainPolicy,
-    Trigger,
-    decide,
-)
+from monitor.decision import DEFAULT_NEW_WINDOWS, ModelState, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
 from monitor.probation import Judgement, Probation, Trial, TrialStatus
 from monitor.verdict import Verdict

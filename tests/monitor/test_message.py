@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from monitor.action import Action, Reason, Trigger
 from monitor.alert import Alert, AlertChange, Judged, Opening
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.checks.unlabelled import BLIND
-from monitor.decision import Action, Decision, ModelState, Reason, RetrainPolicy, Trigger, decide
+from monitor.decision import Decision, ModelState, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
 from monitor.message import Telling, messages
 from monitor.verdict import Verdict

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from monitor.action import Action, Reason
 from monitor.adapters.database import open_database
 from monitor.adapters.history import History
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.adapters.sql_store import SqlStore
 from monitor.alert import Alert, AlertChange, Judged
 from monitor.checks.score import BreachWhen, Check, Score, Status
-from monitor.decision import Action, Decision, Reason
+from monitor.decision import Decision
 from monitor.diagnosis import Diagnosis, DiagnosisKind
 from monitor.message import Message
 from monitor.record import CycleRecord

@@ -8,12 +8,12 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from monitor.action import Action
 from monitor.adapters import tables
 from monitor.adapters.database import open_database
 from monitor.adapters.sql_store import LONGEST_RETRY, SqlStore
 from monitor.alert import Alert, AlertChange
 from monitor.checks.score import BreachWhen, Check, Score, Status
-from monitor.decision import Action
 from monitor.diagnosis import DiagnosisKind
 from monitor.errors import NotFoundError
 from monitor.window import Counts, Window

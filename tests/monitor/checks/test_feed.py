@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from monitor.batch import EVENT_AT
-from monitor.checks.feed import Suspects, clocks, search
+from monitor.checks.clock import clocks
+from monitor.checks.feed import Suspects, search
 from monitor.columns import TableColumns
 from monitor.reference import prepare
 from monitor.schema import Kind, Schema, Task
