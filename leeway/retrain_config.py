@@ -81,8 +81,9 @@ class RetrainConfig(Strict):
     """Ways of preparing features that may be tried beside the usual ones."""
     minimum_gain: float = Field(default=0.0, ge=0)
     """Gain a challenger must surely have, in the metric's unit."""
-    cost: float = Field(default=0.0, ge=0)
-    """What a run costs, in the metric's unit times rows."""
+    cost: float | None = Field(default=None, ge=0)
+    """What a promotion costs, in the metric's unit times rows; by default a tenth of what a model
+    without skill would lose in a window."""
     approval: bool = False
     """A person promotes what has passed the gate."""
     seed: int = 0

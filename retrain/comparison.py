@@ -7,6 +7,7 @@ mean gain is above what was asked for: the paired t-test on non-overlapping batc
 (Law, *Simulation Modeling and Analysis*, 5th ed. 2015, section 9.5.3).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -189,6 +190,13 @@ def blocks(
     rows = _Rows(labels[order], champion[order], challenger[order], schema, metric)
     of_row, is_daily = _blocks(event_at[order])
     return Blocks(metric, _pairs(rows, of_row), "days" if is_daily else "blocks", order.size)
+
+
+def pooled(parts: Sequence[Blocks]) -> Blocks:
+    """Return the blocks of several sets of rows as those of one; at least one set."""
+    pairs = np.concatenate([one.pairs for one in parts])
+    n_rows = sum(one.n_rows for one in parts)
+    return Blocks(parts[-1].metric, pairs, parts[-1].unit, n_rows)
 
 
 def judged(seen: Blocks, policy: ComparisonPolicy) -> Comparison:

@@ -16,6 +16,8 @@ from retrain.search_policy import SearchPolicy
 TRAINING_RANGES = (4, 8, 26)
 """Newest windows that compete with all rows: a month, two, and half a year of weeks."""
 
+_USUAL = "hist_gradient_boosting"
+
 MIN_RANGE_ROWS = 200
 """A shorter training range is noise, whatever it scores."""
 
@@ -30,6 +32,24 @@ def first_round(policy: SearchPolicy, schema: Schema) -> list[Recipe]:
     others = [prepared(recipe, policy.allowed, schema) for recipe in usually]
     champion = policy.first
     return [champion, *(r for r in others if r != champion)] if champion else others
+
+
+def usual_recipes(policy: SearchPolicy, schema: Schema) -> list[Recipe]:
+    """Return the recipe that one would try first, if it is allowed: gradient boosting.
+
+    Of tables it is hard to beat (Grinsztajn, Oyallon and Varoquaux, *Why do tree-based models still
+    outperform deep learning on typical tabular data?*, NeurIPS 2022).
+    """
+    if _USUAL not in policy.algorithms:
+        return []
+    variants = {one.name: one for one in recipes(["hist_gradient_boosting"], schema.task)}
+    name = "hist_gradient_boosting"
+    made = (
+        variants.get(f"{name} absolute", variants[name])
+        if policy.metric == "mae"
+        else variants[name]
+    )
+    return [prepared(made, policy.allowed, schema)]
 
 
 def prepared(recipe: Recipe, allowed: Allowed, schema: Schema) -> Recipe:

@@ -1,169 +1,197 @@
-"""Gain: whether a run would pay, measured by a cheap trial before one is opened.
+"""Gain: whether a run would pay, measured by a cheap trial on each window before one is opened.
 
-The champion's recipe is fitted again on the rows before a window that neither has seen, with its
-own training range, the newest 8 windows and as many as the reference has; all predict that window.
-A run pays when the lower bound of the best gain is above nothing, and the gain until the next
-decision is worth more than a run costs. The window before the newest is used: the newest is the
-gate's, which must not have been chosen on.
+The champion's recipe is fitted again on the rows before the newest window, with its own training
+range, the newest 8 windows and as many as the reference has, and so is gradient boosting where the
+champion is something else; all predict that window. The recipe that did best in the trials before
+is the one that counts. What is tested so is fitting again, each time on rows that nothing was
+learned from or chosen on: windows add up like looks at a challenger in the gate. A run pays when
+the gain is sure, and the champion has lost more since it was trained than a promotion costs.
 """
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
-
-import numpy as np
+from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from monitor.checks.performance import METRICS, AnyArray
 from monitor.errors import NotPossibleError
 from retrain.bundle import Bundle
 from retrain.candidates import fit, predict
-from retrain.comparison import Comparison, ComparisonPolicy, compare
-from retrain.contenders import reference_windows, training_ranges
+from retrain.comparison import Blocks, ComparisonPolicy, blocks, judged, pooled
+from retrain.contenders import reference_windows, training_ranges, usual_recipes
 from retrain.dataset import Dataset, newest, take
-from retrain.gate import guesses
+from retrain.evidence import (
+    Document,
+    Window,
+    best,
+    document,
+    group,
+    lost,
+    unskilled,
+    usual_cost,
+    windows_of,
+)
+from retrain.gate import N_LOOKS, confidence, guesses
+from retrain.holdout import after
+from retrain.lineage import aware
 from retrain.ports import Shown
 from retrain.recipe import Recipe
 from retrain.side_by_side import stopping_early
 from retrain.version import Retrained
 
-LEVEL = 0.10
-"""Of the one-sided bound of the best training range; opening a run in vain is no great harm."""
-
 N_FITS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
-class _Tried:
-    """What a trial rests on.
-
-    Parameters
-    ----------
-    rows : Dataset
-        All labelled rows.
-    recipe : Recipe
-        The champion's.
-    reference_windows : int
-        Windows that the reference spans.
-    """
-
-    rows: Dataset
-    recipe: Recipe
-    reference_windows: int
-
-
-def promised(bundle: Bundle, rows: Dataset, model: Retrained, used_until: datetime | None) -> Shown:
-    """Return what a trial with a champion's recipe shows.
+class Champion:
+    """The champion that a trial is held against.
 
     Parameters
     ----------
     bundle : Bundle
+        The version.
+    used_until : datetime or None
+        Rows up to here have trained it, or a version that was rolled back.
+    trials : sequence of mapping
+        What its trials have shown, oldest first, as `retrain.ports.Runs.trials` returns them.
+    """
+
+    bundle: Bundle
+    used_until: datetime | None
+    trials: Sequence[Document]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """The rows of a trial, the champion's guesses of the fresh ones, and the model."""
+
+    known: Dataset
+    fresh: Dataset
+    guesses: AnyArray
+    model: Retrained
+
+    def tried(self, recipe: Recipe) -> Blocks:
+        """Fit a recipe on the known rows, and hold it against the champion on the fresh ones."""
+        search, schema = self.model.search, self.model.schema
+        made = fit(
+            recipe,
+            self.known,
+            schema,
+            window=search.window,
+            seed=self.model.seed,
+            max_rows=search.max_rows,
+        )
+        fresh = self.fresh
+        predicted = predict(made, fresh.features, schema)
+        return blocks(fresh.target, self.guesses, predicted, fresh.event_at, schema, search.metric)
+
+
+def promised(champion: Champion, rows: Dataset, model: Retrained) -> Shown:
+    """Return what a trial with a champion's recipe shows, together with those before.
+
+    Parameters
+    ----------
+    champion : Champion
         The champion.
     rows : Dataset
         All labelled rows.
     model : Retrained
         The model.
-    used_until : datetime or None
-        Rows up to here have trained the champion, or a version that was rolled back.
 
     Raises
     ------
     NotPossibleError
-        If the champion has no recipe.
+        If the champion has no recipe, or no labelled row is newer than the last trial's.
     """
+    bundle, metric = champion.bundle, model.search.metric
     if not bundle.recipe:
         raise NotPossibleError("the champion has no recipe that could be fitted again")
-    where = _trial_rows(rows, model, used_until)
-    tried = _Tried(
-        rows,
-        Recipe.from_document(bundle.recipe),
-        reference_windows(bundle.reference, model.search.window),
-    )
-    return _shown(tried, where, guesses(bundle, take(rows, where), model.schema), model)
-
-
-def _trial_rows(rows: Dataset, model: Retrained, used_until: datetime | None) -> slice:
-    """Return the rows to try on: the window before the newest, as far as the champion is older."""
-    window = model.search.window
-    until = len(rows) - len(newest(rows, 1, window))
-    start = until - len(newest(take(rows, slice(0, until)), 1, window))
-    if used_until is not None:
-        edge = np.datetime64(used_until.astimezone(UTC).replace(tzinfo=None), "us")
-        start = max(start, int(np.searchsorted(rows.event_at, edge, side="right")))
-    return slice(start, max(start, until))
-
-
-def _shown(tried: _Tried, where: slice, champion: AnyArray, model: Retrained) -> Shown:
-    """Tell whether a run would pay.
-
-    Parameters
-    ----------
-    tried : Tried
-        Rows and recipe.
-    where : slice
-        The rows to try on, from `_trial_rows`.
-    champion : ndarray
-        The champion's predictions of the rows `where`.
-    model : Retrained
-        The model.
-
-    Notes
-    -----
-    Of R training ranges one looks best by chance, so each bound has confidence 1 - .1/R
-    (Bonferroni).
-    """
-    known, fresh = take(tried.rows, slice(0, where.start)), take(tried.rows, where)
-    if not len(fresh):
-        reason = "no window but the newest is newer than what the champion was trained on"
-        return Shown(pays=False, n_fits=0, reason=reason, details={})
-    window = model.search.window
-    ranges = training_ranges(
-        tried.recipe, known, model.schema, window=window, reference_windows=tried.reference_windows
-    )
-    newer = {8, tried.reference_windows}  # few: each costs a fit, and all but one some certainty
-    contenders = [tried.recipe, *(one for one in ranges if one.training_range in newer)]
-    policy = ComparisonPolicy(model.search.metric, 0.0, 1 - LEVEL / len(contenders))
-
-    def compared(recipe: Recipe) -> Comparison:
-        made = fit(
-            recipe,
-            known,
-            model.schema,
-            window=window,
-            seed=model.seed,
-            max_rows=model.search.max_rows,
-        )
-        guesses = predict(made, fresh.features, model.schema)
-        return compare(fresh.target, champion, guesses, fresh.event_at, model.schema, policy)
-
+    earlier = windows_of(champion.trials, metric, champion.used_until)
+    fresh = newest(_untried(rows, earlier, champion.used_until), 1, model.search.window)
+    known = take(rows, rows.event_at < fresh.event_at[0])
+    trial = _Trial(known, fresh, guesses(bundle, fresh, model.schema), model)
+    contenders = _contenders(trial, bundle)
     with stopping_early(), ThreadPoolExecutor(N_FITS_AT_ONCE) as pool:
-        comparisons = list(pool.map(compared, contenders))
-    return _verdict(contenders, comparisons, len(fresh), model)
-
-
-def _verdict(
-    contenders: Sequence[Recipe], comparisons: Sequence[Comparison], n_rows: int, model: Retrained
-) -> Shown:
+        shown = list(pool.map(trial.tried, contenders))
+    chosen = best(contenders, champion.trials)
+    window = Window(
+        until=aware(fresh.event_at[-1]),
+        blocks=shown[chosen],
+        unskilled=unskilled(fresh.target, model.schema, metric),
+    )
+    pays, reason = _verdict([*earlier, window], model)
     details = {
-        "ranges": [
-            {
-                "training_range": recipe.training_range,
-                "half_life": recipe.half_life,
-                "gain": one.gain,
-                "standard_error": one.standard_error,
-                "lower_bound": one.lower_bound,
-            }
-            for recipe, one in zip(contenders, comparisons, strict=True)
-        ]
+        "window": document(window),
+        "chosen": chosen,
+        "recipes": [_shown(*one) for one in zip(contenders, shown, strict=True)],
     }
-    best = max(comparisons, key=lambda one: -np.inf if one.lower_bound is None else one.lower_bound)
-    worth = (best.gain or 0.0) * n_rows
-    title = METRICS[model.search.metric].title
-    pays, reason = best.passed, f"a trial on one window: {best.reason}"
-    if pays and worth <= model.cost:
-        pays = False
-        reason += (
-            f"; until the next decision it is worth {worth:.3g} of {title} times rows, and a run "
-            f"costs {model.cost:g}"
-        )
     return Shown(pays=pays, n_fits=len(contenders), reason=reason, details=details)
+
+
+def _untried(rows: Dataset, earlier: Sequence[Window], used_until: datetime | None) -> Dataset:
+    """Return the rows that neither the champion nor a trial has seen: none counts twice."""
+    if not earlier:
+        return after(rows, used_until)
+    if aware(rows.event_at[-1]) <= earlier[-1].until:
+        raise NotPossibleError("no labelled row is newer than those of the last trial")
+    return after(rows, earlier[-1].until)
+
+
+def _contenders(trial: _Trial, bundle: Bundle) -> list[Recipe]:
+    """Return the champion's recipe and the usual one, each also with two newer training ranges.
+
+    Few, as each costs a fit. A champion whose algorithm suited a calm time shall not be held
+    against itself alone when that is over.
+    """
+    model = trial.model
+    first = Recipe.from_document(bundle.recipe)
+    starts = [
+        first,
+        *(
+            one
+            for one in usual_recipes(model.search, model.schema)
+            if one.algorithm != first.algorithm
+        ),
+    ]
+    window = model.search.window
+    n_windows = reference_windows(bundle.reference, window)
+    found: list[Recipe] = []
+    for start in starts:
+        ranges = training_ranges(
+            start, trial.known, model.schema, window=window, reference_windows=n_windows
+        )
+        found += [start, *(one for one in ranges if one.training_range in {8, n_windows})]
+    return found
+
+
+def _shown(recipe: Recipe, seen: Blocks) -> dict[str, object]:
+    found = judged(seen, ComparisonPolicy(seen.metric))
+    return {
+        "recipe": asdict(recipe),
+        "gain": found.gain,
+        "standard_error": found.standard_error,
+    }
+
+
+def _verdict(windows: Sequence[Window], model: Retrained) -> tuple[bool, str]:
+    """Tell whether a run pays, by all windows since the champion was trained."""
+    together = group(windows)
+    policy = ComparisonPolicy(
+        model.search.metric, model.minimum_gain, confidence(len(together) / N_LOOKS)
+    )
+    shown = judged(pooled(together), policy)
+    ahead = bool(together[-1].gains.size and together[-1].gains.mean() > 0)
+    reason = f"a trial, {len(together)} windows together: {shown.reason}"
+    if len(together) == 1:
+        reason = f"a trial on one window: {shown.reason}"
+    if not shown.passed or not ahead:
+        return False, reason if not shown.passed else f"{reason}; but not in the newest window"
+    harm = lost(windows)
+    cost = usual_cost(windows) if model.cost is None else model.cost
+    title = METRICS[model.search.metric].title
+    relation = "more" if harm > cost else "not more"
+    reason += (
+        f"; without it the champion has lost {harm:.3g} of {title} times rows, {relation} than a "
+        f"promotion costs ({cost:.3g})"
+    )
+    return harm > cost, reason

@@ -11,7 +11,7 @@ size considerations using information-based interim monitoring*, Drug Informatio
 The quantiles are Student's, as a look has few blocks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,7 +24,15 @@ from monitor.reference import Estimate
 from monitor.schema import Schema
 from retrain.bundle import Bundle
 from retrain.candidates import predict
-from retrain.comparison import MIN_BLOCKS, Blocks, Comparison, ComparisonPolicy, blocks, judged
+from retrain.comparison import (
+    MIN_BLOCKS,
+    Blocks,
+    Comparison,
+    ComparisonPolicy,
+    blocks,
+    judged,
+    pooled,
+)
 from retrain.dataset import Dataset
 
 N_LOOKS = 5
@@ -144,7 +152,14 @@ def evidence(seen: Blocks, number: int) -> float:
     return float(min(1.0, share))
 
 
-def look_at(contest: Contest, number: int, *, metric: str, minimum_gain: float) -> Look:
+def look_at(
+    contest: Contest,
+    number: int,
+    *,
+    metric: str,
+    minimum_gain: float,
+    earlier: Sequence[Blocks] = (),
+) -> Look:
     """Look at a challenger for the `number`-th time, at all rows since it came into the gate.
 
     Parameters
@@ -152,13 +167,15 @@ def look_at(contest: Contest, number: int, *, metric: str, minimum_gain: float) 
     contest : Contest
         The predictions of all these rows.
     number : int
-        Windows looked at, from 1 to `N_LOOKS`.
+        Windows looked at, from 1 to `N_LOOKS`, the earlier ones among them.
     metric : str
         What decides.
     minimum_gain : float
         The lower bound of the gain must be above it, in the metric's unit.
+    earlier : sequence of Blocks
+        Windows before, on which trials held the champion's recipe, fitted again, against it.
     """
-    seen = _seen(contest, slice(None), metric)
+    seen = pooled([*earlier, _seen(contest, slice(None), metric)])
     share = evidence(seen, number)
     compared = judged(seen, ComparisonPolicy(metric, minimum_gain, confidence(share)))
     harmed = _harmed(contest, metric) if compared.passed else ""

@@ -201,6 +201,10 @@ class Runs(Protocol):
         """Record what a trial has shown; where a run would pay, ask for it."""
         ...
 
+    def trials(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Return what every trial of a model has shown, oldest first."""
+        ...
+
     def finish(
         self, run: int, outcome: Outcome, reason: str, details: Mapping[str, Any], at: datetime
     ) -> None:

@@ -13,7 +13,7 @@ from retrain.candidates import fit, predict
 from retrain.collected import Part
 from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, newest
-from retrain.gate import Contest, Look, Step, guesses, look_at
+from retrain.gate import N_LOOKS, Contest, Look, Step, guesses, look_at
 from retrain.holdout import after, split_off
 from retrain.lineage import Origin, aware
 from retrain.noticed import noticed, warned
@@ -22,6 +22,7 @@ from retrain.recipe import Recipe
 from retrain.search import SearchResult, search
 from retrain.servable import Cost, obstacle, seconds_of
 from retrain.skew import skew_of
+from retrain.trial import gathered
 from retrain.version import Retrained, frozen, successor
 from retrain.world import World, collected
 
@@ -110,22 +111,27 @@ def _challenge(run: _Run) -> Result:
 def _find(run: _Run, bundle: Bundle, rows: Dataset) -> Result:
     """Search on all rows but the newest window, and take the first look there."""
     model = run.model
-    most = 1 if run.request.trigger == Trigger.GAIN else MAX_HOLDOUT_WINDOWS
-    until = run.world.registry.used_until(model.name)
+    evidence = gathered(model, run.champion, run.world)
+    until, most = run.world.registry.used_until(model.name), MAX_HOLDOUT_WINDOWS
+    if run.request.trigger == Trigger.GAIN:
+        until, most = evidence.newest_since or until, 1
     training, holdout, number = split_off(rows, until, model.search.window, most=most)
     found = _search(training, bundle, run)
-    recipe = found.winner.recipe
-    run.tell(0.7, f"fitting {recipe.name}")
-    challenger = fit(recipe, training, model.schema, window=model.search.window, seed=model.seed)
-    run.tell(0.8, "comparing with the champion")
+    recipe, challenger, look = _stand(run, bundle, training, holdout, number, found.winner.recipe)
+    if look.step is not Step.PASS and run.request.trigger == Trigger.GAIN and evidence.recipe:
+        # What the trials have shown holds whatever else the search has found.
+        other = _stand(run, bundle, training, holdout, number, evidence.recipe)
+        if other[2].step is Step.PASS:
+            recipe, challenger, look = other
     learned = newest(training, recipe.training_range, model.search.window)
     run = replace(run, notes=noticed(challenger, learned, model.schema, seed=model.seed))
-    look = _look(run, bundle, challenger, holdout, number)
+    look = replace(look, reason=warned(look.reason, run.notes))
     details = {
         **_details(run, look, holdout),
         "rows": {"training": len(training), "holdout": len(holdout)},
         "trials": [asdict(trial) for trial in found.trials],
-        "winner": recipe.name,
+        "winner": found.winner.recipe.name,
+        "challenger_recipe": recipe.name,
         "evaluation": {name: asdict(one) for name, one in found.evaluation.items()},
     }
     if look.step is Step.WAIT:
@@ -133,9 +139,22 @@ def _find(run: _Run, bundle: Bundle, rows: Dataset) -> Result:
         run.tell(0.9, "into the gate")
         now = run.world.clock.now()
         version = run.world.registry.register(made, now)
-        run.world.gate.put(model.name, Entry(version, run.champion, run.number, number), now)
+        run.world.gate.put(model.name, Entry(version, run.champion, run.number, look.number), now)
         return Result(Outcome.HELD, look.reason, {**details, "challenger": version})
     return _end(run, bundle, rows, recipe, look, details)
+
+
+def _stand(
+    run: _Run, bundle: Bundle, training: Dataset, holdout: Dataset, n_windows: int, recipe: Recipe
+) -> tuple[Recipe, Pipeline, Look]:
+    """Fit a recipe, and hold it against the champion for the first time."""
+    model = run.model
+    run.tell(0.7, f"fitting {recipe.name}")
+    challenger = fit(recipe, training, model.schema, window=model.search.window, seed=model.seed)
+    run.tell(0.8, f"comparing {recipe.name} with the champion")
+    earlier = gathered(model, run.champion, run.world).before(holdout)
+    number = min(N_LOOKS, n_windows + len(earlier))
+    return recipe, challenger, _look(run, bundle, challenger, holdout, number)
 
 
 def _look_again(run: _Run, bundle: Bundle, rows: Dataset, entry: Entry) -> Result:
@@ -146,6 +165,7 @@ def _look_again(run: _Run, bundle: Bundle, rows: Dataset, entry: Entry) -> Resul
     run = replace(run, notes=made.lineage.notes)
     run.tell(0.5, f"comparing version {entry.version} with the champion")
     look = _look(run, bundle, made.pipeline, fresh, entry.looks + 1)
+    look = replace(look, reason=warned(look.reason, run.notes))
     details = {**_details(run, look, fresh), "challenger": entry.version}
     if look.step is Step.WAIT:
         gate.put(model.name, replace(entry, looks=look.number), run.world.clock.now())
@@ -249,7 +269,7 @@ def _search(training: Dataset, bundle: Bundle, run: _Run) -> SearchResult:
 
 
 def _look(run: _Run, bundle: Bundle, challenger: Pipeline, rows: Dataset, number: int) -> Look:
-    """Hold the challenger against the champion on fresh rows."""
+    """Hold the challenger against the champion on fresh rows, after what trials have shown."""
     model = run.model
     contest = Contest(
         rows,
@@ -258,8 +278,13 @@ def _look(run: _Run, bundle: Bundle, challenger: Pipeline, rows: Dataset, number
         model.schema,
         model.segments,
     )
-    look = look_at(contest, number, metric=model.search.metric, minimum_gain=model.minimum_gain)
-    return replace(look, reason=warned(look.reason, run.notes))
+    return look_at(
+        contest,
+        number,
+        metric=model.search.metric,
+        minimum_gain=model.minimum_gain,
+        earlier=gathered(model, run.champion, run.world).before(rows),
+    )
 
 
 def _details(run: _Run, look: Look, holdout: Dataset) -> dict[str, Any]:

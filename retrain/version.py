@@ -52,8 +52,9 @@ class Retrained:
         Seed of every random choice.
     segments : tuple of str
         Features whose levels are also looked at one by one.
-    cost : float
-        What a run costs, in the metric's unit times rows; a trial must promise more.
+    cost : float or None
+        What a promotion costs, in the metric's unit times rows: the champion must have lost more
+        before a trial opens a run. None is `retrain.evidence.usual_cost`.
     approval : bool
         A person promotes what has passed the gate.
     anchor : datetime
@@ -68,7 +69,7 @@ class Retrained:
     minimum_gain: float
     seed: int
     segments: tuple[str, ...] = ()
-    cost: float = 0.0
+    cost: float | None = None
     approval: bool = False
     anchor: datetime = MONDAY
     serving: ServingPolicy = ANY_SENSIBLE

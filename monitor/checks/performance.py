@@ -55,6 +55,10 @@ class Metric:
         """Return how much better the challenger is; negative when it is worse."""
         return challenger - champion if self.bigger_is_better else champion - challenger
 
+    def loss(self, value: float) -> float:
+        """Return how far a value is from the best one, at least 0."""
+        return 1.0 - value if self.bigger_is_better else value
+
 
 _BINARY = frozenset({Task.BINARY})
 _CLASSES = frozenset({Task.BINARY, Task.MULTICLASS})

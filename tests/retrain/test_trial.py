@@ -7,6 +7,7 @@ import pytest
 
 from leeway.policies import retrained
 from retrain.ports import Outcome, RequestKind, Shown
+from retrain.run import run
 from retrain.trial import trial
 
 Document = Mapping[str, Any]
@@ -18,10 +19,10 @@ MOVED = {"by_x": 1.0, "by_y": 4.0}
 def tried(app):
     """Live through weeks of one concept, and try whether a run would pay."""
 
-    def carry_out(n_weeks, cost=0.0, concept=None) -> tuple[Document, list[Document]]:
+    def carry_out(n_weeks, cost=0.0, concept=None, first=0) -> tuple[Document, list[Document]]:
         app.deployment.store.pause("late", paused=True)
         watcher, world = app.deployment.watcher(), app.deployment.retrain_world()
-        for number in range(n_weeks):
+        for number in range(first, first + n_weeks):
             app.live(number, **(concept or {}))
             watcher.check("late")
         now = app.clock.now()
@@ -40,7 +41,7 @@ def tried(app):
 def test_where_the_world_has_changed_a_run_pays_and_is_asked_for_with_the_numbers(tried):
     shown, waiting = tried(4, concept=MOVED)
     assert (shown["pays"], shown["champion"]) == (True, 1), shown["reason"]
-    assert shown["n_fits"] == len(shown["details"]["ranges"]) > 0
+    assert shown["n_fits"] == len(shown["details"]["recipes"]) > 0
     assert [(one["kind"], one["trigger"]) for one in waiting] == [("retrain", "gain")]
     assert waiting[0]["why"] == shown["reason"]
 
@@ -51,16 +52,33 @@ def test_where_nothing_has_changed_no_run_is_asked_for(tried):
     assert shown["reason"].startswith("a trial on one window")
 
 
-def test_a_gain_that_is_worth_less_than_a_run_costs_opens_none(tried):
+def test_a_gain_that_is_worth_less_than_a_promotion_costs_opens_no_run(tried):
     shown, waiting = tried(4, cost=1e6, concept=MOVED)
     assert (shown["pays"], waiting) == (False, [])
-    assert "a run costs 1e+06" in shown["reason"]
+    assert shown["reason"].endswith("not more than a promotion costs (1e+06)")
 
 
-def test_the_newest_window_is_kept_for_the_gate(tried):
-    shown, waiting = tried(1, concept=MOVED)
-    assert (shown["pays"], shown["n_fits"], waiting) == (False, 0, [])
-    assert shown["reason"].startswith("no window but the newest")
+def test_a_window_counts_once(tried):
+    first, _ = tried(4, cost=1e6, concept=MOVED)
+    again, _ = tried(0)
+    assert (again["pays"], again["n_fits"]) == (False, 0)
+    assert again["reason"] == "no labelled row is newer than those of the last trial"
+    later, waiting = tried(1, first=4, concept=MOVED)
+    assert later["reason"].startswith("a trial, 2 windows together")
+    assert later["details"]["window"]["until"] > first["details"]["window"]["until"]
+    assert later["pays"] == bool(waiting) is True
+
+
+def test_what_trials_have_shown_counts_at_the_gate(tried, app):
+    tried(4, cost=1e6, concept=MOVED)
+    shown, _ = tried(1, first=4, concept=MOVED)
+    world = app.deployment.retrain_world()
+    request = world.runs.claim(RequestKind.RETRAIN, "test", app.clock.now())
+    model = retrained("late", app.deployment.config.models["late"], app.deployment.schema("late"))
+    result = run(request, model, world)
+    assert result.outcome is Outcome.PROMOTED, result.reason
+    assert result.details["look"] == 2
+    assert result.details["comparison"]["n_blocks"] > len(shown["details"]["window"]["pairs"])
 
 
 def test_a_run_that_was_asked_for_meanwhile_takes_the_place_of_the_one_that_pays(app):
