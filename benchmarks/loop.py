@@ -4,7 +4,9 @@
 
 TABLES is a folder of Parquet tables with a `tasks.json`: for each its numeric, categorical, target
 and time columns, task, metric, reference_rows and window_rows. Recovery is the share of the gain of
-replacing the champion in every window (`always`) over never retraining. Prints a Markdown table.
+replacing the champion in every window (`always`) over never retraining. In hindsight: the recovery
+of as many promotions of the versions of `always` at the best times, which are known only
+afterwards. Prints a Markdown table.
 """
 
 import json
@@ -19,6 +21,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import yaml
+
+from leeway.config import Environment
+from leeway.deployment import opened
+from monitor.checks.performance import METRICS, default_metric, performance
+from monitor.columns import FloatArray
+from retrain.candidates import predict
+from retrain.dataset import from_table
 
 Document = dict[str, Any]
 
@@ -50,27 +59,67 @@ def prepared(tables: Path, name: str, task: Document, home: Path) -> None:
     (home / "leeway.yaml").write_text(yaml.safe_dump({"models": {name: model}}))
 
 
-def replayed(tables: Path, name: str, task: Document) -> Document:
-    """Run the backtest of one table and return its facts."""
+def replayed(tables: Path, name: str, task: Document) -> str:
+    """Run the backtest of one table and return its row."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         prepared(tables, name, task, home)
-        facts = home / "facts.json"
-        command = [
-            sys.executable,
-            "-m",
-            "leeway",
-            "backtest",
-            "--config",
-            str(home / "leeway.yaml"),
-        ]
-        command += ["--data", str(home / "history.parquet"), "--json", str(facts)]
-        subprocess.run([*command, "--compare", POLICIES], check=True, stdout=subprocess.DEVNULL)
-        found: Document = json.loads(facts.read_text())
-    return found
+        facts, replays = home / "facts.json", home / "replays"
+        command = [sys.executable, "-m", "leeway", "backtest"]
+        command += ["--config", str(home / "leeway.yaml"), "--data", str(home / "history.parquet")]
+        command += ["--json", str(facts), "--folder", str(replays), "--compare", POLICIES]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        document: Document = json.loads(facts.read_text())
+        policies = {one["name"]: one for one in document["policies"]}
+        losses = losses_of(replays / "always", name, home / "history.parquet", policies["always"])
+    return line(name, document, losses)
 
 
-def line(name: str, document: Document) -> str:
+def losses_of(home: Path, name: str, history: Path, always: Document) -> FloatArray:
+    """Return what each champion of `always` loses in each window, shape (n_windows, n_windows).
+
+    Row k is the champion of window k; before that window it does not exist, and loses infinity.
+    """
+    rows, windows = pq.read_table(history), always["windows"]
+    losses = np.full((len(windows), len(windows)), np.inf)
+    with opened(home / "leeway.yaml", Environment(api_key=None, clock_file=home / "clock")) as made:
+        schema, model = made.schema(name), made.config.models[name]
+        metric = model.performance.metric or default_metric(schema.task)
+        known = from_table(rows, schema, schema.target)
+        starts = np.cumsum([0, *(window["n_rows"] for window in windows)])
+        for k, window in enumerate(windows):
+            pipeline = made.registry.load(name, window["champion"]).pipeline
+            made_up = predict(pipeline, known.features.iloc[starts[k] :], schema)
+            for j in range(k, len(windows)):
+                labels = known.target[starts[j] : starts[j + 1]]
+                guesses = made_up[starts[j] - starts[k] : starts[j + 1] - starts[k]]
+                found = performance(labels, guesses, schema)[metric].value
+                losses[k, j] = METRICS[metric].loss(found)
+    return losses
+
+
+def in_hindsight(losses: FloatArray, n_promotions: int) -> float:
+    """Return the least mean loss that so many promotions, at the best times, could have had."""
+    n_windows = len(losses)
+    so_far = np.concatenate([np.zeros((n_windows, 1)), np.cumsum(finite(losses), axis=1)], axis=1)
+    best = np.full(n_windows + 1, np.inf)
+    best[1:] = so_far[0, 1:]
+    for _ in range(n_promotions):
+        best = np.array(
+            [
+                min([best[end], *(best[k] + so_far[k, end] - so_far[k, k] for k in range(1, end))])
+                for end in range(n_windows + 1)
+            ]
+        )
+    return float(best[n_windows] / n_windows)
+
+
+def finite(losses: FloatArray) -> FloatArray:
+    """Return the losses with 0 where a champion does not exist yet."""
+    return np.where(np.isfinite(losses), losses, 0.0)
+
+
+def line(name: str, document: Document, losses: FloatArray) -> str:
     """Return a table's row: means, recovery, promotions, and the difference from never."""
     policies = {one["name"]: one for one in document["policies"]}
     never, always, configured = (policies[key] for key in ("never", "always", "configured"))
@@ -84,11 +133,15 @@ def line(name: str, document: Document) -> str:
     error = gains.std(ddof=1) / np.sqrt(gains.size)
     whole = sign * (always["mean"] - never["mean"])
     recovery = gains.mean() / whole if whole > 0 else float("nan")
+    static, all_of_it = losses[0].mean(), np.diag(losses).mean()
+    least = in_hindsight(losses, configured["promotions"])
+    hindsight = (static - least) / (static - all_of_it) if whole > 0 else float("nan")
     per_ten = 10 * configured["promotions"] / len(configured["windows"])
     means = " | ".join(f"{policies[key]['mean']:.4g}" for key in policies)
     return (
-        f"| {name} | {document['metric']} | {means} | {recovery:.2f} | {per_ten:.2f} | "
-        f"{configured['fits']} | {gains.mean():+.3g} ± {error:.2g} |"
+        f"| {name} | {document['metric']} | {means} | {recovery:.2f} | {hindsight:.2f} | "
+        f"{per_ten:.2f} | {configured['rollbacks']} | {configured['fits']} | "
+        f"{configured['alerts']} | {gains.mean():+.3g} ± {error:.2g} |"
     )
 
 
@@ -99,11 +152,12 @@ def main() -> None:
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     print(
         f"{datetime.now(UTC):%Y-%m-%d}, {machine}\n\n"
-        "| table | metric | never | always | every:4 | configured | recovery | promotions in 10 "
-        "windows | fits | gain over never |\n|---|---|---|---|---|---|---|---|---|---|"
+        "| table | metric | never | always | every:4 | configured | recovery | in hindsight | "
+        "promotions in 10 windows | rollbacks | fits | alerts | gain over never |\n"
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|"
     )
     for name in sys.argv[2:] or tasks:
-        print(line(name, replayed(tables, name, tasks[name])), flush=True)
+        print(replayed(tables, name, tasks[name]), flush=True)
 
 
 if __name__ == "__main__":
