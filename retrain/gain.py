@@ -1,11 +1,11 @@
 """Gain: whether a run would pay, measured by a cheap trial on each window before one is opened.
 
-The champion's recipe is fitted again on the rows before the newest window, with its own training
-range, the newest 8 windows and as many as the reference has, and so is gradient boosting where the
-champion is something else; all predict that window. The recipe that did best in the trials before
-is the one that counts. What is tested so is fitting again, each time on rows that nothing was
-learned from or chosen on: windows add up like looks at a challenger in the gate. A run pays when
-the gain is sure, and the champion has lost more since it was trained than a promotion costs.
+The champion's recipe is fitted again on the rows before the newest window: on those of its own
+training range, all rows, the newest 8 windows, and as many as the reference has. So is gradient
+boosting where the champion is something else. All predict that window, and what did best in the
+trials before is what counts. Tested is so fitting again, each time on rows that nothing was learned
+from or chosen on: windows add up like looks at a challenger in the gate. A run pays when the gain
+is sure, and the champion has lost more since it was trained than a promotion costs.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ from retrain.evidence import (
     windows_of,
 )
 from retrain.gate import N_LOOKS, confidence, guesses
-from retrain.holdout import after
+from retrain.holdout import after, newer
 from retrain.lineage import aware
 from retrain.ports import Shown
 from retrain.recipe import Recipe
@@ -101,7 +101,8 @@ def promised(champion: Champion, rows: Dataset, model: Retrained) -> Shown:
     Raises
     ------
     NotPossibleError
-        If the champion has no recipe, or no labelled row is newer than the last trial's.
+        If the champion has no recipe, or no labelled window is newer than the last trial's, or none
+        before it newer than what the champion has learned.
     """
     bundle, metric = champion.bundle, model.search.metric
     if not bundle.recipe:
@@ -109,6 +110,7 @@ def promised(champion: Champion, rows: Dataset, model: Retrained) -> Shown:
     earlier = windows_of(champion.trials, metric, champion.used_until)
     fresh = newest(_untried(rows, earlier, champion.used_until), 1, model.search.window)
     known = take(rows, rows.event_at < fresh.event_at[0])
+    _check_teaches(known, fresh, champion.used_until)
     trial = _Trial(known, fresh, guesses(bundle, fresh, model.schema), model)
     contenders = _contenders(trial, bundle)
     with stopping_early(), ThreadPoolExecutor(N_FITS_AT_ONCE) as pool:
@@ -137,8 +139,17 @@ def _untried(rows: Dataset, earlier: Sequence[Window], used_until: datetime | No
     return after(rows, earlier[-1].until)
 
 
+def _check_teaches(known: Dataset, fresh: Dataset, used_until: datetime | None) -> None:
+    """Raise NotPossibleError where a fit would have next to no row that the champion has not."""
+    if used_until is None:
+        return
+    newest_known = take(known, slice(max(0, len(known) - len(fresh)), None))
+    if 2 * len(newer(newest_known, used_until)) < len(fresh):
+        raise NotPossibleError("the champion knows nearly every row before the newest window")
+
+
 def _contenders(trial: _Trial, bundle: Bundle) -> list[Recipe]:
-    """Return the champion's recipe and the usual one, each also with two newer training ranges.
+    """Return the champion's recipe and the usual one, each with all rows, and with newer ones.
 
     Few, as each costs a fit. A champion whose algorithm suited a calm time shall not be held
     against itself alone when that is over.
@@ -160,7 +171,8 @@ def _contenders(trial: _Trial, bundle: Bundle) -> list[Recipe]:
         ranges = training_ranges(
             start, trial.known, model.schema, window=window, reference_windows=n_windows
         )
-        found += [start, *(one for one in ranges if one.training_range in {8, n_windows})]
+        few = (one for one in ranges if one.training_range in {None, 8, n_windows})
+        found += [start, *(one for one in few if one.half_life is None)]
     return found
 
 

@@ -60,11 +60,15 @@ def after(rows: Dataset, instant: datetime | None) -> Dataset:
     NotPossibleError
         If there are none.
     """
-    if instant is not None:
-        rows = take(rows, rows.event_at > _edge(instant))
+    rows = newer(rows, instant)
     if not len(rows):
         raise NotPossibleError("no labelled row is newer than what the champion was trained on")
     return rows
+
+
+def newer(rows: Dataset, instant: datetime | None) -> Dataset:
+    """Return the rows that are newer than an instant; None returns all."""
+    return rows if instant is None else take(rows, rows.event_at > _edge(instant))
 
 
 def until(rows: Dataset, instant: datetime | None) -> Dataset:
