@@ -82,7 +82,7 @@ class RetrainConfig(Strict):
     minimum_gain: float = Field(default=0.0, ge=0)
     """Gain a challenger must surely have, in the metric's unit."""
     cost: float | None = Field(default=None, ge=0)
-    """What a promotion costs, in the metric's unit times rows; by default a tenth of what a model
+    """What a promotion costs, in the metric's unit times rows; by default an eighth of what a model
     without skill would lose in a window."""
     approval: bool = False
     """A person promotes what has passed the gate."""

@@ -15,7 +15,7 @@ from retrain.recipe import Recipe
 
 Document = Mapping[str, Any]
 
-COST_SHARE = 0.1
+COST_SHARE = 0.125
 """What a promotion costs where nobody said it: this share of what a model without skill loses in a
 window."""
 

@@ -36,10 +36,8 @@ from retrain.holdout import after, newer
 from retrain.lineage import aware
 from retrain.ports import Shown
 from retrain.recipe import Recipe
-from retrain.side_by_side import stopping_early
+from retrain.side_by_side import at_once, stopping_early
 from retrain.version import Retrained
-
-N_FITS_AT_ONCE = 2
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def promised(champion: Champion, rows: Dataset, model: Retrained) -> Shown:
     _check_teaches(known, fresh, champion.used_until)
     trial = _Trial(known, fresh, guesses(bundle, fresh, model.schema), model)
     contenders = _contenders(trial, bundle)
-    with stopping_early(), ThreadPoolExecutor(N_FITS_AT_ONCE) as pool:
+    with stopping_early(), ThreadPoolExecutor(at_once(contenders)) as pool:
         shown = list(pool.map(trial.tried, contenders))
     chosen = best(contenders, champion.trials)
     window = Window(

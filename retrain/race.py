@@ -23,11 +23,10 @@ from retrain.comparison import ComparisonPolicy, compare
 from retrain.dataset import Dataset, Fold, TargetArray, take
 from retrain.recipe import Recipe
 from retrain.search_policy import SearchPolicy
+from retrain.side_by_side import at_once
 
 Progress = Callable[[int, int, str], None]
 """Called with the fits done, the fits planned, and what is done next."""
-
-N_FOLDS_AT_ONCE = 2
 
 N_FINALISTS = 2
 """Recipes that are compared on all folds, the champion's among them."""
@@ -193,8 +192,8 @@ class Race:
         scores: list[Estimate] = []
         status, reason = TrialStatus.FINISHED, ""
         try:
-            # One fit keeps one core busy, and the folds do not wait for each other.
-            with ThreadPoolExecutor(N_FOLDS_AT_ONCE) as pool:
+            # The folds do not wait for each other.
+            with ThreadPoolExecutor(at_once([recipe])) as pool:
                 predictions += pool.map(partial(self._predict, recipe, max_rows), folds)
             scores += map(self._score, predictions, folds)
         except Exception as error:  # noqa: BLE001 - it may fail in any way; the others go on

@@ -1,12 +1,14 @@
 """Side by side: what fits have to share when several run in one process."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
+
+from retrain.recipe import Recipe
 
 
 @contextmanager
@@ -18,6 +20,15 @@ def stopping_early() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         yield
+
+
+def at_once(recipes: Iterable[Recipe]) -> int:
+    """Return how many fits of some recipes run side by side; one keeps one core busy.
+
+    A forest grows two trees at once by itself, and each of them sets the warning filters of the
+    whole process: those of two forests side by side would warn of each other.
+    """
+    return 1 if any(one.algorithm == "random_forest" for one in recipes) else 2
 
 
 @cache

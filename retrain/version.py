@@ -1,7 +1,7 @@
 """Version: a bundle made of rows and a recipe."""
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
@@ -28,7 +28,7 @@ from retrain.recipe import Recipe
 from retrain.search import search
 from retrain.search_policy import SearchPolicy
 from retrain.servable import ANY_SENSIBLE, ServingPolicy
-from retrain.side_by_side import stopping_early
+from retrain.side_by_side import at_once, stopping_early
 
 MIN_REFERENCE_WINDOWS = 13
 """A promoted version's drift reference spans at least a quarter of weekly windows."""
@@ -197,6 +197,8 @@ def successor(
     with stopping_early(), ThreadPoolExecutor(1) as beside:
         # One fit keeps one core busy; the few rows out of fold take little memory beside it.
         fitted = beside.submit(fit, recipe, rows, model.schema, window=window, seed=model.seed)
+        if at_once([recipe]) == 1:
+            wait([fitted])
         columns, importance = _out_of_fold(spanned, recipe, model)
         reference = prepare(
             columns,
