@@ -1,8 +1,9 @@
 """The gate's errors: how often a challenger is promoted that gains nothing, or two points.
 
 Simulated: two classifiers that disagree on 12 % of rows; five windows, looked at as in
-`retrain.gate`: small ones one by one, large ones may tell all at once. Prints a Markdown table.
-Seeds are fixed.
+`retrain.gate`: small ones one by one, large ones may tell all at once. And a year of weekly
+trials, as in `retrain.evidence`: how many runs they open where fitting again gains nothing, or
+something. Prints Markdown tables. Seeds are fixed.
 """
 
 import platform
@@ -11,8 +12,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
+from monitor.checks.performance import AnyArray
 from monitor.schema import Schema, Task
-from retrain.dataset import Dataset
+from retrain.comparison import blocks
+from retrain.dataset import Dataset, take
+from retrain.evidence import Window, unskilled, verdict
 from retrain.gate import N_LOOKS, Contest, Step, look_at
 
 SCHEMA = Schema(Task.BINARY, {}, "y", classes=("0", "1"))
@@ -21,11 +25,21 @@ N_DAYS = 7
 DISAGREE = 0.12
 GAINS = (-0.01, 0.0, 0.01, 0.02)
 N_CHALLENGERS = 1_000
+N_WEEKS = 52
+N_YEARS = 40
+YEARS: tuple[tuple[int, float | None], ...] = (
+    (1_200, 0.0),
+    (1_200, None),
+    (6_000, 0.0),
+    (6_000, None),
+)
 
 
-def decided(gain: float, window: int, rng: np.random.Generator) -> Step:
-    """Take a challenger of a true gain through the gate, and return what becomes of it."""
-    n_rows = N_LOOKS * window
+def drawn_rows(
+    gain: float, window: int, n_windows: int, rng: np.random.Generator
+) -> tuple[Dataset, AnyArray, AnyArray]:
+    """Draw windows of labels, and what a champion and a challenger of a true gain predict."""
+    n_rows = n_windows * window
     labels = np.array(["0", "1"], dtype=object)[rng.integers(0, 2, n_rows)]
     right = (labels == "1") * 1.0
     drawn = rng.uniform(size=n_rows)
@@ -36,14 +50,33 @@ def decided(gain: float, window: int, rng: np.random.Generator) -> Step:
     ).astype("timedelta64[us]")
     champion = np.where(only_challenger, 1 - right, right)
     challenger = np.where(only_champion, 1 - right, right)
+    return Dataset(pd.DataFrame(index=range(n_rows)), labels, at), champion, challenger
+
+
+def decided(gain: float, window: int, rng: np.random.Generator) -> Step:
+    """Take a challenger of a true gain through the gate, and return what becomes of it."""
+    rows, champion, challenger = drawn_rows(gain, window, N_LOOKS, rng)
     for number in range(1, N_LOOKS + 1):
         seen = slice(0, number * window)
-        rows = Dataset(pd.DataFrame(index=range(number * window)), labels[seen], at[seen])
-        contest = Contest(rows, champion[seen], challenger[seen], SCHEMA)
+        contest = Contest(take(rows, seen), champion[seen], challenger[seen], SCHEMA)
         look = look_at(contest, number, metric="accuracy", minimum_gain=0.0)
         if look.step is not Step.WAIT:
             return look.step
     return Step.REFUSE
+
+
+def runs_of_a_year(gain: float, window: int, cost: float | None, rng: np.random.Generator) -> int:
+    """Count the runs that weekly trials open in a year; each begins the evidence anew."""
+    seen: list[Window] = []
+    n_runs = 0
+    for _ in range(N_WEEKS):
+        rows, champion, challenger = drawn_rows(gain, window, 1, rng)
+        compared = blocks(rows.target, champion, challenger, rows.event_at, SCHEMA, "accuracy")
+        skill = unskilled(rows.target, SCHEMA, "accuracy")
+        seen.append(Window(datetime.now(UTC), compared, skill))
+        if verdict(seen, minimum_gain=0.0, cost=cost)[0]:
+            n_runs, seen = n_runs + 1, []
+    return n_runs
 
 
 def main() -> None:
@@ -57,6 +90,22 @@ def main() -> None:
     for gain in GAINS:
         shares = " | ".join(f"{promoted(gain, window):.4f}" for window in WINDOWS)
         print(f"| {100 * gain:+.0f} points of accuracy | {shares} |", flush=True)
+    print(
+        f"\nRuns that weekly trials open in a year; mean of {N_YEARS} years.\n\n"
+        f"| true gain of fitting again |{' | '.join(_title(*one) for one in YEARS)} |\n"
+        f"|---|{'---:|' * len(YEARS)}"
+    )
+    for gain in GAINS:
+        rng = np.random.default_rng(0)
+        means = [
+            np.mean([runs_of_a_year(gain, *one, rng) for _ in range(N_YEARS)]) for one in YEARS
+        ]
+        shown = " | ".join(f"{mean:.2f}" for mean in means)
+        print(f"| {100 * gain:+.0f} points of accuracy | {shown} |", flush=True)
+
+
+def _title(window: int, cost: float | None) -> str:
+    return f"{window} rows a week, " + ("`cost: 0`" if cost == 0 else "usual cost")
 
 
 def promoted(gain: float, window: int) -> float:

@@ -9,8 +9,8 @@ import numpy as np
 
 from monitor.checks.performance import METRICS, AnyArray, is_positive, performance
 from monitor.schema import Schema, Task
-from retrain.comparison import MIN_BLOCKS, Blocks, pooled
-from retrain.gate import N_LOOKS
+from retrain.comparison import MIN_BLOCKS, Blocks, ComparisonPolicy, judged, pooled
+from retrain.gate import N_LOOKS, confidence
 from retrain.recipe import Recipe
 
 Document = Mapping[str, Any]
@@ -151,6 +151,40 @@ def lost(windows: Sequence[Window]) -> float:
 def usual_cost(windows: Sequence[Window]) -> float:
     """Return what a promotion costs where nobody said it, in the metric's unit times rows."""
     return COST_SHARE * float(np.mean([one.unskilled * one.blocks.n_rows for one in windows]))
+
+
+def verdict(
+    windows: Sequence[Window], *, minimum_gain: float, cost: float | None
+) -> tuple[bool, str]:
+    """Tell whether a run pays, and why.
+
+    Parameters
+    ----------
+    windows : sequence of Window
+        All on which the champion was tried, oldest first; at least one.
+    minimum_gain : float
+        The lower bound of the gain must be above it, in the metric's unit.
+    cost : float or None
+        What a promotion costs, in the metric's unit times rows; None is `usual_cost`.
+    """
+    together = group(windows)
+    newest, n_windows = together[-1], len(together)
+    policy = ComparisonPolicy(newest.metric, minimum_gain, confidence(n_windows / N_LOOKS))
+    shown = judged(pooled(together), policy)
+    on = "on one window" if n_windows == 1 else f"on {n_windows} windows together"
+    reason = f"a trial {on}: {shown.reason}"
+    if not shown.passed:
+        return False, reason
+    if newest.gains.size and newest.gains.mean() <= 0:
+        return False, f"{reason}; but not in the newest window"
+    harm = lost(windows)
+    cost = usual_cost(windows) if cost is None else cost
+    title = METRICS[newest.metric].title
+    relation = "more" if harm > cost else "not more"
+    return harm > cost, (
+        f"{reason}; without it the champion has lost {harm:.3g} of {title} times rows, {relation} "
+        f"than a promotion costs ({cost:.3g})"
+    )
 
 
 def best(contenders: Sequence[Recipe], trials: Sequence[Document]) -> int:

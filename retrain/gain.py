@@ -13,11 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from monitor.checks.performance import METRICS, AnyArray
+from monitor.checks.performance import AnyArray
 from monitor.errors import NotPossibleError
 from retrain.bundle import Bundle
 from retrain.candidates import fit, predict
-from retrain.comparison import Blocks, ComparisonPolicy, blocks, judged, pooled
+from retrain.comparison import Blocks, ComparisonPolicy, blocks, judged
 from retrain.contenders import reference_windows, training_ranges, usual_recipes
 from retrain.dataset import Dataset, newest, take
 from retrain.evidence import (
@@ -25,13 +25,11 @@ from retrain.evidence import (
     Window,
     best,
     document,
-    group,
-    lost,
     unskilled,
-    usual_cost,
+    verdict,
     windows_of,
 )
-from retrain.gate import N_LOOKS, confidence, guesses
+from retrain.gate import guesses
 from retrain.holdout import after, newer
 from retrain.lineage import aware
 from retrain.ports import Shown
@@ -119,7 +117,8 @@ def promised(champion: Champion, rows: Dataset, model: Retrained) -> Shown:
         blocks=shown[chosen],
         unskilled=unskilled(fresh.target, model.schema, metric),
     )
-    pays, reason = _verdict([*earlier, window], model)
+    tried = [*earlier, window]
+    pays, reason = verdict(tried, minimum_gain=model.minimum_gain, cost=model.cost)
     details = {
         "window": document(window),
         "chosen": chosen,
@@ -181,27 +180,3 @@ def _shown(recipe: Recipe, seen: Blocks) -> dict[str, object]:
         "gain": found.gain,
         "standard_error": found.standard_error,
     }
-
-
-def _verdict(windows: Sequence[Window], model: Retrained) -> tuple[bool, str]:
-    """Tell whether a run pays, by all windows since the champion was trained."""
-    together = group(windows)
-    policy = ComparisonPolicy(
-        model.search.metric, model.minimum_gain, confidence(len(together) / N_LOOKS)
-    )
-    shown = judged(pooled(together), policy)
-    ahead = bool(together[-1].gains.size and together[-1].gains.mean() > 0)
-    reason = f"a trial, {len(together)} windows together: {shown.reason}"
-    if len(together) == 1:
-        reason = f"a trial on one window: {shown.reason}"
-    if not shown.passed or not ahead:
-        return False, reason if not shown.passed else f"{reason}; but not in the newest window"
-    harm = lost(windows)
-    cost = usual_cost(windows) if model.cost is None else model.cost
-    title = METRICS[model.search.metric].title
-    relation = "more" if harm > cost else "not more"
-    reason += (
-        f"; without it the champion has lost {harm:.3g} of {title} times rows, {relation} than a "
-        f"promotion costs ({cost:.3g})"
-    )
-    return harm > cost, reason

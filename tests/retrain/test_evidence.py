@@ -17,6 +17,7 @@ from retrain.evidence import (
     lost,
     unskilled,
     usual_cost,
+    verdict,
     windows_of,
 )
 from retrain.preparation import Preprocessing
@@ -61,6 +62,35 @@ def test_what_is_lost_is_the_gain_times_rows_and_a_promotion_costs_a_share_of_no
     both = [window(0, 0.5), window(1, -0.1)]
     assert lost(both) == pytest.approx(0.5 * 100 - 0.1 * 100)
     assert usual_cost(both) == pytest.approx(COST_SHARE * 5.0 * 100)
+
+
+def told(*windows: Window, cost=None):
+    return verdict(windows, minimum_gain=0.0, cost=cost)
+
+
+def test_a_sure_gain_pays_once_the_champion_has_lost_what_a_promotion_costs():
+    rng = np.random.default_rng(0)
+
+    def noisy(number, gain) -> Window:
+        made = window(number, gain)
+        made.blocks.pairs[:, 1] += rng.normal(scale=0.02, size=N_BLOCKS)
+        return made
+
+    weeks = [noisy(n, 0.2) for n in range(4)]
+    assert [told(*weeks[: n + 1])[0] for n in range(4)] == [False, False, False, True]
+    assert told(*weeks[:3])[1].endswith("not more than a promotion costs (62.5)")
+    assert told(weeks[0], cost=0.0)[0]
+    assert not told(*weeks, noisy(4, -0.1), cost=0.0)[0]
+    assert "not in the newest window" in told(*weeks, noisy(4, -0.1))[1]
+
+
+def test_a_gain_that_may_be_chance_is_sure_after_more_windows():
+    rng = np.random.default_rng(1)
+    weeks = [window(n, 0.2) for n in range(5)]
+    for week in weeks:
+        week.blocks.pairs[:, 1] += rng.normal(scale=0.4, size=N_BLOCKS)
+    paid = [told(*weeks[: n + 1], cost=0.0)[0] for n in range(5)]
+    assert (paid[0], paid[4]) == (False, True)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_a_window_counts_once(tried):
     assert (again["pays"], again["n_fits"]) == (False, 0)
     assert again["reason"] == "no labelled row is newer than those of the last trial"
     later, waiting = tried(1, first=4, concept=MOVED)
-    assert later["reason"].startswith("a trial, 2 windows together")
+    assert later["reason"].startswith("a trial on 2 windows together")
     assert later["details"]["window"]["until"] > first["details"]["window"]["until"]
     assert later["pays"] == bool(waiting) is True
 
