@@ -19,7 +19,7 @@ from retrain.adapters.bundle_files import load_model
 from retrain.adapters.labelled_rows import labelled_reference, read_table
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.foreign import foreign_version
-from retrain.ports import RequestKind
+from retrain.ports import BY_HAND, RequestKind
 from retrain.repeat import repeat
 
 out = Console(highlight=False, soft_wrap=True)
@@ -157,7 +157,7 @@ def ask_for_run(config: Path, model: str, why: str) -> None:
     with _deployment(config, model) as deployment:
         runs = SqlRuns(deployment.engine)
         now = deployment.clock.now()
-        number = runs.ask(model, RequestKind.RETRAIN, "by hand", why, now)
+        number = runs.ask(model, RequestKind.RETRAIN, BY_HAND, why, now)
     out.print(f"request {number} is waiting for the worker; see the page of {model}")
 
 

@@ -206,6 +206,7 @@ def _state(watched: Watched, world: World, tested: Tested) -> ModelState:
         champion=champion.version,
         challenger=champion.challenger,
         judgement=judgement,
+        is_answered=world.store.has_answered(watched.name, champion.version),
         **vars(standing),
     )
 

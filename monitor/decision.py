@@ -56,6 +56,8 @@ class ModelState:
         Alerts that are open.
     incident_open, run_pending, paused : bool
         The feed is broken; a run is asked for or going on; a person has paused retraining.
+    is_answered : bool
+        A fall of the champion's performance has opened a run already.
     judgement : Judgement or None
         What is thought of a champion on probation.
     """
@@ -68,6 +70,7 @@ class ModelState:
     incident_open: bool = False
     run_pending: bool = False
     paused: bool = False
+    is_answered: bool = False
     judgement: Judgement | None = None
     challenger: int | None = None
 
@@ -186,7 +189,7 @@ def _trigger(
         sentence = f"{_days(policy.every)} have passed since the last run"
         breaches.append((Trigger.SCHEDULE, Reason.SCHEDULE, sentence))
     for trigger, reason, sentence in breaches:
-        if trigger in policy.when and not _is_left_to_a_trial(trigger, policy):
+        if trigger in policy.when and not _is_left_to_a_trial(trigger, state, policy):
             return reason, sentence
     if breaches:
         trigger, _, sentence = breaches[0]
@@ -200,12 +203,16 @@ def _is_due(state: ModelState, policy: RetrainPolicy, now: datetime) -> bool:
     return Trigger.SCHEDULE in policy.when and now - state.last_run_at >= policy.every
 
 
-def _is_left_to_a_trial(trigger: Trigger, policy: RetrainPolicy) -> bool:
+def _is_left_to_a_trial(trigger: Trigger, state: ModelState, policy: RetrainPolicy) -> bool:
     """Tell whether a trigger says only that something moved, where a trial says what it costs.
 
-    Weather drifts in every window, and retraining on it every time does more harm than good.
+    Weather drifts in every window, and retraining on it every time does more harm than good. And a
+    champion that has fallen for good falls in every window: what the first run could not mend the
+    next one cannot either, until newer rows help.
     """
-    return trigger is Trigger.DRIFT and Trigger.GAIN in policy.when
+    if Trigger.GAIN not in policy.when:
+        return False
+    return trigger is Trigger.DRIFT or (trigger is Trigger.PERFORMANCE and state.is_answered)
 
 
 def _no_trigger(judged: Judged) -> tuple[Reason, str]:

@@ -144,6 +144,10 @@ class Store(Protocol):
         """Return what the next decision rests on; new labels are counted since a time."""
         ...
 
+    def has_answered(self, model: str, version: int) -> bool:
+        """Say whether a fall of performance has opened a run under a champion."""
+        ...
+
     def trial(self, probation: Probation) -> Trial | None:
         """Return a probation with its evidence so far; None when it has ended."""
         ...

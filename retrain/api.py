@@ -27,7 +27,7 @@ from monitor.services import MonitorServices
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.deferred import Deferred
-from retrain.ports import RequestKind
+from retrain.ports import BY_HAND, RequestKind
 from retrain.serving import Served, Serving
 from retrain.shadow import Shadowing
 
@@ -127,7 +127,7 @@ def _add_runs(router: APIRouter, services: RetrainServices) -> None:
         """Ask for a retrain run."""
         champion = registry.champion(model)
         why = (body or Why()).why
-        number = runs.ask(model, RequestKind.RETRAIN, "by hand", why, clock.now())
+        number = runs.ask(model, RequestKind.RETRAIN, BY_HAND, why, clock.now())
         return {"request": number, "champion": champion}
 
     @router.get("/runs")

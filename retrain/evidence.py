@@ -35,11 +35,14 @@ class Window:
         Their metric in blocks of its rows.
     unskilled : float
         What a model without skill loses there, see `unskilled`.
+    n_windows : int
+        Windows that it spans: several where a challenger was looked at again.
     """
 
     until: datetime
     blocks: Blocks
     unskilled: float
+    n_windows: int = 1
 
 
 def document(window: Window) -> dict[str, Any]:
@@ -150,7 +153,8 @@ def lost(windows: Sequence[Window]) -> float:
 
 def usual_cost(windows: Sequence[Window]) -> float:
     """Return what a promotion costs where nobody said it, in the metric's unit times rows."""
-    return COST_SHARE * float(np.mean([one.unskilled * one.blocks.n_rows for one in windows]))
+    losses = sum(one.unskilled * one.blocks.n_rows for one in windows)
+    return COST_SHARE * losses / sum(one.n_windows for one in windows)
 
 
 def verdict(
@@ -177,13 +181,19 @@ def verdict(
         return False, reason
     if newest.gains.size and newest.gains.mean() <= 0:
         return False, f"{reason}; but not in the newest window"
+    pays, price = worth(windows, cost)
+    return pays, f"{reason}; {price}"
+
+
+def worth(windows: Sequence[Window], cost: float | None) -> tuple[bool, str]:
+    """Tell whether a champion has lost more than a promotion costs, see `verdict`."""
     harm = lost(windows)
     cost = usual_cost(windows) if cost is None else cost
-    title = METRICS[newest.metric].title
+    title = METRICS[windows[-1].blocks.metric].title
     relation = "more" if harm > cost else "not more"
     return harm > cost, (
-        f"{reason}; without it the champion has lost {harm:.3g} of {title} times rows, {relation} "
-        f"than a promotion costs ({cost:.3g})"
+        f"without it the champion has lost {harm:.3g} of {title} times rows, {relation} than a "
+        f"promotion costs ({cost:.3g})"
     )
 
 

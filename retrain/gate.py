@@ -72,7 +72,9 @@ class Look:
     comparison : Comparison
         What the rows have shown.
     reached : mapping of str to Estimate
-        The challenger's metrics on these rows.
+        The challenger's metrics on the fresh rows.
+    seen : Blocks
+        Both models on the fresh rows.
     """
 
     number: int
@@ -80,6 +82,7 @@ class Look:
     reason: str
     comparison: Comparison
     reached: Mapping[str, Estimate]
+    seen: Blocks
 
 
 @dataclass(frozen=True)
@@ -175,13 +178,14 @@ def look_at(
     earlier : sequence of Blocks
         Windows before, on which trials held the champion's recipe, fitted again, against it.
     """
-    seen = pooled([*earlier, _seen(contest, slice(None), metric)])
+    fresh = _seen(contest, slice(None), metric)
+    seen = pooled([*earlier, fresh])
     share = evidence(seen, number)
     compared = judged(seen, ComparisonPolicy(metric, minimum_gain, confidence(share)))
     harmed = _harmed(contest, metric) if compared.passed else ""
     step, more = _step(compared, number, share, harmed)
     reached = performance(contest.rows.target, contest.challenger, contest.schema)
-    return Look(number, step, f"{compared.reason}{more}", compared, reached)
+    return Look(number, step, f"{compared.reason}{more}", compared, reached, fresh)
 
 
 def _step(compared: Comparison, number: int, share: float, harmed: str) -> tuple[Step, str]:

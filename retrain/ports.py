@@ -12,6 +12,9 @@ from monitor.probation import Probation
 from retrain.bundle import Bundle
 from retrain.collected import Collected, Part
 
+BY_HAND = "by hand"
+"""The trigger of what a person asks for."""
+
 
 class Outcome(StrEnum):
     """How a run ended."""

@@ -13,16 +13,17 @@ from retrain.candidates import fit, predict
 from retrain.collected import Part
 from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, newest
+from retrain.evidence import Window, unskilled, worth
 from retrain.gate import N_LOOKS, Contest, Look, Step, guesses, look_at
 from retrain.holdout import after, split_off
 from retrain.lineage import Origin, aware
 from retrain.noticed import noticed, warned
-from retrain.ports import Entry, Outcome, Request, RequestKind
+from retrain.ports import BY_HAND, Entry, Outcome, Request, RequestKind
 from retrain.recipe import Recipe
 from retrain.search import SearchResult, search
 from retrain.servable import Cost, obstacle, seconds_of
 from retrain.skew import skew_of
-from retrain.trial import gathered
+from retrain.trial import Gathered, gathered
 from retrain.version import Retrained, frozen, successor
 from retrain.world import World, collected
 
@@ -111,7 +112,7 @@ def _challenge(run: _Run) -> Result:
 def _find(run: _Run, bundle: Bundle, rows: Dataset) -> Result:
     """Search on all rows but the newest window, and take the first look there."""
     model = run.model
-    evidence = gathered(model, run.champion, run.world)
+    evidence = _gathered(run)
     until, most = run.world.registry.used_until(model.name), MAX_HOLDOUT_WINDOWS
     if run.request.trigger == Trigger.GAIN:
         until, most = evidence.newest_since or until, 1
@@ -152,9 +153,7 @@ def _stand(
     run.tell(0.7, f"fitting {recipe.name}")
     challenger = fit(recipe, training, model.schema, window=model.search.window, seed=model.seed)
     run.tell(0.8, f"comparing {recipe.name} with the champion")
-    earlier = gathered(model, run.champion, run.world).before(holdout)
-    number = min(N_LOOKS, n_windows + len(earlier))
-    return recipe, challenger, _look(run, bundle, challenger, holdout, number)
+    return recipe, challenger, _look(run, bundle, challenger, holdout, n_windows)
 
 
 def _look_again(run: _Run, bundle: Bundle, rows: Dataset, entry: Entry) -> Result:
@@ -164,7 +163,8 @@ def _look_again(run: _Run, bundle: Bundle, rows: Dataset, entry: Entry) -> Resul
     fresh = after(rows, made.lineage.trained_until)
     run = replace(run, notes=made.lineage.notes)
     run.tell(0.5, f"comparing version {entry.version} with the champion")
-    look = _look(run, bundle, made.pipeline, fresh, entry.looks + 1)
+    n_windows = entry.looks + 1 - len(_gathered(run).together(fresh))
+    look = _look(run, bundle, made.pipeline, fresh, n_windows)
     look = replace(look, reason=warned(look.reason, run.notes))
     details = {**_details(run, look, fresh), "challenger": entry.version}
     if look.step is Step.WAIT:
@@ -268,9 +268,13 @@ def _search(training: Dataset, bundle: Bundle, run: _Run) -> SearchResult:
     )
 
 
-def _look(run: _Run, bundle: Bundle, challenger: Pipeline, rows: Dataset, number: int) -> Look:
+def _gathered(run: _Run) -> Gathered:
+    return gathered(run.model, run.champion, run.world)
+
+
+def _look(run: _Run, bundle: Bundle, challenger: Pipeline, rows: Dataset, n_windows: int) -> Look:
     """Hold the challenger against the champion on fresh rows, after what trials have shown."""
-    model = run.model
+    model, evidence = run.model, _gathered(run)
     contest = Contest(
         rows,
         guesses(bundle, rows, model.schema),
@@ -278,13 +282,21 @@ def _look(run: _Run, bundle: Bundle, challenger: Pipeline, rows: Dataset, number
         model.schema,
         model.segments,
     )
-    return look_at(
+    metric, earlier = model.search.metric, evidence.together(rows)
+    look = look_at(
         contest,
-        number,
-        metric=model.search.metric,
+        min(N_LOOKS, n_windows + len(earlier)),
+        metric=metric,
         minimum_gain=model.minimum_gain,
-        earlier=gathered(model, run.champion, run.world).before(rows),
+        earlier=earlier,
     )
+    if look.step is not Step.PASS or run.request.trigger in {Trigger.GAIN, BY_HAND}:
+        return look  # the trial has weighed the cost, and a person need not
+    lost = unskilled(rows.target, model.schema, metric)
+    seen = Window(aware(rows.event_at[-1]), look.seen, lost, n_windows)
+    pays, price = worth([*evidence.before(rows), seen], model.cost)
+    step = Step.PASS if pays else Step.REFUSE
+    return replace(look, step=step, reason=f"{look.reason}; {price}")
 
 
 def _details(run: _Run, look: Look, holdout: Dataset) -> dict[str, Any]:

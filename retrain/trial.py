@@ -36,10 +36,14 @@ class Gathered:
         """Event time after which the rows of the newest trial are; None where it is the first."""
         return self.windows[-2].until if len(self.windows) > 1 else None
 
-    def before(self, rows: Dataset) -> list[Blocks]:
-        """Return the windows that are looked at together with some rows, which are newer."""
+    def before(self, rows: Dataset) -> list[Window]:
+        """Return the windows before some rows."""
         begin = aware(rows.event_at[0])
-        return joined(group([one for one in self.windows if one.until < begin]))
+        return [one for one in self.windows if one.until < begin]
+
+    def together(self, rows: Dataset) -> list[Blocks]:
+        """Return the windows before some rows that are looked at together with them."""
+        return joined(group(self.before(rows)))
 
 
 def gathered(model: Retrained, champion: int, world: World) -> Gathered:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from monitor.action import Ask
+from monitor.action import Action, Ask, Reason
 from monitor.adapters import tables as t
 from monitor.adapters.cycle_rows import write_cycle
 from monitor.adapters.database import excluded, put_rows, reading
@@ -97,6 +97,18 @@ class SqlStore:
                 run_pending=connection.execute(pending).first() is not None,
                 paused=row["paused"],
             )
+
+    def has_answered(self, model: str, version: int) -> bool:
+        """Say whether a fall of performance has opened a run under a champion."""
+        c = t.revisions.c
+        query = select(c.id).where(
+            c.model == model,
+            c.champion == version,
+            c.action == Action.RETRAIN,
+            c.reason == Reason.PERFORMANCE,
+        )
+        with reading(self._engine) as connection:
+            return connection.execute(query.limit(1)).first() is not None
 
     def trial(self, probation: Probation) -> Trial | None:
         """Return a probation with its evidence so far; None when it has ended."""

@@ -214,6 +214,15 @@ def test_a_check_that_failed_keeps_no_other_from_opening_a_run():
     assert act(judged(drift=ERROR, performance=BREACH))[1] is Reason.PERFORMANCE
 
 
+def test_a_fall_that_a_run_has_answered_is_left_to_trials_where_there_are_any():
+    fallen = judged(performance=BREACH, n_labels=50)
+    found = decided(fallen, is_answered=True)
+    assert (found.action, found.reason, found.ask) == (Action.NONE, Reason.TRIED, Ask.TRIAL)
+    assert found.sentence.endswith("whether newer rows help, a trial tells")
+    alone = RetrainPolicy(when=frozenset({Trigger.PERFORMANCE}))
+    assert act(fallen, policy=alone, is_answered=True) == (Action.RETRAIN, Reason.PERFORMANCE)
+
+
 def test_late_labels_may_retrain_on_performance_and_not_on_drift_or_schedule_again():
     assert act(judged(revision=2, performance=BREACH))[1] is Reason.PERFORMANCE
     assert act(judged(revision=2, drift=BREACH))[1] is Reason.DECIDED_BEFORE

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from monitor.action import Action
+from monitor.action import Action, Reason
 from monitor.adapters import tables
 from monitor.adapters.database import open_database
 from monitor.adapters.sql_store import LONGEST_RETRY, SqlStore
@@ -146,6 +146,17 @@ def test_a_failed_delivery_waits_twice_as_long_each_time_up_to_an_hour(books):
     assert pauses[:4] == [15, 30, 60, 120]
     assert pauses[-1] == LONGEST_RETRY.total_seconds()
     assert books.history.deliveries() == {("log", "delivered"): 0, ("log", "failed"): 10}
+
+
+def test_a_fall_that_has_opened_a_run_is_answered_for_its_champion(books):
+    assert not books.store.has_answered("m", 1)
+    books.record(books.cycle(action=Action.RETRAIN, status=Status.BREACH))  # on drift
+    assert not books.store.has_answered("m", 1)
+    fallen = books.cycle(1, action=Action.RETRAIN, status=Status.BREACH)
+    decision = replace(fallen.decision, reason=Reason.PERFORMANCE)
+    books.record(replace(fallen, decision=decision))
+    assert books.store.has_answered("m", 1)
+    assert not books.store.has_answered("m", 2)
 
 
 def test_a_run_is_asked_for_with_the_verdict_and_stands_as_pending(books):
