@@ -18,6 +18,7 @@ from monitor.errors import NotFoundError
 from retrain.adapters.bundle_files import load_model
 from retrain.adapters.labelled_rows import labelled_reference, read_table
 from retrain.adapters.sql_runs import SqlRuns
+from retrain.evidence import tried_until
 from retrain.foreign import foreign_version
 from retrain.ports import BY_HAND, RequestKind
 from retrain.repeat import repeat
@@ -97,6 +98,7 @@ def show_reasons(config: Path, model: str) -> None:
     """Print what was done about each window, or was not, and why."""
     with _deployment(config, model) as deployment:
         windows = History(deployment.engine).windows(model)
+        trials = [one for one in SqlRuns(deployment.engine).trials(model) if one["n_fits"]]
     # First, so that what ends the output is the newest window.
     if any(estimated(window) for window in windows):
         out.print(f"{kept_promises(windows)} {BLIND}\n")
@@ -107,6 +109,9 @@ def show_reasons(config: Path, model: str) -> None:
         out.print(
             f"{window['id']}  {window['status']}  {window['decision']} ({window['reason']}): {told}"
         )
+        for one in trials:
+            if window["start"] <= tried_until(one) < window["end"]:
+                out.print(f"{window['id']}  {one['reason']}", style="dim")
 
 
 def _diagnosed(window: Document) -> str:

@@ -109,7 +109,7 @@ def promised(champion: Champion, rows: Dataset, model: Retrained) -> Shown:
     _check_teaches(known, fresh, champion.used_until)
     trial = _Trial(known, fresh, guesses(bundle, fresh, model.schema), model)
     contenders = _contenders(trial, bundle)
-    with stopping_early(), ThreadPoolExecutor(at_once(contenders)) as pool:
+    with stopping_early(), ThreadPoolExecutor(at_once(one.algorithm for one in contenders)) as pool:
         shown = list(pool.map(trial.tried, contenders))
     chosen = best(contenders, champion.trials)
     window = Window(

@@ -193,7 +193,7 @@ class Race:
         status, reason = TrialStatus.FINISHED, ""
         try:
             # The folds do not wait for each other.
-            with ThreadPoolExecutor(at_once([recipe])) as pool:
+            with ThreadPoolExecutor(at_once([recipe.algorithm])) as pool:
                 predictions += pool.map(partial(self._predict, recipe, max_rows), folds)
             scores += map(self._score, predictions, folds)
         except Exception as error:  # noqa: BLE001 - it may fail in any way; the others go on

@@ -29,7 +29,8 @@ from retrain.world import World, collected
 
 MAX_HOLDOUT_WINDOWS = 2
 """Newest windows kept from every choice, for the first look at the challenger: with two it is as
-good as the second. A trial looked at the last but one: the run that it opens has the newest only.
+good as the second. Where trials have looked at windows before, the newest alone is kept: what has
+just changed the challenger shall learn as soon as it can.
 """
 
 
@@ -113,9 +114,10 @@ def _find(run: _Run, bundle: Bundle, rows: Dataset) -> Result:
     """Search on all rows but the newest window, and take the first look there."""
     model = run.model
     evidence = _gathered(run)
-    until, most = run.world.registry.used_until(model.name), MAX_HOLDOUT_WINDOWS
+    until = run.world.registry.used_until(model.name)
+    most = 1 if evidence.windows else MAX_HOLDOUT_WINDOWS
     if run.request.trigger == Trigger.GAIN:
-        until, most = evidence.newest_since or until, 1
+        until = evidence.newest_since or until
     training, holdout, number = split_off(rows, until, model.search.window, most=most)
     found = _search(training, bundle, run)
     recipe, challenger, look = _stand(run, bundle, training, holdout, number, found.winner.recipe)

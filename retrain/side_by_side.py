@@ -8,8 +8,6 @@ from functools import cache
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
 
-from retrain.recipe import Recipe
-
 
 @contextmanager
 def stopping_early() -> Iterator[None]:
@@ -22,13 +20,13 @@ def stopping_early() -> Iterator[None]:
         yield
 
 
-def at_once(recipes: Iterable[Recipe]) -> int:
-    """Return how many fits of some recipes run side by side; one keeps one core busy.
+def at_once(algorithms: Iterable[str]) -> int:
+    """Return how many fits of some algorithms run side by side; one keeps one core busy.
 
     A forest grows two trees at once by itself, and each of them sets the warning filters of the
     whole process: those of two forests side by side would warn of each other.
     """
-    return 1 if any(one.algorithm == "random_forest" for one in recipes) else 2
+    return 1 if "random_forest" in algorithms else 2
 
 
 @cache

@@ -197,7 +197,7 @@ def successor(
     with stopping_early(), ThreadPoolExecutor(1) as beside:
         # One fit keeps one core busy; the few rows out of fold take little memory beside it.
         fitted = beside.submit(fit, recipe, rows, model.schema, window=window, seed=model.seed)
-        if at_once([recipe]) == 1:
+        if at_once([recipe.algorithm]) == 1:
             wait([fitted])
         columns, importance = _out_of_fold(spanned, recipe, model)
         reference = prepare(

@@ -22,6 +22,8 @@ class Record:
         Its windows, oldest first.
     runs, requests : sequence of mapping
         Retrain runs, and what is asked for and not done yet, oldest first.
+    trial : mapping or None
+        The newest trial whether a run would pay.
     champion : int or None
         The version that serves; None before the first.
     metric : str or None
@@ -36,6 +38,7 @@ class Record:
     windows: Sequence[Document] = ()
     runs: Sequence[Document] = ()
     requests: Sequence[Document] = ()
+    trial: Document | None = None
     champion: int | None = None
     metric: str | None = None
     probations: Sequence[Document] = ()

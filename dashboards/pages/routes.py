@@ -109,6 +109,7 @@ def _record(services: PageServices, model: Document) -> Record:
         windows=history.windows(name),
         runs=services.runs.runs(name),
         requests=services.runs.open_requests(name),
+        trial=services.runs.newest_trial(name),
         champion=_champion(services.registry, name),
         metric=policy.metric if policy else None,
         probations=history.probations(name),

@@ -179,7 +179,13 @@ def _done(record: Record, troubles: Sequence[Trouble]) -> str:
     if troubles[0].check is Check.QUALITY:
         return "not retrained, fix the feed first"
     ended = [run for run in record.runs if run["started_at"] >= since]
-    return _came_to(ended[-1], record.champion) if ended else _undone(record, since)
+    told = record.trial
+    if told is None or told["at"] < (ended[-1]["ended_at"] if ended else since):
+        return _came_to(ended[-1], record.champion) if ended else _undone(record, since)
+    reason = told["reason"].rstrip(".")
+    if not ended:
+        return f"not retrained yet: {reason}"
+    return f"{_came_to(ended[-1], record.champion)}; since then {reason}"
 
 
 def _came_to(run: Document, champion: int | None) -> str:

@@ -168,6 +168,14 @@ class SqlRuns:
         with reading(self._engine) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def newest_trial(self, model: str) -> Mapping[str, Any] | None:
+        """Return what the newest trial of a model has shown; None before any."""
+        c = trials.c
+        query = select(trials).where(c.model == model).order_by(c.request_id.desc()).limit(1)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else dict(row)
+
     def finish(
         self, run: int, outcome: Outcome, reason: str, details: Mapping[str, Any], at: datetime
     ) -> None:
