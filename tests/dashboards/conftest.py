@@ -38,7 +38,7 @@ from monitor.window import Counts, LabelPolicy, Window, WindowPolicy
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.bundle import Bundle, Lineage
-from retrain.ports import Outcome, RequestKind
+from retrain.ports import Outcome, RequestKind, Shown
 
 with warnings.catch_warnings():
     # Starlette would rather have httpx2; nothing else we use knows it.
@@ -199,6 +199,14 @@ class Deployed:
         if outcome is Outcome.PROMOTED:
             details |= {"version": self.version(model, at, request.why, run)}
         self.runs.finish(run, outcome, reason, details, at + timedelta(minutes=7))
+
+    def trial(self, model: str, at: datetime, reason: str) -> None:
+        """Carry out a trial that opens no run."""
+        self.runs.ask(model, RequestKind.TRIAL, "gain", "would a run pay?", at)
+        request = self.runs.claim(RequestKind.TRIAL, "worker", at)
+        assert request is not None
+        shown = Shown(pays=False, n_fits=0, reason=reason, details={})
+        self.runs.tried(request, self.registry.champion(model), shown, at)
 
     def year(self, model: str, n_weeks: int = 44) -> None:
         """Record a year as it may be: calm, a warning, drift and a promotion, a broken feed."""

@@ -125,6 +125,20 @@ def test_a_run_that_changed_nothing_tells_its_reason(deployed, outcome, told):
     assert deployed.lead().endswith(told)
 
 
+def test_what_trials_show_is_told_after_what_a_run_has_come_to(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, drifted=["temp", "dewp", "humid"])
+    at = datetime(2013, 1, 15, tzinfo=UTC)
+    deployed.trial(FLIGHTS, at, "a trial on one window: no gain")
+    assert deployed.lead().endswith("not retrained yet: a trial on one window: no gain.")
+    deployed.retrain(FLIGHTS, at + timedelta(days=1), Outcome.REFUSED, "no better")
+    assert deployed.lead().endswith("the retrain run of 2013-01-16 was refused: no better.")
+    deployed.trial(FLIGHTS, at + timedelta(days=7), "a trial on 2 windows together: no gain")
+    assert deployed.lead().endswith(
+        "was refused: no better; since then a trial on 2 windows together: no gain."
+    )
+
+
 def test_a_promotion_that_was_rolled_back_tells_who_serves_now(deployed):
     deployed.model(FLIGHTS)
     deployed.judge(FLIGHTS, 0, drifted=["temp", "dewp", "humid"])

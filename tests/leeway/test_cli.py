@@ -11,6 +11,9 @@ import pytest
 
 from leeway.cli import main
 from leeway.demo.run import free_port
+from leeway.policies import retrained
+from retrain.trial import trial
+from retrain.world import claim
 
 HEAVY = ("pandas", "sklearn", "evidently", "pyarrow", "fastapi", "scipy", "sqlalchemy")
 WRONG_USE, FAILED = 2, 3
@@ -203,6 +206,23 @@ def test_check_ends_with_one_when_a_window_breached(home, cli):
     assert "2026-02-09T00:00:00Z  BREACH" in ended.stdout
     again = cli("check", "late")
     assert (again.returncode, again.stdout) == (0, "nothing is due\n")
+
+
+def test_why_tells_what_trials_have_shown(home, cli):
+    with home.opened() as app:
+        world, watcher = app.deployment.retrain_world(), app.deployment.watcher()
+        model = retrained(
+            "late", app.deployment.config.models["late"], app.deployment.schema("late")
+        )
+        for number in range(3):
+            app.live(number)
+            watcher.check("late")
+            if number:
+                trial(claim(world, "test"), model, world)
+    lines = cli("why", "late").stdout.splitlines()
+    told = [line for line in lines if "  a trial on one window: " in line]
+    assert len(told) == 2
+    assert told[-1].split()[0] == lines[-2].split()[0]
 
 
 def test_why_tells_of_estimates_or_why_there_is_none(home, cli):
