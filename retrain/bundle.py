@@ -11,6 +11,7 @@ TRUSTED_TYPES: frozenset[str] = frozenset(
     {
         "functools.partial",  # skops holds what it wraps against this list as well
         "numpy.dtype",
+        "retrain.calibrated.Calibrated",
         "retrain.preprocess.EmptyColumnFiller",
         "retrain.preprocess.QuantileClipper",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
@@ -25,7 +26,7 @@ here and nowhere else: a file is never asked which types it would like to be tru
 
 @dataclass(frozen=True)
 class Notes:
-    """What a person should know of the rows that a version learned from.
+    """What a person should know of a version and the rows that it learned from.
 
     Parameters
     ----------
@@ -33,10 +34,13 @@ class Notes:
         Features that teach nothing, with the reason.
     leakage : tuple of str
         A sentence for each feature that may know the label.
+    calibration : str
+        Whether its probabilities are calibrated, and why; empty for regression.
     """
 
     left_out: Mapping[str, str] = field(default_factory=dict)
     leakage: tuple[str, ...] = ()
+    calibration: str = ""
 
 
 @dataclass(frozen=True)

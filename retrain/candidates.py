@@ -19,6 +19,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
+from retrain.calibrated import Calibrated, Calibration
 from retrain.dataset import Dataset, TargetArray, drawn, newest, recency, take
 from retrain.own_estimator import is_own, own_estimator, own_usual
 from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
@@ -193,18 +194,24 @@ def fit(
     if kept.size < len(rows):
         rows = take(rows, kept)
     _check_teaches(recipe, rows, schema)
-    model = prepared(
-        without(schema, useless(rows.features, schema)),
-        recipe.preprocessing,
-        estimator(recipe, schema, n_rows=len(rows), seed=seed),
-    )
+    built = estimator(recipe, schema, n_rows=len(rows), seed=seed)
+    used = without(schema, useless(rows.features, schema))
+    model = prepared(used, recipe.preprocessing, built)
     one_thread()
     with stopping_early():
         weighted = {"model__sample_weight": weights[kept]} if recipe.half_life else {}
         model.fit(rows.features, rows.target, **weighted)
-    if "n_jobs" in model["model"].get_params() and recipe.algorithm == "random_forest":
-        model["model"].set_params(n_jobs=1)  # starting threads takes longer than most predictions
+    if recipe.algorithm == "random_forest":
+        built.set_params(n_jobs=1)  # starting threads takes longer than most predictions
+    if recipe.calibration is not None:
+        model.steps[-1] = ("model", _calibrated(built, recipe.calibration, schema))
     return model
+
+
+def _calibrated(fitted: Any, calibration: Calibration, schema: Schema) -> Calibrated:
+    is_last = schema.task is not Task.BINARY or fitted.classes_[-1] == schema.positive
+    intercept = calibration.intercept if is_last else -calibration.intercept
+    return Calibrated(fitted, calibration.slope, intercept)
 
 
 def _check_teaches(recipe: Recipe, rows: Dataset, schema: Schema) -> None:

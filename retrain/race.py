@@ -15,9 +15,11 @@ from functools import partial
 import numpy as np
 
 from monitor.checks.performance import METRICS, performance
+from monitor.columns import FloatArray
 from monitor.errors import NotPossibleError
 from monitor.reference import Estimate
-from monitor.schema import Schema
+from monitor.schema import Schema, Task
+from retrain.calibrated import binary_chances, class_chances
 from retrain.candidates import fit, predict
 from retrain.comparison import ComparisonPolicy, compare
 from retrain.dataset import Dataset, Fold, TargetArray, take
@@ -111,6 +113,7 @@ class Race:
     _n_fits: int = 0
     _best: Trial | None = None
     _known: dict[str, TargetArray] = field(default_factory=dict)
+    _chances: dict[str, FloatArray] = field(default_factory=dict)
     _started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -179,6 +182,16 @@ class Race:
             raise NotPossibleError(f"no recipe could be fitted. {reasons}")
         return self._best
 
+    def chances(self) -> FloatArray:
+        """Return how likely the leader found each class in the rows of all folds.
+
+        Of a binary model the positive class comes last; else they are the schema's.
+        """
+        if self.schema.task is Task.BINARY:
+            return binary_chances(np.concatenate(self.predictions))
+        recipe, max_rows = self.leader().recipe, self.policy.max_rows
+        return np.concatenate([self._chances[_key(recipe, max_rows, fold)] for fold in self.folds])
+
     def _try(
         self, recipe: Recipe, folds: Sequence[Fold], max_rows: int
     ) -> tuple[Trial, list[TargetArray]]:
@@ -186,7 +199,7 @@ class Race:
         # Outside of the try: whoever is told of the progress may end the search by raising.
         self.progress(self.n_done, self.n_planned, recipe.name)
         self.n_done += len(folds)
-        n_fits = sum(f"{recipe} {max_rows} {fold}" not in self._known for fold in folds)
+        n_fits = sum(_key(recipe, max_rows, fold) not in self._known for fold in folds)
         self._n_fits += n_fits
         predictions: list[TargetArray] = []
         scores: list[Estimate] = []
@@ -205,7 +218,7 @@ class Race:
 
     def _predict(self, recipe: Recipe, max_rows: int, fold: Fold) -> TargetArray:
         # What a heat has fitted on as many rows is not fitted again.
-        key = f"{recipe} {max_rows} {fold}"
+        key = _key(recipe, max_rows, fold)
         if key not in self._known:
             self._known[key] = self._fitted(recipe, max_rows, fold)
         return self._known[key]
@@ -214,7 +227,11 @@ class Race:
         known = take(self.rows, slice(0, fold.start))
         window = self.policy.window
         model = fit(recipe, known, self.schema, window=window, seed=self.seed, max_rows=max_rows)
-        return predict(model, self.rows.features.iloc[fold.start : fold.end], self.schema)
+        features = self.rows.features.iloc[fold.start : fold.end]
+        if self.schema.task is Task.MULTICLASS:
+            key = _key(recipe, max_rows, fold)
+            self._chances[key] = class_chances(model, features, self.schema.classes)
+        return predict(model, features, self.schema)
 
     def _score(self, predictions: TargetArray, fold: Fold) -> Estimate:
         labels = self.rows.target[fold.start : fold.end]
@@ -251,6 +268,10 @@ class Race:
             self.schema,
             ComparisonPolicy(self.policy.metric),
         ).passed
+
+
+def _key(recipe: Recipe, max_rows: int, fold: Fold) -> str:
+    return f"{recipe} {max_rows} {fold}"
 
 
 def _cut_off(recipe: Recipe) -> Trial:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from retrain.calibrated import Calibration
 from retrain.preparation import Preprocessing
 
 ALGORITHMS = ("logistic", "tree", "hist_gradient_boosting", "mlp", "random_forest")
@@ -31,6 +32,8 @@ class Recipe:
         Fit on this many newest windows; None means on all rows.
     half_life : int or None
         A row counts half as much with every so many windows of age; None means all count alike.
+    calibration : Calibration or None
+        How the fitted model's probabilities are mapped; None leaves them as they are.
     """
 
     name: str
@@ -39,12 +42,15 @@ class Recipe:
     preprocessing: Preprocessing
     training_range: int | None = None
     half_life: int | None = None
+    calibration: Calibration | None = None
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """Read back what `dataclasses.asdict` gave, also after a trip through JSON."""
         preprocessing = Preprocessing.from_document(document["preprocessing"])
-        return cls(**{**document, "preprocessing": preprocessing})
+        found = document.get("calibration")
+        calibration = Calibration(**found) if found else None
+        return cls(**{**document, "preprocessing": preprocessing, "calibration": calibration})
 
     def differs_in_rows_only(self, other: "Recipe") -> bool:
         """Tell whether another recipe is the same but for the rows that it learns from."""

@@ -120,14 +120,16 @@ def _find(run: _Run, bundle: Bundle, rows: Dataset) -> Result:
         until = evidence.newest_since or until
     training, holdout, number = split_off(rows, until, model.search.window, most=most)
     found = _search(training, bundle, run)
-    recipe, challenger, look = _stand(run, bundle, training, holdout, number, found.winner.recipe)
+    recipe, challenger, look = _stand(run, bundle, training, holdout, number, found.recipe)
     if look.step is not Step.PASS and run.request.trigger == Trigger.GAIN and evidence.recipe:
         # What the trials have shown holds whatever else the search has found.
         other = _stand(run, bundle, training, holdout, number, evidence.recipe)
         if other[2].step is Step.PASS:
             recipe, challenger, look = other
     learned = newest(training, recipe.training_range, model.search.window)
-    run = replace(run, notes=noticed(challenger, learned, model.schema, seed=model.seed))
+    notes = noticed(challenger, learned, model.schema, seed=model.seed)
+    calibrated = found.calibration.reason if recipe == found.recipe else "as the champion's"
+    run = replace(run, notes=replace(notes, calibration=calibrated))
     look = replace(look, reason=warned(look.reason, run.notes))
     details = {
         **_details(run, look, holdout),
@@ -136,6 +138,7 @@ def _find(run: _Run, bundle: Bundle, rows: Dataset) -> Result:
         "winner": found.winner.recipe.name,
         "challenger_recipe": recipe.name,
         "evaluation": {name: asdict(one) for name, one in found.evaluation.items()},
+        "calibration": asdict(found.calibration),
     }
     if look.step is Step.WAIT:
         made = frozen(training, recipe, challenger, model, before=bundle, origin=run.origin)
@@ -241,7 +244,7 @@ def _replace(run: _Run) -> Result:
     found = _search(rows, bundle, run)
     made = successor(
         rows,
-        found.winner.recipe,
+        found.recipe,
         model,
         before=bundle.reference,
         gate={name: one.overall for name, one in found.evaluation.items()},

@@ -9,11 +9,13 @@ from monitor.checks.performance import METRICS, performance
 from monitor.columns import IntArray
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
+from retrain.calibration import CalibrationTrial, calibrated_predictions, calibration_trial
 from retrain.candidates import MIN_TRAINING_ROWS
 from retrain.contenders import first_round, preparations, prepared, training_ranges
 from retrain.dataset import Dataset, Fold, TargetArray, split, take
 from retrain.evaluation import Evaluation, evaluate
 from retrain.race import Progress, Race, Trial
+from retrain.recipe import Recipe
 from retrain.search_policy import SearchPolicy
 from retrain.side_by_side import stopping_early
 
@@ -37,6 +39,8 @@ class SearchResult:
     evaluation : mapping of str to Evaluation
         The winner's metrics over the folds. It was chosen on these rows, so they flatter it:
         whether it is promoted is decided on fresh ones.
+    calibration : CalibrationTrial
+        Whether the winner's probabilities are calibrated; its predictions here are.
     """
 
     trials: tuple[Trial, ...]
@@ -45,6 +49,12 @@ class SearchResult:
     predictions: TargetArray
     folds: IntArray
     evaluation: Mapping[str, Evaluation]
+    calibration: CalibrationTrial
+
+    @property
+    def recipe(self) -> Recipe:
+        """The winner's recipe, calibrated where that helps."""
+        return replace(self.winner.recipe, calibration=self.calibration.chosen)
 
 
 def search(
@@ -83,7 +93,9 @@ def search(
         If no fold can be learned from and scored, or no recipe finishes.
     """
     if policy.first is not None:
-        policy = replace(policy, first=prepared(policy.first, policy.allowed, schema))
+        # Recipes compete uncalibrated; the winner's own predictions tell how to calibrate it.
+        first = replace(policy.first, calibration=None)
+        policy = replace(policy, first=prepared(first, policy.allowed, schema))
     folds = split(dataset, policy.n_folds, policy.window)
     folds = [fold for fold in folds if _is_usable(fold, dataset, schema, policy.metric)]
     if not folds:
@@ -118,8 +130,16 @@ def _result(race: Race) -> SearchResult:
     sizes = [fold.end - fold.start for fold in race.folds]
     folds = np.repeat(np.arange(len(sizes)), sizes)
     predictions = np.concatenate(race.predictions)
+    tried = CalibrationTrial()
+    if race.schema.task is not Task.REGRESSION:
+        tried = calibration_trial(
+            validation, race.chances(), folds, race.schema, race.policy.metric
+        )
+        predictions = calibrated_predictions(predictions, tried.chosen, race.schema)
     evaluation = evaluate(validation.target, predictions, folds, race.schema)
-    return SearchResult(tuple(race.trials), winner, validation, predictions, folds, evaluation)
+    return SearchResult(
+        tuple(race.trials), winner, validation, predictions, folds, evaluation, tried
+    )
 
 
 def _is_usable(fold: Fold, dataset: Dataset, schema: Schema, metric: str) -> bool:

@@ -112,8 +112,8 @@ def first_version(
         progress=lambda done, total, text: progress(0.8 * done / max(total, 1), text),
     )
     performance = {name: one.overall for name, one in found.evaluation.items()}
-    progress(0.8, f"fitting {found.winner.recipe.name} on all rows")
-    columns, importance = _out_of_fold(rows, found.winner.recipe, model)
+    progress(0.8, f"fitting {found.recipe.name} on all rows")
+    columns, importance = _out_of_fold(rows, found.recipe, model)
     reference = prepare(
         columns,
         model.schema,
@@ -123,15 +123,12 @@ def first_version(
         segments=_segments(found.validation, found.predictions, model),
     )
     reference = replace(_watchable(reference, columns, rows, model), importance=importance)
-    pipeline = fit(
-        found.winner.recipe, rows, model.schema, window=model.search.window, seed=model.seed
-    )
+    pipeline = fit(found.recipe, rows, model.schema, window=model.search.window, seed=model.seed)
     notes = noticed(pipeline, rows, model.schema, seed=model.seed)
-    progress(0.95, warned(f"{found.winner.recipe.name} is fitted", notes))
+    notes = replace(notes, calibration=found.calibration.reason)
+    progress(0.95, warned(f"{found.recipe.name} is fitted", notes))
     lineage = lineage_of(Origin("first version", notes=notes), rows, model.seed)
-    return Bundle(
-        model.name, reference, pipeline, asdict(found.winner.recipe), performance, lineage
-    )
+    return Bundle(model.name, reference, pipeline, asdict(found.recipe), performance, lineage)
 
 
 def watched_only(table: pa.Table, model: Retrained) -> Bundle:

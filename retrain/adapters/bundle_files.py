@@ -150,8 +150,8 @@ def _record(bundle: Bundle, reference: Mapping[str, object]) -> dict[str, Any]:
 def _lineage(document: dict[str, Any]) -> Lineage:
     times = {name: _time(document[name]) for name in ("trained_from", "trained_until")}
     notes = document.get("notes", {})
-    leakage = tuple(notes.get("leakage", ()))
-    return Lineage(**{**document, **times, "notes": Notes(notes.get("left_out", {}), leakage)})
+    noted = Notes(**{**notes, "leakage": tuple(notes.get("leakage", ()))})
+    return Lineage(**{**document, **times, "notes": noted})
 
 
 def _time(text: str | None) -> datetime | None:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import skops.io
+from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 
 from monitor.errors import BundleRefusedError
@@ -19,6 +20,7 @@ from retrain.adapters.bundle_files import (
     load_reference,
     save_bundle,
 )
+from retrain.calibrated import Calibrated
 from retrain.serving import Served
 
 
@@ -63,6 +65,15 @@ def test_a_bundle_comes_back_with_equal_predictions_and_an_equal_reference(
         assert rest[0] == rest[1]
     kept = ("model", "recipe", "gate", "lineage")
     assert [getattr(loaded, name) for name in kept] == [getattr(bundle, name) for name in kept]
+
+
+def test_calibrated_probabilities_come_back_as_they_were(bundle, tmp_path, made_up):
+    pipeline = clone(bundle.pipeline)
+    pipeline.steps = [*bundle.pipeline.steps[:-1], ("model", Calibrated(bundle.pipeline[-1], 0.5))]
+    digest = save_bundle(replace(bundle, pipeline=pipeline), tmp_path / "1")
+    made = predictions(load_bundle(tmp_path / "1", digest), made_up(0))
+    assert made == predictions(replace(bundle, pipeline=pipeline), made_up(0))
+    assert made != predictions(bundle, made_up(0))
 
 
 def test_the_reference_is_mapped_and_not_read_into_memory(bundle, tmp_path):
