@@ -49,6 +49,8 @@ class ColumnsConfig(Strict):
     """Numeric features."""
     categorical: tuple[str, ...] | None = None
     """Categorical features."""
+    dates: tuple[str, ...] | None = None
+    """Features that are dates; models get their parts."""
 
 
 class WindowConfig(Strict):

@@ -97,6 +97,10 @@ def _window(text: str | None, *, has_time: bool) -> tuple[str, list[str]]:
     return "rows: 500", ["windows are 500 rows each (--window 1000 for more)"]
 
 
+def _dates(names: list[str]) -> str:
+    return f"dates: {_list(names)}" if names else "# dates: none; a model gets their parts"
+
+
 def _render(
     name: str, reference: str, found: Inferred, window: str, *, with_prediction: str | None
 ) -> str:
@@ -123,6 +127,7 @@ models:
       {_optional("id", schema.id, "none: prediction ids are generated and returned")}
       numeric: {_list(numeric)}
       categorical: {_list(categorical)}
+      {_dates(schema.dates)}
     window: {{{window}}}
     # drift: {{alert_budget: {{alerts: 1}}}}  # false drift alerts to live with in {per}
     # performance: {{metric: {_metric(schema.task)}, max_drop: 0.03}}

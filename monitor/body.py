@@ -188,3 +188,14 @@ _READERS: dict[str, Callable[[bytes, int], Body | Rows]] = {
     "application/vnd.apache.parquet": lambda body, most: _from_table(from_parquet(body, most)),
     "application/vnd.apache.arrow.stream": lambda body, most: _from_table(from_arrow(body, most)),
 }
+
+
+def values_of(column: RawColumn) -> list[Any]:
+    """Return a raw column as Python values."""
+    if isinstance(column, list):
+        return column
+    try:
+        return list(column.to_pylist())
+    except (OverflowError, ValueError):
+        # Python's times end with the year 9999, Arrow's do not.
+        return list(pc.cast(column, pa.int64()).to_pylist())

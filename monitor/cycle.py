@@ -17,6 +17,7 @@ from monitor.checks.quality import (
     REPEATED_JUMP,
     QualityPolicy,
     change_scores,
+    date_scores,
     refusal_scores,
     repeated_score,
 )
@@ -150,6 +151,7 @@ def _scored(
     reference, policy = champion.reference, watched.verdict
     current = TableColumns(_with_target(rows, reference.schema))
     scores = column_scores(reference, current, policy.drift, watched.quality)
+    scores += date_scores(reference, rows, watched.quality)
     scores += _intake(watched, window, rows.num_rows, world)
     scores.append(_repeated(reference, current))
     scores += measured_scores(rows, reference, champion.version, policy.performance)

@@ -60,10 +60,16 @@ def repeated_ratio(columns: Columns, kinds: Mapping[str, Kind]) -> float | None:
         for piece in pieces_of(columns, name):
             part = hashes[start : start + len(piece)]
             part *= _MULTIPLIER
-            part ^= _hash_numbers(numbers(piece)) if kind is Kind.NUMERIC else _hash_levels(piece)
+            part ^= _hashed(piece, kind)
             start += len(piece)
     hashes.sort()
     return float(np.count_nonzero(hashes[1:] == hashes[:-1]) / hashes.size)
+
+
+def _hashed(piece: pa.Array, kind: Kind) -> HashArray:
+    if kind is Kind.CATEGORICAL:
+        return _hash_levels(piece)
+    return _hash_numbers(numbers(pc.cast(piece, pa.int64()) if kind is Kind.DATE else piece))
 
 
 def _hash_numbers(values: FloatArray) -> HashArray:

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.batch import ChangeKind, SchemaChange
-from monitor.body import ABSENT, Body, RawColumn
+from monitor.batch import TIMESTAMP, ChangeKind, SchemaChange
+from monitor.body import ABSENT, Body, RawColumn, values_of
 from monitor.classes import as_class
 from monitor.columns import class_name, texts
 from monitor.schema import Kind, Schema, Task
+from monitor.times import EARLIEST, LATEST, parse_times
 
 
 @dataclass
@@ -53,34 +55,38 @@ class Misfits:
         return pa.array([raw and json.dumps(raw, default=str) for raw in kept], pa.string())
 
 
-def values_of(column: RawColumn) -> list[Any]:
-    """Return a raw column as Python values."""
-    if isinstance(column, list):
-        return column
-    try:
-        return list(column.to_pylist())
-    except (OverflowError, ValueError):
-        # Python's times end with the year 9999, Arrow's do not.
-        return list(pc.cast(column, pa.int64()).to_pylist())
+_TYPES = {Kind.NUMERIC: pa.float64(), Kind.CATEGORICAL: pa.string(), Kind.DATE: TIMESTAMP}
 
 
 def fit_column(
     body: Body, name: str, kind: Kind, schema: Schema, misfits: Misfits
 ) -> pa.Array | pa.ChunkedArray:
     """Cast one column of a body; missing and misfitting values become null and are counted."""
-    dtype = pa.float64() if kind is Kind.NUMERIC else pa.string()
     raw = body.columns.get(name)
     if raw is None:
         misfits.note(name, ChangeKind.MISSING, range(body.n_rows))
-        return pa.nulls(body.n_rows, dtype)
+        return pa.nulls(body.n_rows, _TYPES[kind])
     if isinstance(raw, list) and body.has_absent:
         missing = [row for row, value in enumerate(raw) if value is ABSENT]
         misfits.note(name, ChangeKind.MISSING, missing)
         raw = [None if value is ABSENT else value for value in raw]
     if name == schema.prediction and schema.task is Task.BINARY:
         raw = _probabilities(raw, schema)
+    if kind is Kind.DATE:
+        return _dates(raw, name, misfits)
     fitted = _fast(raw, kind)
     return _slowly(values_of(raw), name, kind, misfits) if fitted is None else fitted
+
+
+def _dates(raw: RawColumn, name: str, misfits: Misfits) -> pa.Array:
+    times = parse_times(raw)
+    fits = (times >= EARLIEST) & (times <= LATEST)  # NaT neither
+    if not fits.all():
+        given = values_of(raw)
+        odd = np.flatnonzero(~fits).tolist()
+        kept = ((row, given[row]) for row in odd if given[row] is not None)
+        misfits.keep(name, ChangeKind.RETYPED, kept)
+    return pa.array(np.where(fits, times, np.datetime64("NaT", "us")), TIMESTAMP)
 
 
 def _probabilities(raw: RawColumn, schema: Schema) -> RawColumn:
@@ -104,8 +110,7 @@ def _fast(raw: RawColumn, kind: Kind) -> pa.Array | pa.ChunkedArray | None:
     """Cast a whole column at once; None where a value does not fit."""
     try:
         if isinstance(raw, list):
-            dtype = pa.float64() if kind is Kind.NUMERIC else pa.string()
-            return pa.array(raw, dtype)
+            return pa.array(raw, _TYPES[kind])
         if kind is Kind.CATEGORICAL:
             return None if pa.types.is_nested(raw.type) else texts(raw)
         if pa.types.is_temporal(raw.type):
@@ -133,7 +138,7 @@ def _slowly(values: list[Any], name: str, kind: Kind, misfits: Misfits) -> pa.Ar
             odd.append((row, value))
         fitted.append(one)
     misfits.keep(name, ChangeKind.RETYPED, odd)
-    return pa.array(fitted, pa.float64() if kind is Kind.NUMERIC else pa.string())
+    return pa.array(fitted, _TYPES[kind])
 
 
 def fit_value(value: Any, kind: Kind) -> float | str | None:

@@ -1,5 +1,6 @@
 """Inferred: the schema that a reference's columns and values suggest."""
 
+from collections import Counter
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -103,7 +104,7 @@ def infer_outcome(column: pa.ChunkedArray, target: str, task: Task | None = None
 def _said(roles: Roles) -> list[str]:
     """Return every column that a person has named."""
     single = (roles.target, roles.prediction, roles.time, roles.id)
-    listed = (*(roles.numeric or ()), *(roles.categorical or ()))
+    listed = (*(roles.numeric or ()), *(roles.categorical or ()), *(roles.dates or ()))
     return [name for name in (*single, *listed) if name is not None]
 
 
@@ -121,6 +122,10 @@ def _check_roles(table: pa.Table, roles: Roles) -> None:
         dtype = table.schema.field(roles.time).type
         if not pa.types.is_timestamp(dtype):
             raise SchemaError(f"time column {roles.time!r} is {dtype}; store it as timestamps")
+    for name in roles.dates or ():
+        dtype = table.schema.field(name).type
+        if not (is_date(dtype) or is_text(dtype)):
+            raise SchemaError(f"{name!r} is {dtype}, no date; store it as timestamps or ISO 8601")
 
 
 def _labels(column: pa.ChunkedArray, target: str) -> pa.ChunkedArray:
@@ -138,8 +143,12 @@ def _labels(column: pa.ChunkedArray, target: str) -> pa.ChunkedArray:
 
 
 def _listed_features(roles: Roles) -> dict[str, Kind]:
-    numeric = dict.fromkeys(roles.numeric or (), Kind.NUMERIC)
-    return {**numeric, **dict.fromkeys(roles.categorical or (), Kind.CATEGORICAL)}
+    listed = {
+        Kind.NUMERIC: roles.numeric,
+        Kind.CATEGORICAL: roles.categorical,
+        Kind.DATE: roles.dates,
+    }
+    return {name: kind for kind, names in listed.items() for name in names or ()}
 
 
 def _guess_time(table: pa.Table, roles: Roles, guesses: list[str]) -> str | None:
@@ -183,7 +192,7 @@ def _guess_features(table: pa.Table, taken: set[str | None], guesses: list[str])
     for field in table.schema:
         if field.name in taken:
             continue
-        kind = kind_of(field.type)
+        kind = Kind.DATE if is_date(field.type) else kind_of(field.type)
         if field.name == DEFAULT_PREDICTION:
             guesses.append(f"{field.name!r} is left out: is it columns.prediction?")
         elif kind is None:
@@ -192,8 +201,10 @@ def _guess_features(table: pa.Table, taken: set[str | None], guesses: list[str])
             guesses.append(f"{field.name!r} is left out: nearly every row has its own value")
         else:
             features[field.name] = kind
-    n_numeric = sum(kind is Kind.NUMERIC for kind in features.values())
-    guesses.append(f"{n_numeric} numeric and {len(features) - n_numeric} categorical features")
+    n_of = Counter(features.values())
+    of_dates = f", {n_of[Kind.DATE]} dates" if n_of[Kind.DATE] else ""
+    n_numeric, n_categorical = n_of[Kind.NUMERIC], n_of[Kind.CATEGORICAL]
+    guesses.append(f"{n_numeric} numeric and {n_categorical} categorical features{of_dates}")
     return features
 
 
@@ -218,6 +229,11 @@ def is_text(dtype: pa.DataType) -> bool:
     return bool(
         types.is_string(dtype) or types.is_large_string(dtype) or types.is_string_view(dtype)
     )
+
+
+def is_date(dtype: pa.DataType) -> bool:
+    """Say whether a type holds dates, with or without a time of day."""
+    return bool(pa.types.is_timestamp(dtype) or pa.types.is_date(dtype))
 
 
 def _names_rows(column: pa.ChunkedArray) -> bool:

@@ -18,9 +18,9 @@ from monitor.batch import (
     ChangeKind,
     RowKind,
 )
-from monitor.body import ABSENT, Body, RawColumn, as_body
+from monitor.body import ABSENT, Body, RawColumn, as_body, values_of
 from monitor.errors import BatchRefusedError
-from monitor.fitting import Misfits, fit_column, values_of
+from monitor.fitting import Misfits, fit_column
 from monitor.reserved import (
     ID_FIELD,
     MODEL_VERSION_FIELD,

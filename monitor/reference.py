@@ -94,6 +94,8 @@ class Reference:
     dependence : Dependence or None
         How well its windows are told from one another by what comes together in them; None where
         there are no two features to compare.
+    missing_dates : mapping of str to float
+        Share of rows, 0-1, without each feature that is a date: dates are not compared otherwise.
     """
 
     schema: Schema
@@ -109,6 +111,7 @@ class Reference:
     back_test: BackTest | None = None
     importance: Mapping[str, float] | None = None
     dependence: Dependence | None = None
+    missing_dates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -166,6 +169,7 @@ def prepare(
         end,
         segments or {},
         repeated_ratio(columns, schema.features),
+        missing_dates={name: _missing(columns, name) for name in schema.dates if name in names},
     )
 
 
@@ -204,6 +208,11 @@ def prepare_column(columns: Columns, name: str, kind: Kind) -> ColumnReference:
     return NumericReference(
         found.values, found.n_rows, found.n_null, found.whole, _std(found.values), low, high
     )
+
+
+def _missing(columns: Columns, name: str) -> float:
+    n_null = sum(piece.null_count for piece in columns.chunks(name))
+    return n_null / columns.n_rows if columns.n_rows else 0.0
 
 
 def _std(values: FloatArray) -> float:

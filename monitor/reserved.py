@@ -5,17 +5,17 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.batch import FUTURE_TOLERANCE, TIMESTAMP, ChangeKind
-from monitor.body import ABSENT, Body, RawColumn
+from monitor.body import ABSENT, Body, RawColumn, values_of
 from monitor.classes import as_class
 from monitor.columns import INT64_END, ArrowColumn, class_name
 from monitor.errors import BatchRefusedError
-from monitor.fitting import Misfits, fit_value, is_storable, values_of
+from monitor.fitting import Misfits, fit_value, is_storable
 from monitor.schema import Kind, Schema, Task
+from monitor.times import EARLIEST, parse_times
 
 MAX_ID_LENGTH = 200
 """Longer ids are a mistake: a payload in the wrong column."""
@@ -25,9 +25,6 @@ MODEL_VERSION_FIELD = "model_version"
 
 ID_FIELD = "prediction_id"
 """Ids come under this name where the schema has no id column."""
-
-EARLIEST = np.datetime64("0001-01-01", "us")
-"""Python knows no earlier time."""
 
 
 def given_ids(body: Body, schema: Schema) -> ArrowColumn | None:
@@ -109,7 +106,7 @@ def event_times(body: Body, name: str, received_at: datetime) -> pa.Array:
         Naming the first row without a time, or with one in the future.
     """
     raw = body.columns.get(name, [None] * body.n_rows)
-    times = _parse_times(raw)
+    times = parse_times(raw)
     latest = np.datetime64((received_at + FUTURE_TOLERANCE).astimezone(UTC).replace(tzinfo=None))
     no_time = np.isnat(times) | (times < EARLIEST)
     for bad, expected in (
@@ -123,39 +120,6 @@ def event_times(body: Body, name: str, received_at: datetime) -> pa.Array:
                 f"{expected}; found {found}", row=row, field=name, reason="bad_time"
             )
     return pa.array(times, TIMESTAMP)
-
-
-def _parse_times(raw: RawColumn) -> np.ndarray[Any, np.dtype[np.datetime64]]:
-    """Parse times as UTC; what is not a time becomes NaT. Numbers are refused: which unit?"""
-    if isinstance(raw, pa.ChunkedArray) and pa.types.is_timestamp(raw.type):
-        return np.asarray(pc.cast(raw, pa.timestamp("us"), safe=False).to_numpy())
-    values = values_of(raw)
-    fast = _parse_zoned(values)
-    if fast is not None:
-        return fast
-    # pandas takes "now" and "today" for times; a time begins with its year.
-    texts = [
-        v if isinstance(v, datetime) or (isinstance(v, str) and v.strip()[:1].isdigit()) else None
-        for v in values
-    ]
-    parsed = pd.to_datetime(
-        pd.Series(texts, dtype="object"), utc=True, errors="coerce", format="ISO8601"
-    )
-    return np.asarray(parsed.dt.tz_localize(None).to_numpy(), dtype="datetime64[us]")
-
-
-def _parse_zoned(values: list[Any]) -> np.ndarray[Any, np.dtype[np.datetime64]] | None:
-    """Parse texts that all are full times with their zone, as programs write them."""
-    if not all(type(value) is str and len(value) >= _ZONED for value in values):
-        return None
-    try:
-        zoned = pa.array(values, pa.string()).cast(TIMESTAMP)
-    except (pa.ArrowException, UnicodeEncodeError):
-        return None
-    return np.asarray(zoned.to_numpy(zero_copy_only=False))
-
-
-_ZONED = len("2013-07-01T15:00:00Z")
 
 
 def versions(body: Body, champion: int, misfits: Misfits) -> pa.Array:

@@ -9,10 +9,11 @@ DEFAULT_PREDICTION = "prediction"
 
 
 class Kind(StrEnum):
-    """How a column is compared."""
+    """How a column is compared; a date is not, since time goes on: that it is there is checked."""
 
     NUMERIC = "numeric"
     CATEGORICAL = "categorical"
+    DATE = "date"
 
 
 class Task(StrEnum):
@@ -69,10 +70,20 @@ class Schema:
         """How labels are compared."""
         return Kind.NUMERIC if self.task is Task.REGRESSION else Kind.CATEGORICAL
 
+    @property
+    def compared(self) -> dict[str, Kind]:
+        """The features that are compared."""
+        return {name: kind for name, kind in self.features.items() if kind is not Kind.DATE}
+
+    @property
+    def dates(self) -> list[str]:
+        """The features that are dates."""
+        return [name for name, kind in self.features.items() if kind is Kind.DATE]
+
     def kinds(self) -> dict[str, Kind]:
         """Every compared column: the features, then the prediction, then the target."""
         outcome = {self.prediction: self.prediction_kind, self.target: self.target_kind}
-        return {**self.features, **outcome}
+        return {**self.compared, **outcome}
 
 
 @dataclass(frozen=True)
@@ -86,3 +97,4 @@ class Roles:
     task: Task | None = None
     numeric: tuple[str, ...] | None = None
     categorical: tuple[str, ...] | None = None
+    dates: tuple[str, ...] | None = None

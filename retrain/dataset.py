@@ -111,7 +111,7 @@ def conform(table: pa.Table, schema: Schema) -> pd.DataFrame:
     -------
     DataFrame, shape (n_rows, n_features)
         In the schema's order. Numbers are float64; null and ±inf are NaN. Levels are str in
-        columns of object, null is None.
+        columns of object, null is None. Dates are datetime64[us] in UTC without a zone.
 
     Raises
     ------
@@ -228,6 +228,8 @@ def _feature(column: pa.ChunkedArray, name: str, kind: Kind) -> "pd.Series[float
         values = _numbers(column, name)
         values = np.where(np.isfinite(values), values, np.nan)
         return pd.Series(np.clip(values, -FLOAT32_MAX, FLOAT32_MAX))
+    if kind is Kind.DATE:
+        return pd.Series(_times(column, name))
     # object on purpose: pandas 3 would make its own string type of it, pandas 2 would not.
     return pd.Series(texts(column).to_numpy(), dtype=object)
 
@@ -235,6 +237,8 @@ def _feature(column: pa.ChunkedArray, name: str, kind: Kind) -> "pd.Series[float
 def _absent(table: pa.Table, kind: Kind) -> "pd.Series[float] | pd.Series[str]":
     if kind is Kind.NUMERIC:
         return pd.Series(np.full(table.num_rows, np.nan))
+    if kind is Kind.DATE:
+        return pd.Series(np.full(table.num_rows, "NaT", dtype="datetime64[us]"))
     return pd.Series([None] * table.num_rows, dtype=object)
 
 

@@ -17,6 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, RobustScaler, S
 from monitor.columns import FloatArray
 from monitor.grid import OUTER_QUANTILES
 from monitor.schema import Kind, Schema
+from retrain.dates import DateParts
 from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
 
 BoolArray = npt.NDArray[np.bool_]
@@ -120,6 +121,7 @@ def pipeline(schema: Schema, choice: Preprocessing, estimator: Any) -> Pipeline:
     parts = [
         ("numeric", _numeric_steps(choice), numeric),
         ("categorical", _encoder(choice.encoding), categorical),
+        ("dates", _date_steps(choice), schema.dates),
     ]
     if choice.missing is Missing.INDICATOR:
         # Last, as it is known only when fitted how many columns have anything missing.
@@ -146,6 +148,10 @@ def _numeric_steps(choice: Preprocessing) -> Pipeline:
     if choice.scaling is Scaling.ROBUST:
         steps.append(("scale", RobustScaler()))
     return Pipeline(steps)
+
+
+def _date_steps(choice: Preprocessing) -> Pipeline:
+    return Pipeline([("expand", DateParts()), *_numeric_steps(choice).steps])
 
 
 def _encoder(encoding: Encoding) -> Any:

@@ -62,6 +62,8 @@ def _why(column: "pd.Series[float] | pd.Series[str]", kind: Kind) -> str:
     n_levels = column.nunique(dropna=False)
     if n_levels == 1:
         return _CONSTANT
+    if kind is Kind.DATE:
+        return ""
     is_name = n_levels > MAX_CLASSES and n_levels > ID_LIKE_SHARE * len(column)
     return _NAMES if is_name else ""
 

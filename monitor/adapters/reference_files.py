@@ -74,6 +74,7 @@ def open_reference(document: Document, folder: Path) -> Reference:
         back_test=_decode_back_test(document.get("back_test")),
         importance=document.get("importance"),
         dependence=_decode_dependence(document.get("dependence")),
+        missing_dates=document.get("missing_dates", {}),
     )
 
 

@@ -41,7 +41,7 @@ def estimable(reference: Reference, columns: Columns, cut: Cut, metric: str) -> 
     outcomes = Outcomes(
         _outcome(columns, schema.prediction, schema), _outcome(columns, schema.target, schema)
     )
-    kinds = {**schema.features, schema.prediction: schema.prediction_kind}
+    kinds = {**schema.compared, schema.prediction: schema.prediction_kind}
     of_row = np.where(usual, cells.of_row, -1)
     sample = sample_of(columns, kinds, outcomes, of_row, SEED)
     return replace(

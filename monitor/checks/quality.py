@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 
 from monitor.batch import SchemaChange
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import FloatArray
-from monitor.reference import ColumnReference, NumericReference
+from monitor.reference import ColumnReference, NumericReference, Reference
+from monitor.schema import Kind
 from monitor.values import CategoricalValues, NumericValues, Values, only_value, share_of
 
 
@@ -86,6 +88,35 @@ def quality_scores(
         replace(missing, reference_value=before),
         _share(method, name, reference, n_strange, n_values, limit=limit),
         *_standing(name, reference, current),
+    ]
+
+
+def date_scores(reference: Reference, current: pa.Table, policy: QualityPolicy) -> list[Score]:
+    """Score how many of a window's dates are missing; nothing else of a date is compared.
+
+    Parameters
+    ----------
+    reference : Reference
+        Says how many miss there.
+    current : pyarrow.Table, shape (n_rows, n_columns)
+        The window.
+    policy : QualityPolicy
+        The limits.
+    """
+    return [
+        Score(
+            check=Check.QUALITY,
+            column=name,
+            method="missing",
+            value=current.column(name).null_count / current.num_rows if current.num_rows else None,
+            threshold=before + policy.null_jump,
+            breach_when=BreachWhen.ABOVE,
+            n_reference=reference.n_rows,
+            n_current=current.num_rows,
+            kind=Kind.DATE,
+            reference_value=before,
+        )
+        for name, before in reference.missing_dates.items()
     ]
 
 

@@ -52,7 +52,7 @@ def labelled_reference(table: pa.Table, schema: Schema) -> pa.Table:
     Without a clock the rows get times long ago, in their order: before anything logged.
     """
     body = Body({name: table.column(name) for name in table.column_names}, table.num_rows)
-    kinds = schema.kinds()
+    kinds = {**schema.features, **schema.kinds()}
     # A reference without predictions has nulls there, as every column that is missing.
     columns = {n: fit_column(body, n, kind, schema, Misfits()) for n, kind in kinds.items()}
     columns[LABEL] = columns.pop(schema.target)

@@ -71,7 +71,6 @@ def test_numbers_are_numeric_and_texts_truths_and_dictionaries_categorical():
         pa.array([[1]] * 6),
         pa.array([{"a": 1}] * 6),
         pa.array([b"x"] * 6),
-        pa.array([START.date()] * 6),
         pa.array([timedelta(1)] * 6),
         pa.nulls(6),
     ],
@@ -83,6 +82,12 @@ def test_a_column_that_is_neither_number_nor_text_is_left_out_and_said_so(values
     assert guess_about("'odd'", found) == (
         f"'odd' is left out: {values.type} is neither number nor text"
     )
+
+
+def test_timestamps_and_dates_beside_the_time_are_features_that_are_dates():
+    instants = pa.array([START] * 6)
+    found = table(at=instants, day=pa.array([START.date()] * 6), booked=instants)
+    assert schema_of(found).dates == ["day", "booked"]
 
 
 def test_a_text_that_names_nearly_every_row_is_left_out_and_said_so():
