@@ -12,6 +12,7 @@ TRUSTED_TYPES: frozenset[str] = frozenset(
         "functools.partial",  # skops holds what it wraps against this list as well
         "numpy.dtype",
         "retrain.calibrated.Calibrated",
+        "retrain.coded.Coded",
         "retrain.dates.DateParts",
         "retrain.preprocess.EmptyColumnFiller",
         "retrain.preprocess.QuantileClipper",

@@ -8,8 +8,12 @@ from sklearn.utils import get_tags
 
 from monitor.errors import NotPossibleError
 from monitor.schema import Task
+from retrain.coded import Coded
 from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
 from retrain.recipe import Params, Recipe
+
+TAKES_NUMBERED_CLASSES = ("xgboost.",)
+"""Packages whose classifiers refuse the names of classes."""
 
 _TAKES_MISSING = Preprocessing(Missing.KEEP, Outliers.NONE, Scaling.NONE, Encoding.ORDINAL)
 _TAKES_NUMBERS = Preprocessing(Missing.MEDIAN, Outliers.CLIP, Scaling.STANDARD, Encoding.ONE_HOT)
@@ -82,7 +86,9 @@ def own_estimator(name: str, params: Params, task: Task, *, seed: int) -> Any:
     # One core: the checks and the API share the machine.
     fixed = {"random_state": seed, "n_jobs": 1}
     known = built.get_params()
-    return built.set_params(**{k: v for k, v in fixed.items() if k in known and k not in params})
+    built.set_params(**{k: v for k, v in fixed.items() if k in known and k not in params})
+    takes_names = task is Task.REGRESSION or not kind.__module__.startswith(TAKES_NUMBERED_CLASSES)
+    return built if takes_names else Coded(built)
 
 
 def own_usual(name: str) -> Preprocessing:

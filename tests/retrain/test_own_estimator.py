@@ -1,12 +1,21 @@
 """An estimator that the operator has named competes, is saved and serves; nothing else does."""
 
+import json
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
+from monitor.checks.performance import performance
 from monitor.errors import BundleRefusedError, ConfigError, NotPossibleError
-from monitor.schema import Task
+from monitor.schema import Kind, Schema, Task
+from retrain.adapters.bundle_files import dump_model, load_model
+from retrain.adapters.model_content import content_sha256
+from retrain.bundle import TRUSTED_TYPES
+from retrain.candidates import fit, predict
+from retrain.dataset import Dataset
 from retrain.own_estimator import own_estimator, own_recipe, type_name
 from retrain.preparation import Encoding, Missing
 from retrain.recipe import Recipe
@@ -49,6 +58,74 @@ def test_a_model_with_types_that_nobody_trusts_does_not_serve(configured):
     home = configured(neighbours)
     with pytest.raises(BundleRefusedError, match="KDTree"), home.opened():
         pass
+
+
+OTHERS = {
+    "lightgbm.LGBM{}": ({"verbose": -1}, {"lightgbm.basic.Booster", "collections.OrderedDict"}),
+    "xgboost.XGB{}": ({}, {"xgboost.core.Booster"}),
+}
+"""What docs/configuration.md says that each needs."""
+
+
+@pytest.fixture(params=OTHERS, ids=lambda name: name.partition(".")[0])
+def another(request):
+    """Name an estimator of another package, where that is installed."""
+    pytest.importorskip(request.param.partition(".")[0])
+    return request.param, *OTHERS[request.param]
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_estimators_of_others_fit_every_task_and_come_back_as_they_were(another, task, tmp_path):
+    pattern, params, types = another
+    name = pattern.format("Regressor" if task is Task.REGRESSION else "Classifier")
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=600)
+    features = pd.DataFrame({"x": x, "g": rng.choice(["a", "b", None], 600)})
+    features.loc[::9, "x"] = np.nan
+    names = ("high", "low", "middle") if task is Task.MULTICLASS else ("high", "low")
+    edges = [0.5, -0.5] if task is Task.MULTICLASS else [0]
+    classes = np.array(names, dtype=object)[
+        np.select([x > e for e in edges], range(len(edges)), len(edges))
+    ]
+    rows = Dataset(
+        features,
+        x if task is Task.REGRESSION else classes,
+        np.datetime64("2026-01-01", "us") + np.arange(600),
+    )
+    kinds = {"x": Kind.NUMERIC, "g": Kind.CATEGORICAL}
+    schema = Schema(task, kinds, "y", classes=() if task is Task.REGRESSION else names)
+    recipe = replace(own_recipe(name, {**params, "n_estimators": 20}), half_life=2)
+    made, again = (fit(recipe, rows, schema, window=100, seed=0) for _ in range(2))
+    file = tmp_path / "model.skops"
+    file.write_bytes(dump_model(made))
+    with pytest.raises(BundleRefusedError, match="Booster"):
+        load_model(file)
+    loaded = load_model(file, TRUSTED_TYPES | types | {type_name(name)})
+    expected = predict(made, features, schema)
+    assert predict(loaded, features, schema).tolist() == expected.tolist()
+    assert content_sha256(dump_model(again)) == content_sha256(file.read_bytes())
+    reached = performance(rows.target, expected, schema)
+    assert reached["r2" if task is Task.REGRESSION else "accuracy"].value > 0.8
+
+
+def test_estimators_of_others_compete_are_promoted_and_rolled_back(configured, made_up, another):
+    pattern, params, types = another
+    name, given = (
+        pattern.format("Classifier"),
+        json.dumps({**params, "n_estimators": 30, "max_depth": 3}),
+    )
+    home = configured(f"{{{name}: {given}}}, trusted_types: {json.dumps(sorted(types))}")
+    with home.opened() as app:
+        registry, now = app.deployment.registry, app.clock.now()
+        first = registry.load("late", 1)
+        assert first.recipe["algorithm"] == name
+        registry.register(first, now)
+        registry.promote("late", 2, now, "to see")
+        rows = pa.table(made_up(0)[["x", "y", "g"]])
+        made = app.serving.champion("late").predict(rows).to_pylist()
+        registry.roll_back("late", now, "to see")
+        served = app.serving.champion("late")
+        assert (served.version, served.predict(rows).to_pylist()) == (1, made)
 
 
 @pytest.mark.parametrize(
