@@ -207,6 +207,7 @@ FIELDS = {
     "metric": "Metric",
     "Value #I": "Realized",
     "Value #J": "Reference",
+    "Value #K": "Leakage alarms",
 }
 
 
@@ -216,7 +217,8 @@ def _table() -> table.Panel:
         "Models",
         "Each model's champion, and what came of its retrain runs within the dashboard's range. "
         "Last gain, its lower end and duration are of the last run; those of every run, with the "
-        "reasons, are on Leeway's page of the model.",
+        "reasons, are on Leeway's page of the model. Leakage alarms count features of the champion "
+        "that may know the label before anyone can: that page names them.",
         ask_rows(f"max by (model, version) ({series('leeway_champion_info', *MODELS)})"),
         ask_rows(newest("model", f"{since} * 1000")),
         _column(Outcome.PROMOTED),
@@ -227,6 +229,7 @@ def _table() -> table.Panel:
         _last("duration_seconds"),
         ask_rows(deciding("realized", *MODELS)),
         ask_rows(deciding("reference", *MODELS)),
+        ask_rows(newest("model", series("leeway_leakage_alarms", *MODELS))),
     )
     panel = columns(panel, FIELDS, "Value #A").unit("none").decimals(0).filterable(filterable=True)
     links = [setting("links", data_links(IN_ROW)), setting("custom.minWidth", 140)]

@@ -17,6 +17,7 @@ from retrain.ports import Outcome
 _GAUGES: Described = {
     "champion_info": ("1 for the champion's version.", ("model", "version")),
     "champion_promoted_timestamp_seconds": ("When the champion last changed.", MODEL),
+    "leakage_alarms": ("Features of the champion that may know the label.", MODEL),
     "retrain_requests_open": ("Retrain requests that are not carried out yet.", MODEL),
     "retrain_running": ("1 while a retrain run is going on.", MODEL),
     "retrain_last_gain": (
@@ -73,9 +74,15 @@ class RetrainCollector(Collector):
 
 
 def _add_champions(families: Families, connection: Connection, names: list[str]) -> None:
-    champions = select(t.aliases).where(t.aliases.c.alias == CHAMPION).order_by(t.aliases.c.model)
-    for row in connection.execute(champions).mappings():
-        families.add("champion_info", [row["model"], str(row["version"])], 1)
+    a, v = t.aliases.c, t.versions.c
+    made = and_(v.model == a.model, v.number == a.version)
+    champions = select(a.model, a.version, v.lineage).join_from(t.aliases, t.versions, made)
+    alarms = {}
+    for row in connection.execute(champions.where(a.alias == CHAMPION).order_by(a.model)):
+        families.add("champion_info", [row.model, str(row.version)], 1)
+        # A version of before there were any alarms has no notes: nobody has looked.
+        notes = row.lineage.get("notes")
+        alarms[row.model] = len(notes["leakage"]) if notes else None
     m = t.moves.c
     moved = select(m.model, func.max(m.at)).group_by(m.model)
     at = {model: instant for model, instant in connection.execute(moved)}  # noqa: C416
@@ -84,6 +91,7 @@ def _add_champions(families: Families, connection: Connection, names: list[str])
     for name in names:
         families.add("champion_promoted_timestamp_seconds", [name], at.get(name))
         families.add("rollbacks", [name], n_rollbacks.get(name, 0))
+        families.add("leakage_alarms", [name], alarms.get(name))
 
 
 def _add_runs(families: Families, connection: Connection, names: list[str]) -> None:

@@ -8,6 +8,7 @@ from itertools import count
 import pandas as pd
 import pyarrow as pa
 import pytest
+from markupsafe import escape
 
 from leeway.policies import retrained
 from monitor import intake
@@ -89,6 +90,11 @@ def test_a_feature_that_knows_the_label_is_an_alarm_on_the_record(
         result, record = asked(app)
         assert record["reason"] == result.reason
         assert f"; leakage alarm: {record['details']['notes']['leakage'][0]}" in result.reason
+        with app.http() as http:
+            page, metrics = http.get("/models/late").text, http.get("/metrics").text
+        assert f"leakage alarm</strong>: {escape(notes.leakage[0])}" in page
+        assert notes.calibration in page
+        assert f'leeway_leakage_alarms{{model="late"}} {len(notes.leakage)}.0' in metrics
 
 
 def n_versions(app):
