@@ -1,14 +1,18 @@
 """Importance: how much worse a model predicts when one column tells it nothing."""
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from monitor.checks.performance import class_names, is_positive
+from monitor.columns import FloatArray
 from monitor.schema import Schema, Task
 from retrain.candidates import predict
 from retrain.dataset import Dataset, TargetArray, drawn, take
+
+Losses: TypeAlias = Callable[[pd.DataFrame, TargetArray], FloatArray]
 
 MOST_ROWS = 300
 """Rows that are predicted once more for each column: they rank columns well enough."""
@@ -46,17 +50,37 @@ def permutation_importance(
     Breiman (2001), "Random forests", Machine Learning 45, 5-32.
     """
     few = take(rows, drawn(len(rows), min(len(rows), MOST_ROWS), seed))
-    before = _loss(few.target, predict(pipeline, few.features, schema), schema)
-    rng, names = np.random.default_rng(seed), list(schema.features)
-    n_names = max(1, VALUES_AT_ONCE // few.features.size)
+
+    def losses(features: pd.DataFrame, target: TargetArray) -> FloatArray:
+        return _losses(target, predict(pipeline, features, schema), schema)
+
+    return without_each(losses, few, list(schema.features), seed)
+
+
+def without_each(
+    losses: Losses, rows: Dataset, names: Sequence[str], seed: int
+) -> dict[str, float]:
+    """Return how much greater the mean loss is when the values of a column change places.
+
+    Parameters
+    ----------
+    losses : callable
+        Returns the loss of each row, shape (n_rows,), of features and labels.
+    rows : Dataset
+        All of them are asked for, once more for each column.
+    names : sequence of str
+        The columns.
+    seed : int
+        Seed of the orders.
+    """
+    before = float(losses(rows.features, rows.target).mean())
+    rng, n_names = np.random.default_rng(seed), max(1, VALUES_AT_ONCE // rows.features.size)
     found: dict[str, float] = {}
     for start in range(0, len(names), n_names):
-        some = names[start : start + n_names]
-        made = np.array_split(
-            predict(pipeline, _shuffled(few.features, some, rng), schema), len(some)
-        )
-        for name, other in zip(some, made, strict=True):
-            found[name] = _loss(few.target, other, schema) - before
+        some = list(names[start : start + n_names])
+        shuffled = _shuffled(rows.features, some, rng)
+        after = losses(shuffled, np.tile(rows.target, len(some))).reshape(len(some), -1)
+        found |= dict(zip(some, (after.mean(axis=1) - before).tolist(), strict=True))
     return found
 
 
@@ -74,10 +98,10 @@ def _shuffled(features: pd.DataFrame, names: list[str], rng: np.random.Generator
     return pd.DataFrame(columns)
 
 
-def _loss(target: TargetArray, made: TargetArray, schema: Schema) -> float:
+def _losses(target: TargetArray, made: TargetArray, schema: Schema) -> FloatArray:
     if schema.task is Task.MULTICLASS:
-        return float(np.mean(target != class_names(made, schema.classes)))
+        return np.asarray(target != class_names(made, schema.classes), dtype=np.float64)
     said = made.astype(np.float64)
     if schema.task is Task.BINARY:
-        return float(np.mean((is_positive(target, schema) - said) ** 2))
-    return float(np.mean(np.abs(target.astype(np.float64) - said)))
+        return np.asarray((is_positive(target, schema) - said) ** 2, dtype=np.float64)
+    return np.abs(target.astype(np.float64) - said)

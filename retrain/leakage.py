@@ -6,17 +6,19 @@ prediction is made.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from sklearn.inspection import permutation_importance
 from sklearn.metrics import r2_score, roc_auc_score
 from sklearn.pipeline import Pipeline
 
+from monitor.columns import FloatArray
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
 from retrain.candidates import fit
 from retrain.dataset import Dataset, TargetArray, sample, take
+from retrain.importance import without_each
 from retrain.preparation import Encoding, Missing, Preprocessing
 from retrain.recipe import Recipe
 from retrain.useless import useless
@@ -108,25 +110,24 @@ def _borne(
     if len(names) < MIN_FEATURES:
         return ()
 
-    def gain(model: Pipeline, features: pd.DataFrame, target: TargetArray) -> float:
-        return -_loss(model, features, target, schema)
+    def losses(features: pd.DataFrame, target: TargetArray) -> FloatArray:
+        return _losses(model, features, target, schema)
 
-    features = rows.features[list(schema.features)]
-    found = permutation_importance(
-        model, features, rows.target, scoring=gain, n_repeats=1, random_state=seed
-    )
-    lost = np.maximum(found.importances_mean, 0)
-    most = int(lost.argmax())
-    matters = lost[most] > (SUSPICIOUS - 1) * _loss(model, features, rows.target, schema)
-    share = lost[most] / lost.sum() if matters else 0.0
+    rows = replace(rows, features=rows.features[list(schema.features)])
+    lost = {name: max(0.0, more) for name, more in without_each(losses, rows, names, seed).items()}
+    most = max(names, key=lost.__getitem__)
+    matters = lost[most] > (SUSPICIOUS - 1) * losses(rows.features, rows.target).mean()
+    share = lost[most] / sum(lost.values()) if matters else 0.0
     if share <= MAX_SHARE:
         return ()
-    return [f"{features.columns[most]!r} bears {share:.0%} of what the model knows"]
+    return [f"{most!r} bears {share:.0%} of what the model knows"]
 
 
-def _loss(model: Pipeline, features: pd.DataFrame, target: TargetArray, schema: Schema) -> float:
-    """Return the mean absolute error, of the true class's probability where there are classes."""
+def _losses(
+    model: Pipeline, features: pd.DataFrame, target: TargetArray, schema: Schema
+) -> FloatArray:
+    """Return the absolute errors, of the true class's probability where there are classes."""
     if schema.task is Task.REGRESSION:
-        return float(np.abs(target - model.predict(features)).mean())
+        return np.asarray(np.abs(target - model.predict(features)), dtype=np.float64)
     is_true = target[:, None] == model.classes_[None, :]
-    return float(1 - (model.predict_proba(features) * is_true).sum(axis=1).mean())
+    return np.asarray(1 - (model.predict_proba(features) * is_true).sum(axis=1), dtype=np.float64)
