@@ -53,7 +53,14 @@ def api(deployment: Deployment, environment: Environment, role: str) -> ASGIApp:
     metrics = database_metrics(deployment.exported(watcher))
     shadowing = deployment.shadowing(_counting_dropped(metrics, deployment.config.models))
     deferred = Deferred(deployment.log, retrain.api.report)
-    parts = _Parts(deployment, watcher, shadowing, deferred, worker if role == "all" else None)
+    parts = _Parts(
+        deployment,
+        watcher,
+        shadowing,
+        deferred,
+        Serving(deployment.registry),
+        worker if role == "all" else None,
+    )
     app = FastAPI(
         title="Leeway",
         summary="Drift monitoring and retraining for deployed models",
@@ -84,6 +91,7 @@ class _Parts:
     watcher: Watcher
     shadowing: Shadowing
     deferred: Deferred
+    serving: Serving
     worker: Supervisor | None
 
 
@@ -126,7 +134,7 @@ def _mount_doors(
         monitor_services,
         deployment.registry,
         runs,
-        Serving(deployment.registry),
+        parts.serving,
         parts.shadowing,
         parts.deferred,
         predict_seconds,
@@ -155,6 +163,9 @@ def _lifespan(parts: _Parts, role: str) -> Callable[[FastAPI], AbstractAsyncCont
         with ExitStack() as stack:
             stack.callback(parts.shadowing.close)
             stack.callback(parts.deferred.close)
+            if role != "scheduler":
+                # Before anybody is answered: the first prediction of a process would wait for it.
+                parts.serving.warm_up(deployment.config.models)
             if role in ("all", "scheduler"):
                 leads = leader(deployment.engine, deployment.config.data)
                 stack.callback(leads.release)

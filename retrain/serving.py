@@ -1,12 +1,16 @@
 """Serving: the champion in memory, swapped while it answers."""
 
 import threading
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from monitor.errors import NotPossibleError
+from monitor.errors import LeewayError, NotPossibleError
+from monitor.reference import ColumnReference
 from monitor.schema import Schema
+from monitor.values import CategoricalValues
 from retrain.bundle import Bundle
 from retrain.candidates import predict
 from retrain.dataset import conform
@@ -30,6 +34,20 @@ class Served:
         made = predict(self.bundle.pipeline, conform(features, self.schema), self.schema)
         return pa.array(made, from_pandas=True)
 
+    def warm_up(self) -> None:
+        """Predict one row of the reference's middle values: what a model imports, it imports now.
+
+        A model that cannot predict it says so to who asks it for a prediction.
+        """
+        columns = self.bundle.reference.columns
+        middle = {
+            name: [_middle(columns[name])] for name in self.schema.features if name in columns
+        }
+        row = pa.table(middle or {"nothing": [None]})
+        with suppress(Exception):
+            self.predict(row)
+            self.probabilities(row)
+
     def probabilities(self, features: pa.Table) -> dict[str, list[float]]:
         """Return how likely each class is in each row; nothing of a model that does not say."""
         pipeline = self.bundle.pipeline
@@ -37,6 +55,14 @@ class Served:
             return {}
         found = pipeline.predict_proba(conform(features, self.schema))
         return {str(name): found[:, i].tolist() for i, name in enumerate(pipeline.classes_)}
+
+
+def _middle(column: ColumnReference) -> float | str | None:
+    if not column.n_values:
+        return None
+    if isinstance(column, CategoricalValues):
+        return column.levels[0]
+    return float(column.values[column.n_values // 2])
 
 
 class Serving:
@@ -70,6 +96,12 @@ class Serving:
         finally:
             self._loading.release()
 
+    def warm_up(self, models: Iterable[str]) -> None:
+        """Load champions before anybody asks; who cannot be loaded says so to who asks."""
+        for name in models:
+            with suppress(LeewayError):
+                self.champion(name)
+
     def _load(self, model: str, version: int) -> Served:
         known = self._served.get(model)
         if known is not None and known.version == version:
@@ -79,5 +111,6 @@ class Serving:
             raise NotPossibleError(
                 f"{model!r} is watched only: Leeway has its predictions, not its model"
             )
+        served.warm_up()
         self._served[model] = served
         return served

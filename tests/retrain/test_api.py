@@ -185,10 +185,11 @@ def test_a_model_file_comes_with_its_digest_and_that_of_its_record(http, app):
     assert answer.headers["X-Bundle-SHA256"] == file.bundle_sha256
 
 
-def test_an_altered_champion_is_a_problem_of_the_server_and_not_an_answer(http, app, rows):
+def test_an_altered_champion_is_a_problem_of_the_server_and_not_an_answer(app, rows):
     path = app.deployment.registry.model_file("late", 1).path
     path.write_bytes(b"altered")
-    answer = http.post(f"{PATH}/predict", json=rows)
+    with app.http() as http:
+        answer = http.post(f"{PATH}/predict", json=rows)
     assert answer.status_code == 500
     assert "not the file that was registered" in answer.json()["detail"]
 

@@ -1,7 +1,10 @@
 """Champions in memory, swapped by a real registry while many threads predict."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 import pyarrow as pa
@@ -77,6 +80,41 @@ def test_a_champion_with_an_altered_file_is_refused_and_a_rollback_serves_again(
         serving.champion("late")
     two.roll_back("late", app.clock.now(), "its file was altered")
     assert serving.champion("late").version == 1
+
+
+def test_champions_are_in_memory_before_anybody_asks_and_who_cannot_be_is_told_later(two):
+    serving = Serving(two)
+    serving.warm_up(["late", "stranger"])
+    two.model_file("late", 1).path.unlink()
+    assert serving.champion("late").version == 1
+    with pytest.raises(NotFoundError, match="stranger"):
+        serving.champion("stranger")
+
+
+FIRST_PREDICTION = """
+import sys
+import leeway.app
+import pyarrow as pa
+from tests.conftest import Home
+from pathlib import Path
+
+with Home(Path(sys.argv[1])).opened() as app:
+    champion = app.serving.champion("late")
+    before = set(sys.modules)
+    champion.predict(pa.table({"x": [1.0], "y": [None], "g": ["unseen"]}))
+    print(sorted(set(sys.modules) - before))
+"""
+
+
+def test_the_first_prediction_of_a_process_imports_nothing(home):
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_PREDICTION, str(home.folder)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "[]"), done.stderr
 
 
 def test_a_model_nobody_registered_is_not_found(two):
