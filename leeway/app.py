@@ -187,6 +187,7 @@ def _scheduler(
     def keep_house() -> None:
         deployment.log.seal()
         deployment.log.retire()
+        deployment.store.drop_profiles(deployment.log.kept_since())
 
     every_seconds = deployment.config.tick / timedelta(seconds=1)
     return scheduler(watcher, collector.collect, keep_house, leads, every_seconds)

@@ -133,8 +133,8 @@ class LabelsConfig(Strict):
 
     horizon: Duration = timedelta(days=90)
     """Labels are joined this long after a window's end."""
-    mature: float = Field(default=0.9, gt=0, le=1)
-    """Share of labelled rows from which performance is final."""
+    mature: float | None = Field(default=None, gt=0, le=1)
+    """Share of labelled rows from which performance is final; by how late labels come, if none."""
 
 
 class ModelConfig(Strict):

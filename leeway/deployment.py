@@ -24,13 +24,13 @@ from monitor.adapters.sql_store import SqlStore
 from monitor.batch import Batch
 from monitor.collection import World as CollectionWorld
 from monitor.collector import Collector
-from monitor.cycle import World as MonitorWorld
 from monitor.errors import NotFoundError
 from monitor.inferred import infer
 from monitor.ports import Champion, Clock
 from monitor.probation import Probation
 from monitor.scheduler import Watcher
 from monitor.schema import Schema
+from monitor.world import World as MonitorWorld
 from retrain.adapters.labelled_rows import LabelledRows, labelled_reference, read_table
 from retrain.adapters.news import News
 from retrain.adapters.sql_gate import SqlGate
@@ -151,7 +151,6 @@ class Deployment:
             {name: one.reference for name, one in models.items()},
             self.schema,
             {name: one.labels.horizon for name, one in models.items()},
-            {name: one.labels.mature for name, one in models.items()},
         )
         runs = SqlRuns(self.engine, self.config.worker.lease)
         gate = SqlGate(self.engine)

@@ -9,13 +9,13 @@ from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.performance import default_metric
 from monitor.checks.quality import QualityPolicy
-from monitor.cycle import Watched
 from monitor.decision import RetrainPolicy
 from monitor.errors import ConfigError, NotPossibleError
 from monitor.probation import ProbationPolicy
 from monitor.schema import Kind, Schema
 from monitor.verdict import VerdictPolicy
 from monitor.window import LabelPolicy, WindowPolicy
+from monitor.world import Watched
 from retrain.bundle import TRUSTED_TYPES
 from retrain.own_estimator import own_estimator, type_name
 from retrain.preparation import Allowed

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitor.checks.score import BreachWhen, Check, Score, Status
+from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.diagnosis import Diagnosis, DiagnosisKind
 from monitor.verdict import Verdict, decides_by_wobble, is_calibrated
 from monitor.window import Window
@@ -160,7 +161,10 @@ def describe(verdict: Verdict, check: Check) -> str:
     if check is Check.DRIFT:
         share = f"{verdict.share_drifted:.0%}" if verdict.share_drifted is not None else "some"
         return f"{share} of the columns drifted, {_first(verdict)} {moved_most(verdict)}"
-    return "; ".join(_score_text(score) for score in verdict.breached(check)[:N_NAMED])
+    breached = verdict.breached(check)
+    # What one window shows by itself is no slow fall, though it adds up, too.
+    sudden = [score for score in breached if score.method != SLOW_FALL]
+    return "; ".join(_score_text(score) for score in (sudden or breached)[:N_NAMED])
 
 
 def _first(verdict: Verdict) -> str:
@@ -178,6 +182,9 @@ def moved_most(verdict: Verdict) -> str:
 
 
 def _score_text(score: Score) -> str:
+    if score.method == SLOW_FALL:
+        shown = f"{score.value:.1f}, its limit {score.threshold:.1f}"
+        return f"slow fall: control chart at {shown} ({score.detail})"
     if score.column is None:
         return f"{score.method} is {score.value:.3f}, its limit {score.threshold:.3f}"
     if decides_by_wobble(score):

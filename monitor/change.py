@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.checks.estimate import measured
-from monitor.checks.fall import PerformancePolicy
+from monitor.checks.fall import PerformancePolicy, estimate_of, least_fall
 from monitor.checks.performance import METRICS
 from monitor.checks.score import Check
 from monitor.reference import Estimate, Reference
@@ -24,10 +24,6 @@ from monitor.verdict import Verdict
 CONCEPT_Z = 2.33
 """Standard errors by which what was measured is worse than what inputs explain: by chance in one
 window of a hundred."""
-
-LEAST_OF_DROP = 0.5
-"""Of the drop that is allowed: with labels enough the smallest change of the relation is seen, and
-less than half of what would matter is not called one."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +106,10 @@ def change_of(verdict: Verdict, reference: Reference, policy: PerformancePolicy)
     Change or None
         None while labels are not mature, and where there is no estimate.
     """
-    real, told = (_found(verdict, check, policy.metric) for check in _BOTH)
+    real, told = (
+        estimate_of(verdict.scores, check, policy.metric)
+        for check in (Check.PERFORMANCE, Check.ESTIMATE)
+    )
     if verdict.provisional or real is None or told is None or reference.sample is None:
         return None
     own = measured(reference.sample.outcomes, reference.schema, policy.metric)
@@ -124,19 +123,8 @@ def change_of(verdict: Verdict, reference: Reference, policy: PerformancePolicy)
         by_inputs=told.value - own.value,
         by_relation=real.value - told.value,
         z=residual(told, real, bigger_is_better=metric.bigger_is_better),
-        least=LEAST_OF_DROP * policy.max_drop * (1.0 if metric.bounded else abs(before.value)),
+        least=least_fall(policy, before),
     )
-
-
-_BOTH = (Check.PERFORMANCE, Check.ESTIMATE)
-
-
-def _found(verdict: Verdict, check: Check, metric: str) -> Estimate | None:
-    for s in verdict.scores:
-        of_all = s.check is check and s.method == metric and s.level is None
-        if of_all and s.value is not None and s.standard_error is not None:
-            return Estimate(s.value, s.standard_error, s.n_current)
-    return None
 
 
 def residual(told: Estimate, real: Estimate, *, bigger_is_better: bool) -> float:

@@ -13,6 +13,10 @@ of the fall that should be found."""
 LIMIT = 4.5
 """Sum from which performance has fallen."""
 
+CEILING = LIMIT + 1.5 * ALLOWANCE
+"""The sum grows no further, so that it comes back below its limit within two windows that are as
+good as the reference, however long the fall was."""
+
 
 @dataclass(frozen=True)
 class ControlChart:
@@ -36,58 +40,51 @@ class ControlChart:
     bigger_is_better: bool
 
 
-def control_chart(
-    values: FloatArray, standard_errors: FloatArray, *, bigger_is_better: bool
-) -> ControlChart:
-    """Learn from the reference's windows how a metric wobbles.
+@dataclass(frozen=True)
+class Fall:
+    """What has added up at the newest window.
+
+    Parameters
+    ----------
+    total : float
+        The sum, in standard errors; performance has fallen when it is above `LIMIT`.
+    n_windows : int
+        Windows since it last was 0.
+    mean : float
+        How much worse than the reference these were on average, in the metric's unit.
+    """
+
+    total: float
+    n_windows: int
+    mean: float
+
+
+def wobble(values: FloatArray, standard_errors: FloatArray) -> float:
+    """Return how much a metric wobbles from window to window beyond what sampling explains.
 
     Parameters
     ----------
     values, standard_errors : ndarray, shape (n_windows,)
         The metric of each reference window with its sampling error; at least two.
-    bigger_is_better : bool
-        Which way is a fall.
 
     Examples
     --------
-    >>> chart = control_chart(np.array([0.8, 0.84]), np.full(2, 0.01), bigger_is_better=True)
-    >>> round(chart.reference, 2), round(chart.wobble, 4)
-    (0.82, 0.0265)
+    >>> round(wobble(np.array([0.8, 0.84]), np.full(2, 0.01)), 4)
+    0.0265
     """
     sampling = float(np.mean(standard_errors**2))
-    wobble = max(0.0, float(np.var(values, ddof=1)) - sampling)
-    error = np.sqrt((wobble + sampling) / values.size)
-    return ControlChart(float(values.mean()), float(error), wobble**0.5, bigger_is_better)
+    return float(np.sqrt(max(0.0, float(np.var(values, ddof=1)) - sampling)))
 
 
-def deviations(chart: ControlChart, values: FloatArray, standard_errors: FloatArray) -> FloatArray:
-    """Return how much worse than the reference windows are, in standard errors of the difference.
+def fall(chart: ControlChart, values: FloatArray, standard_errors: FloatArray) -> Fall:
+    """Add up what windows are worse than the allowance; a good window takes it back.
 
     Parameters
     ----------
     chart : ControlChart
         The reference.
     values, standard_errors : ndarray, shape (n_windows,)
-        The metric of each window with its sampling error.
-    """
-    worse = chart.reference - values if chart.bigger_is_better else values - chart.reference
-    noise = np.sqrt(chart.wobble**2 + standard_errors**2 + chart.standard_error**2)
-    found: FloatArray = worse / np.maximum(noise, 1e-300)
-    return found
-
-
-def cumulated(deviation: FloatArray) -> FloatArray:
-    """Add up what windows are worse than the allowance; a good window takes it back.
-
-    Parameters
-    ----------
-    deviation : ndarray, shape (n_windows,)
-        From `deviations`, oldest first; NaN for a window without labels, which changes nothing.
-
-    Returns
-    -------
-    ndarray, shape (n_windows,)
-        Performance has fallen where it is above `LIMIT`.
+        The metric of each window with its sampling error, oldest first.
 
     References
     ----------
@@ -95,11 +92,16 @@ def cumulated(deviation: FloatArray) -> FloatArray:
 
     Examples
     --------
-    >>> cumulated(np.array([1.0, 2.75, np.nan, -5.0])).tolist()
-    [0.25, 2.25, 2.25, 0.0]
+    >>> chart = ControlChart(0.8, 0.0, 0.0, bigger_is_better=True)
+    >>> found = fall(chart, np.array([0.9, 0.78, 0.77]), np.full(3, 0.01))
+    >>> round(found.total, 2), found.n_windows, round(found.mean, 3)
+    (3.5, 2, 0.025)
     """
-    found, now = np.empty(deviation.size), 0.0
-    for at, z in enumerate(deviation.tolist()):
-        now = now if np.isnan(z) else max(0.0, now + z - ALLOWANCE)
-        found[at] = now
-    return found
+    worse = chart.reference - values if chart.bigger_is_better else values - chart.reference
+    noise = np.sqrt(chart.wobble**2 + standard_errors**2 + chart.standard_error**2)
+    total, since = 0.0, 0
+    for at, z in enumerate((worse / np.maximum(noise, 1e-300)).tolist()):
+        total = min(CEILING, max(0.0, total + z - ALLOWANCE))
+        since = since if total else at + 1
+    added = worse[since:]
+    return Fall(total, added.size, float(added.mean()) if added.size else 0.0)

@@ -1,8 +1,8 @@
 """The cycle: one window from load to delivery."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 import pyarrow as pa
 
@@ -15,88 +15,33 @@ from monitor.checks.labelled import measured_scores
 from monitor.checks.multivariate import multivariate_score
 from monitor.checks.quality import (
     REPEATED_JUMP,
-    QualityPolicy,
     change_scores,
     date_scores,
     refusal_scores,
     repeated_score,
 )
 from monitor.checks.score import Score
+from monitor.checks.slow_fall import slow_fall_scores
 from monitor.checks.steadiness import spare_newcomers
 from monitor.checks.unlabelled import estimate_score
 from monitor.columns import Columns, TableColumns
-from monitor.decision import ModelState, RetrainPolicy, decide
+from monitor.decision import ModelState, decide
 from monitor.diagnosis import DiagnosisKind, diagnose
 from monitor.duplicates import repeated_ratio
 from monitor.errors import LeewayError
 from monitor.incident import Scored, Searched, search_feed
+from monitor.maturity import Maturity, to_revise
 from monitor.message import Telling, messages
-from monitor.ports import Champion, Clock, Log, Notifier, References, Store
-from monitor.probation import ProbationPolicy
+from monitor.ports import Champion, Log, Store
 from monitor.profile import Profile
 from monitor.ranking import ranked
 from monitor.record import CycleRecord, Standing
 from monitor.reference import Reference
 from monitor.schema import Schema
 from monitor.trial import Tested, Tried, try_champion
-from monitor.verdict import VerdictPolicy, judge, min_rows
-from monitor.window import Counts, Seen, Window, due_row_ranges, due_time_windows, to_revise
-
-
-@dataclass(frozen=True)
-class Watched:
-    """One model, and all policies of its watch.
-
-    Parameters
-    ----------
-    name : str
-        The model.
-    verdict : VerdictPolicy
-        When a window breaches.
-    quality : QualityPolicy
-        When a column counts as broken.
-    retrain : RetrainPolicy
-        When a breach opens a run.
-    probation : ProbationPolicy
-        How a new champion is watched.
-    """
-
-    name: str
-    verdict: VerdictPolicy
-    quality: QualityPolicy
-    retrain: RetrainPolicy
-    probation: ProbationPolicy
-
-
-@dataclass(frozen=True)
-class World:
-    """Everything outside that the cycle touches.
-
-    Parameters
-    ----------
-    log, store, references, clock
-        The ports of `monitor.ports`.
-    notifiers : sequence of Notifier
-        Where messages about alerts go.
-    url : str
-        Address of Leeway's own pages.
-    monotonic : callable
-        A stopwatch in seconds.
-    repeat : timedelta
-        How long an alert that goes on is not told again.
-    hooks : sequence of Notifier
-        Where the news that a version was promoted or rolled back goes.
-    """
-
-    log: Log
-    store: Store
-    references: References
-    clock: Clock
-    notifiers: Sequence[Notifier]
-    url: str
-    monotonic: Callable[[], float]
-    repeat: timedelta = timedelta(days=1)
-    hooks: Sequence[Notifier] = ()
+from monitor.verdict import Basis, judge, min_rows
+from monitor.window import JudgedWindow, Seen, Window, due_row_ranges, due_time_windows
+from monitor.world import Watched, World, known_maturity
 
 
 def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> Judged | None:
@@ -111,17 +56,19 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     (counted,) = world.log.count(watched.name, [window], policy.labels.horizon)
     # Rows may have come between the two reads: the verdict rests on those that were scored.
     n_labels = rows.num_rows - rows.column(LABEL).null_count
-    counts = Counts(rows.num_rows, n_labels, counted.n_repeated)
+    counts = replace(counted, n_rows=rows.num_rows, n_labels=n_labels)
+    basis = Basis(
+        rows.num_rows,
+        min_rows(policy.window, champion.reference),
+        not known_maturity(watched, world).is_final(counts, now - window.end),
+        world.store.moved_before(watched.name, window, champion.version),
+    )
 
     searched, profile = _scored(watched, window, champion, rows, world)
-    verdict = judge(
-        searched.scores,
-        counts,
-        policy,
-        target=schema.target,
-        enough_rows=min_rows(policy.window, champion.reference),
-        moved_before=world.store.moved_before(watched.name, window, champion.version),
-    )
+    scores = list(searched.scores)
+    if not basis.provisional:
+        scores += _slow_fall(watched, window, champion, scores, world.store)
+    verdict = judge(scores, basis, policy, target=schema.target)
     verdict = ranked(verdict, champion.reference, rows)
     change = change_of(verdict, champion.reference, policy.performance)
     diagnosis = diagnose(verdict, searched.breaks, change)
@@ -196,12 +143,20 @@ def _estimated(
     return known or estimate_score(rows, champion.reference, version, policy)
 
 
+def _slow_fall(
+    watched: Watched, window: Window, champion: Champion, scores: Sequence[Score], store: Store
+) -> list[Score]:
+    """Add up what this window and those before it were worse than the reference."""
+    policy = watched.verdict.performance
+    before = store.measured(watched.name, window, champion.version, policy.metric)
+    return slow_fall_scores(scores, before, champion.reference, policy)
+
+
 def _state(watched: Watched, world: World, tested: Tested) -> ModelState:
     """Put together what the decision rests on besides the window."""
     champion = world.references.at(watched.name, tested.at)
     since = champion.trained_until or datetime.min.replace(tzinfo=tested.at.tzinfo)
-    mature = watched.verdict.labels.mature
-    standing: Standing = world.store.standing(watched.name, since=since, mature=mature)
+    standing: Standing = world.store.standing(watched.name, since=since)
     tried = Tried(watched.name, watched.probation, watched.verdict)
     judgement = try_champion(tried, tested, champion, log=world.log, store=world.store)
     return ModelState(
@@ -218,18 +173,42 @@ def _telling(world: World, state: ModelState, now: datetime) -> Telling:
 
 
 def reopened(watched: Watched, world: World) -> Iterator[tuple[Window, int]]:
-    """Yield the judged windows whose rows or labels have moved, with the revision to make."""
-    labels, now = watched.verdict.labels, world.clock.now()
-    judged = world.store.judged(watched.name).values()
+    """Yield the judged windows whose rows or labels have moved, or whose labels are mature by now.
+
+    Each comes with the revision to make.
+    """
+    name, labels, now = watched.name, watched.verdict.labels, world.clock.now()
+    judged = world.store.judged(name).values()
     still_open = [one for one in judged if one.window.end + labels.horizon >= now]
-    seen = _seen(watched.name, world.log)
-    touched = world.log.touched(watched.name, still_open)
-    counted = world.log.count(watched.name, [one.window for one in touched], labels.horizon)
-    for known, counts in zip(touched, counted, strict=True):
-        if to_revise(known, counts, labels):
-            yield known.window, known.revision + 1
+    known, seen = known_maturity(watched, world), _seen(name, world.log)
+    touched = world.log.touched(name, still_open)
+    counted = world.log.count(name, [one.window for one in touched], labels.horizon)
+    for one, counts in zip(touched, counted, strict=True):
+        if to_revise(one, counts, known, now - one.window.end):
+            yield one.window, one.revision + 1
         else:
-            world.store.counted(watched.name, known.window, seen)
+            world.store.counted(name, one.window, seen, counts)
+    # Nothing has come to these since they were counted; time alone may have made them final.
+    moved = {one.window.key for one in touched}
+    ripe = [one for one in still_open if one.provisional and one.window.key not in moved]
+    yield from _matured(watched, world, known, ripe)
+
+
+def _matured(
+    watched: Watched, world: World, known: Maturity, waiting: Sequence[JudgedWindow]
+) -> Iterator[tuple[Window, int]]:
+    now, after = world.clock.now(), known.after
+    if after is None:
+        return
+    aged = [one for one in waiting if one.window.end + after <= now]
+    came = {
+        one.window.key: one.counts
+        for one in world.store.arrivals(watched.name, [one.window for one in aged])
+    }
+    for one in aged:
+        counts = came.get(one.window.key, one.counts)
+        if known.is_final(counts, now - one.window.end):
+            yield one.window, one.revision + 1
 
 
 def _seen(model: str, log: Log) -> Seen:

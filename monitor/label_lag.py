@@ -1,10 +1,20 @@
 """Label lag: how late labels come, learned from rows of which many still wait for theirs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from monitor.columns import FloatArray
+
+FIRST_STEP_SECONDS = 60.0
+"""Labels that come sooner come with their rows; nobody waits for them."""
+
+STEPS_AN_OCTAVE = 4
+"""Ages are told apart by a fifth: a lag of a week is known to a day, in some tens of numbers."""
+
+Steps = tuple[tuple[float, int], ...]
+"""How many labels came, by the age in seconds until which they did; ascending."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +37,6 @@ class LabelLag:
         """Share of rows whose label ever comes, as far as anyone has waited."""
         return float(self.came_ratio[-1]) if self.came_ratio.size else 0.0
 
-    def maturity(self, age_seconds: float) -> float:
-        """Return the share, of the labels that ever come, that have come by an age.
-
-        Examples
-        --------
-        >>> LabelLag(np.array([60.0, 120.0]), np.array([0.4, 0.8])).maturity(90.0)
-        0.5
-        """
-        at = int(np.searchsorted(self.ages, age_seconds, side="right"))
-        return float(self.came_ratio[at - 1] / self.ever_ratio) if at and self.ever_ratio else 0.0
-
     def mature_after(self, share: float) -> float:
         """Return the age in seconds from which so many of the labels have come; inf before any.
 
@@ -53,18 +52,60 @@ class LabelLag:
         return float(self.ages[int(np.argmax(reached))])
 
 
-def label_lag(age_seconds: FloatArray, came: np.ndarray) -> LabelLag:
-    """Learn the lag from labelled rows and from those that still wait.
+def steps_of(age_seconds: FloatArray) -> Steps:
+    """Count labels by their age when they came, over steps that grow with it.
+
+    Parameters
+    ----------
+    age_seconds : ndarray, shape (n_labels,)
+        Ages, each rounded up to the end of its step; one below 0 counts as 0.
+
+    Examples
+    --------
+    >>> steps_of(np.array([-5.0, 0.0, 30.0, 86400.0]))
+    ((0.0, 2), (60.0, 1), (86889.0, 1))
+    """
+    found, n = np.unique(_step_ends(age_seconds), return_counts=True)
+    return tuple(zip(found.tolist(), n.tolist(), strict=True))
+
+
+def _step_ends(age_seconds: FloatArray) -> FloatArray:
+    scaled = np.log2(np.maximum(age_seconds, FIRST_STEP_SECONDS) / FIRST_STEP_SECONDS)
+    # A hair of rounding must not carry an age that is a step's end into the next.
+    step = np.ceil(scaled * STEPS_AN_OCTAVE - 1e-6)
+    ends = np.where(age_seconds > 0, FIRST_STEP_SECONDS * 2.0 ** (step / STEPS_AN_OCTAVE), 0.0)
+    return np.asarray(np.round(ends), np.float64)
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Rows that were made together, and their labels so far.
+
+    Parameters
+    ----------
+    n_rows : int
+        The rows.
+    age_seconds : float
+        Their age now: so long those without a label have waited.
+    came : Steps
+        When the labels of the others came.
+    """
+
+    n_rows: int
+    age_seconds: float
+    came: Steps
+
+
+def label_lag(cohorts: Sequence[Cohort]) -> LabelLag:
+    """Learn the lag from rows with a label and from those that still wait.
 
     Rows that wait say that their label takes longer than their age, and no more. To leave them
     out would make labels look prompt, because the young ones among the labelled are the quick.
 
     Parameters
     ----------
-    age_seconds : ndarray, shape (n_rows,)
-        For a labelled row the age at which its label came, for one that waits its age now.
-    came : ndarray of bool, shape (n_rows,)
-        Whether the label has come.
+    cohorts : sequence of Cohort
+        The rows.
 
     References
     ----------
@@ -73,12 +114,28 @@ def label_lag(age_seconds: FloatArray, came: np.ndarray) -> LabelLag:
 
     Examples
     --------
-    >>> found = label_lag(np.array([1.0, 2.0, 2.0, 3.0]), np.array([True, True, False, False]))
+    >>> found = label_lag([Cohort(3, 120.0, ((60.0, 1), (120.0, 1))), Cohort(1, 240.0, ())])
     >>> found.ages.tolist(), found.came_ratio.tolist()
-    ([1.0, 2.0], [0.25, 0.5])
+    ([60.0, 120.0], [0.25, 0.5])
     """
-    ages, at = np.unique(age_seconds[came], return_inverse=True)
-    n_came = np.bincount(at, minlength=ages.size)
-    n_waited = age_seconds.size - np.searchsorted(np.sort(age_seconds), ages, side="left")
-    waiting = np.cumprod(1.0 - n_came / np.maximum(n_waited, 1))
+    came = np.array([pair for one in cohorts for pair in one.came], np.float64).reshape(-1, 2)
+    waits = np.array([(one.age_seconds, _n_waiting(one)) for one in cohorts]).reshape(-1, 2)
+    # To the end of their step, as labels are: rows that wait were there when these came.
+    came[:, 0], waits[:, 0] = _step_ends(came[:, 0]), _step_ends(waits[:, 0])
+    ages = np.unique(came[:, 0])
+    n_came = _at_least(came, ages) - np.append(_at_least(came, ages)[1:], 0.0)
+    n_there = _at_least(came, ages) + _at_least(waits, ages)
+    waiting = np.cumprod(1.0 - n_came / np.maximum(n_there, 1.0))
     return LabelLag(ages, np.asarray(1.0 - waiting, dtype=np.float64))
+
+
+def _n_waiting(cohort: Cohort) -> int:
+    return max(0, cohort.n_rows - sum(n for _, n in cohort.came))
+
+
+def _at_least(counted: FloatArray, ages: FloatArray) -> FloatArray:
+    """Count what has reached each age, of pairs of an age and a number."""
+    ordered = counted[np.argsort(counted[:, 0])]
+    # What comes from a place on, to the end.
+    rest = np.append(np.cumsum(ordered[::-1, 1])[::-1], 0.0)
+    return np.asarray(rest[np.searchsorted(ordered[:, 0], ages, side="left")], np.float64)

@@ -8,6 +8,7 @@ from monitor.action import Action
 from monitor.alert import Alert, AlertChange, Judged, Opening, is_ranked, moved_most
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import Check, Score, Status
+from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.decision import Decision
 from monitor.reference import Z95
 from monitor.verdict import decides_by_wobble
@@ -159,6 +160,9 @@ def _certainty(judged: Judged, alert: Alert) -> list[str]:
     if not breached or alert.check is Check.QUALITY:
         return []  # the findings are shares of all rows
     first = breached[0]
+    if first.method == SLOW_FALL:
+        held = f"each held against chance and the wobble of {first.n_reference} reference windows"
+        return [f"How sure: {first.n_current} windows with labels were added up, {held}."]
     if decides_by_wobble(first):
         beside = f"{first.n_current} rows beside {first.n_reference} reference windows"
         p = f"an adjusted p-value of {first.value:.2g} where {first.threshold:.2g} counts"

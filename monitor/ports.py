@@ -11,10 +11,11 @@ import pyarrow as pa
 from monitor.batch import Batch, Receipt, RowKind, SchemaChange
 from monitor.checks.score import Score
 from monitor.errors import LeewayError
+from monitor.maturity import Arrivals
 from monitor.piece import Piece, Position
 from monitor.probation import Probation, Trial
 from monitor.record import CycleRecord, Delivery, Standing
-from monitor.reference import Reference
+from monitor.reference import Estimate, Reference
 from monitor.window import Counts, Extent, JudgedWindow, Seen, Window
 
 SHADOW, SHADOW_VERSION = "_shadow", "_shadow_version"
@@ -140,7 +141,11 @@ class Store(Protocol):
         """Return the judged windows of a model by key, oldest first."""
         ...
 
-    def standing(self, model: str, *, since: datetime, mature: float) -> Standing:
+    def arrivals(self, model: str, windows: Sequence[Window]) -> Sequence[Arrivals]:
+        """Return when the labels of judged windows came."""
+        ...
+
+    def standing(self, model: str, *, since: datetime) -> Standing:
         """Return what the next decision rests on; new labels are counted since a time."""
         ...
 
@@ -164,6 +169,13 @@ class Store(Protocol):
         """
         ...
 
+    def measured(self, model: str, window: Window, version: int, metric: str) -> Sequence[Estimate]:
+        """Return a metric in the windows before one whose performance is final, oldest first.
+
+        Incidents are left out, and so is what comes before another version that served.
+        """
+        ...
+
     def estimated(self, model: str, window: Window, version: int, n_rows: int) -> Score | None:
         """Return what was estimated of as many rows of a window; labels change nothing of it."""
         ...
@@ -176,7 +188,7 @@ class Store(Protocol):
         """Record everything of a cycle at once; False when another process was first."""
         ...
 
-    def counted(self, model: str, window: Window, seen: Seen) -> None:
+    def counted(self, model: str, window: Window, seen: Seen, counts: Counts) -> None:
         """Note that a window was counted and stays as it was judged."""
         ...
 

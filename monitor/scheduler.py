@@ -7,9 +7,10 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from monitor.alert import Judged
-from monitor.cycle import Watched, World, deliver, watch
+from monitor.cycle import deliver, watch
 from monitor.errors import NotFoundError
 from monitor.ports import Leader
+from monitor.world import Watched, World
 
 HOUSEKEEPING_SECONDS = 60
 """Often enough for a short inbox, seldom enough for few files."""

@@ -9,8 +9,9 @@ from monitor.checks.fall import PerformancePolicy
 from monitor.checks.methods import OTHERWISE_AT_THRESHOLD
 from monitor.checks.quality import REFUSED
 from monitor.checks.score import BreachWhen, Check, Score, Status, worst
+from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.reference import Reference
-from monitor.window import Counts, LabelPolicy, WindowPolicy
+from monitor.window import LabelPolicy, WindowPolicy
 
 MAX_MIN_ROWS = 500
 """Windows with at least this many rows are judged, however large a typical one is."""
@@ -24,6 +25,28 @@ class VerdictPolicy:
     labels: LabelPolicy
     drift: DriftPolicy
     performance: PerformancePolicy
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What a window is judged on besides its scores.
+
+    Parameters
+    ----------
+    n_rows : int
+        Its rows.
+    enough_rows : int
+        Fewer rows than this are no data; see `min_rows`.
+    provisional : bool
+        Labels are still waited for; see `monitor.maturity`.
+    moved_before : collection of str
+        Columns that had moved, by their calibrated score, in one of the two windows before.
+    """
+
+    n_rows: int
+    enough_rows: int
+    provisional: bool
+    moved_before: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -71,42 +94,30 @@ def excess(score: Score) -> float:
     return score.threshold / max(score.value, 1e-300)
 
 
-def judge(
-    scores: Sequence[Score],
-    counts: Counts,
-    policy: VerdictPolicy,
-    *,
-    target: str,
-    enough_rows: int,
-    moved_before: Collection[str] = (),
-) -> Verdict:
+def judge(scores: Sequence[Score], basis: Basis, policy: VerdictPolicy, *, target: str) -> Verdict:
     """Judge a window.
 
     Parameters
     ----------
     scores : sequence of Score
         What the checks found.
-    counts : Counts
-        Rows and labels of the window.
+    basis : Basis
+        What is known of the window besides.
     policy : VerdictPolicy
         The limits.
     target : str
         The label column. Its drift is shown, but left out of the share: labels come late, and the
         share must not change with them.
-    enough_rows : int
-        Fewer rows than this are no data; see `min_rows`.
-    moved_before : collection of str
-        Columns that had moved, by their calibrated score, in one of the two windows before.
 
     Returns
     -------
     Verdict
         NO_DATA when the window has too few rows, unless rows were refused.
     """
-    if counts.n_rows < enough_rows:
+    if basis.n_rows < basis.enough_rows:
         return _without_data(scores)
-    scored = tuple(_with_status(score, scores, policy, moved_before) for score in scores)
-    provisional = counts.maturity < policy.labels.mature
+    scored = tuple(_with_status(score, scores, policy, basis.moved_before) for score in scores)
+    provisional = basis.provisional
     drift = _deciding(scored, target)
     share = share_drifted(drift)
     checks = {
@@ -154,7 +165,7 @@ def score_status(score: Score) -> Status:
     if score.value == score.threshold:
         beyond = above is not (score.method in OTHERWISE_AT_THRESHOLD)
     else:
-        beyond = above is (score.value > score.threshold)
+        beyond = above is bool(score.value > score.threshold)  # of NumPy's there is more than one
     return Status.BREACH if beyond else Status.OK
 
 
@@ -255,7 +266,7 @@ def _performance_status(
         for s in scores
         if s.check is Check.PERFORMANCE
         # Without a reference value there is no threshold, and nothing that could be well or not.
-        and (s.failed or (s.method == policy.metric and s.threshold is not None))
+        and (s.failed or (s.method in (policy.metric, SLOW_FALL) and s.threshold is not None))
     ]
     status = worst([s.status for s in found if s.status is not None])
     # Labels that come early are not a fair sample of all: a breach among them is shown only.

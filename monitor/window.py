@@ -1,8 +1,10 @@
 """Window: production rows of one stretch of event time, or of acknowledgement order."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+
+from monitor.label_lag import Steps
 
 MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
 """The first Monday of Unix time: weeks start on Mondays, days and hours at their own edges."""
@@ -93,11 +95,15 @@ class Counts:
         Rows and labelled rows; a repeated prediction id counts once.
     n_repeated : int
         Rows left out because their prediction id had been acknowledged before.
+    lags : Steps
+        How many labels came by which time after the window's end, in seconds; empty where nobody
+        looked.
     """
 
     n_rows: int
     n_labels: int
     n_repeated: int = 0
+    lags: Steps = field(default=(), compare=False)
 
     @property
     def maturity(self) -> float:
@@ -214,19 +220,13 @@ class LabelPolicy:
     ----------
     horizon : timedelta
         Labels are joined, and windows reopened, this long after a window's end.
-    mature : float
-        Share of labelled rows from which performance is final; below it is provisional.
+    mature : float or None
+        Share of labelled rows from which performance is final; None where that follows from how
+        late labels come.
     """
 
     horizon: timedelta = timedelta(days=90)
-    mature: float = 0.9
-
-
-REVISED_AT = 0.5
-"""Share of labelled rows whose crossing makes a new revision, as does that of `mature`."""
-
-REVISED_GROWTH = 0.01
-"""Growth in rows that makes a new revision."""
+    mature: float | None = None
 
 
 @dataclass(frozen=True)
@@ -263,6 +263,8 @@ class JudgedWindow:
         Whether it was a data incident.
     seen : Seen
         The log when its rows were last counted.
+    provisional : bool
+        Whether labels were still waited for.
     """
 
     window: Window
@@ -270,20 +272,4 @@ class JudgedWindow:
     counts: Counts
     incident: bool = False
     seen: Seen = NOTHING_SEEN
-
-
-def to_revise(judged: JudgedWindow, counts: Counts, policy: LabelPolicy) -> bool:
-    """Say whether a window's rows or labels have moved enough for a new revision.
-
-    Examples
-    --------
-    >>> window = Window(MONDAY, MONDAY + timedelta(days=7))
-    >>> to_revise(JudgedWindow(window, 1, Counts(100, 0)), Counts(100, 97), LabelPolicy())
-    True
-    >>> to_revise(JudgedWindow(window, 1, Counts(100, 10)), Counts(100, 20), LabelPolicy())
-    False
-    """
-    before, after = judged.counts.maturity, counts.maturity
-    crossed = any((before < edge) != (after < edge) for edge in (REVISED_AT, policy.mature))
-    grown = counts.n_rows - judged.counts.n_rows >= max(1, REVISED_GROWTH * judged.counts.n_rows)
-    return crossed or (judged.window.rows is None and grown)
+    provisional: bool = True

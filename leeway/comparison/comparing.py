@@ -22,8 +22,8 @@ from monitor.inferred import is_text, kind_of
 from monitor.pairing import TypedColumns, listed, pair
 from monitor.reference import Reference
 from monitor.schema import Kind, Schema, Task
-from monitor.verdict import Verdict, VerdictPolicy, judge
-from monitor.window import Counts, LabelPolicy, WindowPolicy
+from monitor.verdict import Basis, Verdict, VerdictPolicy, judge
+from monitor.window import LabelPolicy, WindowPolicy
 
 NO_COLUMN = "\0"
 """Name of the target and of the prediction where there is none."""
@@ -231,9 +231,10 @@ def _judge(
     decides = PerformancePolicy(default_metric(task))
     if performances:
         scores += performance_scores(performances.current, performances.reference, decides)
+    policy = VerdictPolicy(WindowPolicy(), LabelPolicy(), question.drift, decides)
     # One look at all there is: no window is too small, and no label is still to come.
-    policy = VerdictPolicy(WindowPolicy(), LabelPolicy(mature=0.0), question.drift, decides)
-    return judge(scores, Counts(n_rows, n_rows), policy, target=schema.target, enough_rows=0)
+    all_there = Basis(n_rows, enough_rows=0, provisional=False)
+    return judge(scores, all_there, policy, target=schema.target)
 
 
 def _notes(

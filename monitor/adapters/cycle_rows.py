@@ -103,6 +103,7 @@ def _put_window(connection: Connection, record: CycleRecord) -> None:
     values = {
         "revision": judged.revision,
         **vars(record.counts),
+        "provisional": judged.verdict.provisional,
         "incident": judged.diagnosis.kind is DiagnosisKind.INCIDENT,
         "seen_rows": record.seen.n_rows,
         "seen_labels": record.seen.n_labels,

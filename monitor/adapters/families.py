@@ -81,6 +81,20 @@ GAUGES: Described = {
     ),
     "performance_lower": ("Lower end of the metric's 95 % band.", _PERFORMANCE),
     "performance_upper": ("Upper end of the metric's 95 % band.", _PERFORMANCE),
+    "performance_final": (
+        "1 when the labels of the realized performance are mature, 0 while it is provisional.",
+        MODEL,
+    ),
+    "slow_fall_score": (
+        "What the control chart has added up of windows a little worse than the reference.",
+        MODEL,
+    ),
+    "slow_fall_threshold": ("Sum from which performance has fallen.", MODEL),
+    "multivariate_score": (
+        "ROC AUC with which rows are told from the reference's by what comes together.",
+        MODEL,
+    ),
+    "multivariate_threshold": ("Limit of that ROC AUC, as the reference wobbles.", MODEL),
     "missing_ratio": ("Rows of the newest window without a value.", _COLUMN),
     "unseen_ratio": ("Values of the newest window that the reference lacks.", _COLUMN),
     "window_rows": ("Rows of the newest judged window.", MODEL),

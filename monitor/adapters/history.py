@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, RowMapping, func, select
 from monitor.adapters import tables as t
 from monitor.adapters.database import reading
 from monitor.checks.score import Check
+from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.errors import NotFoundError
 from monitor.reference import Z95
 
@@ -181,31 +182,47 @@ def _acted(connection: Connection, model: str) -> dict[str, Document]:
 
 
 def _performances(connection: Connection, revisions: Sequence[int]) -> dict[int, Document]:
-    """Return, by revision, the metrics that were measured and what was estimated."""
+    """Return, by revision, what was measured, estimated and compared of all its rows."""
     s = t.scores.c
-    query = select(s.revision_id, s.check, s.method, s.value, s.standard_error, s.detail).where(
-        s.check.in_((Check.PERFORMANCE, Check.ESTIMATE)),
+    query = select(*(t.scores.c[name] for name in _OF_ALL)).where(
+        s.check.in_((Check.PERFORMANCE, Check.ESTIMATE, Check.MULTIVARIATE)),
         s.level.is_(None),
         s.revision_id.in_(revisions),
     )
     found: dict[int, Document] = {}
-    for revision, check, method, value, error, detail in connection.execute(query):
-        one = found.setdefault(revision, dict(_NOTHING_MEASURED, metrics={}))
-        if check == Check.ESTIMATE:
-            one["estimate"] = _estimate(method, value, error, detail)
-        elif value is not None:
-            one["metrics"][method] = value
+    for row in connection.execute(query):
+        one = found.setdefault(row.revision_id, {**_NOTHING_MEASURED, "metrics": {}, "bands": {}})
+        if row.check == Check.ESTIMATE:
+            told = {"metric": row.method, "value": row.value, **_band(row), "note": row.detail}
+            one["estimate"] = told
+        elif row.check == Check.MULTIVARIATE:
+            one["multivariate"] = _held(row)
+        elif row.method == SLOW_FALL:
+            one["slow_fall"] = _held(row)
+        elif row.value is not None:
+            one["metrics"][row.method] = row.value
+            one["bands"][row.method] = _band(row)
     return found
 
 
-_NOTHING_MEASURED: Document = {"metrics": {}, "estimate": None}
+_OF_ALL = ("revision_id", "check", "method", "value", "threshold", "standard_error", "detail")
+
+_NOTHING_MEASURED: Document = {
+    "metrics": {}, "bands": {}, "estimate": None, "slow_fall": None, "multivariate": None,
+}  # fmt: skip
 
 
-def _estimate(metric: str, value: float | None, error: float | None, detail: str) -> Document:
-    """Return an estimate with its 95 % band, or why there is none."""
-    margin = Z95 * (error or 0.0)
-    lower, upper = (None, None) if value is None else (value - margin, value + margin)
-    return {"metric": metric, "value": value, "lower": lower, "upper": upper, "note": detail}
+def _band(row: Any) -> Document:
+    """Return the 95 % band of a value, where it has one."""
+    if row.value is None or row.standard_error is None:
+        return {"lower": None, "upper": None}
+    margin = Z95 * row.standard_error
+    return {"lower": row.value - margin, "upper": row.value + margin}
+
+
+def _held(row: Any) -> Document:
+    """Return a score beside its limit, or why there is none."""
+    return {"value": row.value, "threshold": row.threshold, "note": row.detail}
 
 
 def _window(row: RowMapping, index: int | None, found: Mapping[int, Document]) -> Document:

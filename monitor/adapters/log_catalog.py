@@ -80,6 +80,18 @@ def waiting_labels(connection: sa.Connection) -> Mapping[str, int]:
     return {model: int(n_rows) for model, n_rows in connection.execute(counted.group_by(c.model))}
 
 
+def kept_since(connection: sa.Connection) -> Mapping[str, int]:
+    """Return the event time of the oldest prediction that is kept, by model, in microseconds."""
+    found: dict[str, int] = {}
+    for table in (files, inbox):
+        for (model, kind), first in _by_stream(
+            connection, table, sa.func.min(table.c.first_event_at)
+        ).items():
+            if kind is RowKind.PREDICTION:
+                found[model] = min(first, found.get(model, first))
+    return found
+
+
 def changes(connection: sa.Connection, model: str, stretch: Stretch) -> list[SchemaChange]:
     """Return the schema changes of the batches in a stretch, added up by column and kind."""
     name, change = schema_changes.c.column_name, schema_changes.c.change

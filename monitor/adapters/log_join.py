@@ -1,11 +1,15 @@
 """Log join: the first row of each prediction id, with the first label that came for it."""
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.adapters.log_rows import Stretch
-from monitor.batch import LABEL, MODEL_VERSION, PREDICTION_ID
+from monitor.adapters.log_rows import Stretch, integers
+from monitor.adapters.log_tables import micros
+from monitor.batch import LABEL, MODEL_VERSION, PREDICTION_ID, RECEIVED_AT
+from monitor.label_lag import steps_of
 from monitor.ports import SHADOW, SHADOW_VERSION
 from monitor.window import Counts
 
@@ -82,8 +86,9 @@ def paired(rows: pa.Table, shadows: pa.Table, labels: pa.Table, prediction: str)
     return pairs.filter(both)
 
 
-def counts(rows: pa.Table, came: Stretch) -> Counts:
-    """Count a window's rows, of which each has the time its label was received."""
+def counts(rows: pa.Table, came: Stretch, end: datetime) -> Counts:
+    """Count a window's rows, of which each has the time its label was received; it has an end."""
     kept = first_of_each(rows)
-    n_labels = kept.filter(came.holds()).num_rows
-    return Counts(kept.num_rows, n_labels, rows.num_rows - kept.num_rows)
+    received = integers(kept.filter(came.holds()).column(RECEIVED_AT))
+    lags = steps_of((received - micros(end)) / 1e6)
+    return Counts(kept.num_rows, received.size, rows.num_rows - kept.num_rows, lags)

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from math import nan
 
 from monitor.adapters.families import Families
-from monitor.adapters.newest import NewestScore, NewestWindow
+from monitor.adapters.newest import Newest, NewestScore, NewestWindow
 from monitor.checks.calibrated import METHOD
+from monitor.checks.multivariate import METHOD as TOGETHER
 from monitor.checks.score import BreachWhen, Check, Status
+from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.reference import Z95
 from monitor.schema import Kind
 
@@ -69,7 +71,23 @@ _NOTHING = NewestScore("", None, "none", None, None, "", "", None, None)
 
 
 def _performance_of(window: NewestWindow, check: str) -> dict[str, NewestScore]:
-    return {one.method: one for one in window.scores if one.check == check}
+    return {
+        one.method: one for one in window.scores if one.check == check and one.method != SLOW_FALL
+    }
+
+
+def add_limits(families: Families, newest: Newest) -> None:
+    """Add what the control chart has added up, and how columns come together, with their limits."""
+    measured = newest.labelled[0] if newest.labelled else None
+    final = None if measured is None else float(not measured.provisional)
+    families.add("performance_final", [newest.model], final)
+    for name, window, method in (
+        ("slow_fall", newest.final, SLOW_FALL), ("multivariate", newest.window, TOGETHER),
+    ):  # fmt: skip
+        scores = window.scores if window else ()
+        score = next((score for score in scores if score.method == method), _NOTHING)
+        families.add(f"{name}_score", [newest.model], score.value)
+        families.add(f"{name}_threshold", [newest.model], score.threshold)
 
 
 def _add_band(families: Families, labels: list[str], score: NewestScore) -> None:

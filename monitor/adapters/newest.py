@@ -63,6 +63,8 @@ class NewestWindow:
         Drifted columns over compared columns.
     incident : bool
         It is a data incident that nobody has closed.
+    provisional : bool
+        Its labels are still waited for.
     scores : tuple of NewestScore
         Its scores, but for those of segments.
     """
@@ -77,6 +79,7 @@ class NewestWindow:
     checks: Mapping[str, str]
     share_drifted: float | None
     incident: bool
+    provisional: bool
     scores: tuple[NewestScore, ...] = ()
 
 
@@ -96,8 +99,8 @@ class Newest:
         The newest judged window.
     labelled : tuple of NewestWindow
         The newest with performance, and the newest with performance of another version.
-    labelled_until : datetime or None
-        End of the newest window whose performance is final.
+    final : NewestWindow or None
+        The newest whose performance is final.
     """
 
     model: str
@@ -106,7 +109,7 @@ class Newest:
     last_success_at: datetime | None
     window: NewestWindow | None
     labelled: tuple[NewestWindow, ...]
-    labelled_until: datetime | None
+    final: NewestWindow | None
 
 
 class NewestReader:
@@ -131,7 +134,8 @@ class NewestReader:
             labelled = _windows(connection, _newest(_SCORED))
             before = _windows(connection, _before())
             final = _windows(connection, _newest(_SCORED, _FINAL))
-            shown = [window for by in (newest, labelled, before) for window in by.values()]
+            every = (newest, labelled, before, final)
+            shown = [window for by in every for window in by.values()]
             scores = self._read_scores(connection, {one.revision_id for one in shown})
         scored = {one.revision_id: replace(one, scores=scores[one.revision_id]) for one in shown}
         return [
@@ -144,7 +148,7 @@ class NewestReader:
                 labelled=tuple(
                     scored[by[row.name].revision_id] for by in (labelled, before) if row.name in by
                 ),
-                labelled_until=final[row.name].end if row.name in final else None,
+                final=scored[final[row.name].revision_id] if row.name in final else None,
             )
             for row in models
         ]
@@ -236,6 +240,7 @@ _WINDOW_COLUMNS = (
     t.revisions.c.checks,
     t.revisions.c.share_drifted,
     t.windows.c.incident,
+    t.revisions.c.provisional,
 )
 
 

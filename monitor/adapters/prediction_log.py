@@ -156,7 +156,7 @@ class PredictionLog:
             rows = self._reader.read(stream, window_stretch(window), [PREDICTION_ID, EVENT_AT])
             came = label_stretch(window, horizon)
             labels = self._reader.labels(model, rows, came, [PREDICTION_ID, RECEIVED_AT, LABEL])
-            found.append(counts(labelled(rows, labels, RECEIVED_AT), came))
+            found.append(counts(labelled(rows, labels, RECEIVED_AT), came, window.end))
         return found
 
     @storage("read rows")
@@ -267,6 +267,13 @@ class PredictionLog:
         """Return what is kept of each model and kind."""
         with reading(self._engine) as connection:
             return log_catalog.stats(connection)
+
+    @storage("find its oldest rows")
+    def kept_since(self) -> Mapping[str, datetime]:
+        """Return, by model, the event time of the oldest prediction that is kept."""
+        with reading(self._engine) as connection:
+            found = log_catalog.kept_since(connection)
+        return {model: instant(first) for model, first in found.items()}
 
     @storage("verify its files")
     def verify(self) -> list[str]:

@@ -1,8 +1,12 @@
 """Profile rows: a profile as one compressed value of the database, a row an hour."""
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
+from sqlalchemy import Connection, delete, select
 
+from monitor.adapters import tables as t
 from monitor.batch import TIMESTAMP
 from monitor.profile import ColumnProfile, Profile
 
@@ -36,6 +40,14 @@ def decode_profile(body: bytes) -> Profile:
         n_rows.to_numpy(),
         dict(zip(table.column_names[2:], map(_decode, columns), strict=True)),
     )
+
+
+def drop_profiles(connection: Connection, model: str, before: datetime) -> int:
+    """Drop the profiles of windows that ended before a time; returns how many."""
+    w, p = t.windows.c, t.profiles.c
+    ended = select(w.key).where(w.model == model, w.end_at <= before)
+    gone = connection.execute(delete(t.profiles).where(p.model == model, p.window_key.in_(ended)))
+    return gone.rowcount
 
 
 def _encode(column: ColumnProfile) -> pa.StructArray:

@@ -17,17 +17,17 @@ from monitor.adapters.cycle_rows import CYCLE_BUCKETS
 from monitor.adapters.families import COUNTERS, GAUGES, Families
 from monitor.adapters.history import History
 from monitor.adapters.log_catalog import LogStats
-from monitor.adapters.model_series import Served, add_columns, add_performance
+from monitor.adapters.model_series import Served, add_columns, add_limits, add_performance
 from monitor.adapters.newest import Newest, NewestReader
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.batch import RowKind
-from monitor.checks.score import Check, Status
+from monitor.checks.score import Check, Status, worst
 from monitor.errors import REFUSALS
 from monitor.ports import Champion, Clock
 from monitor.verdict import VerdictPolicy
 from monitor.window import count_due
 
-FIXED_SERIES = 49
+FIXED_SERIES = 54
 """Series of a model besides those of its columns and its performance."""
 
 CHECKS = (*Check, "cycle")
@@ -132,13 +132,14 @@ class MonitorCollector(Collector):
 
     def _scored(self, newest: Newest, served: Served) -> Mapping[str, list[Sample]]:
         """Return the samples that follow from scores, which are most; made when those are new."""
-        shown = (newest.window, *newest.labelled)
+        shown = (newest.window, newest.final, *newest.labelled)
         state = (served.version, *(one.revision_id if one else 0 for one in shown))
         known = self._samples.get(newest.model)
         if known is None or known[0] != state:
             made = Families(GAUGES)
             room = self._exported.series_budget - FIXED_SERIES
             room -= add_performance(made, newest.model, served, newest.window, newest.labelled)
+            add_limits(made, newest)
             add_columns(made, newest.model, served, newest.window, room)
             known = self._samples[newest.model] = (state, made.samples())
         return known[1]
@@ -189,6 +190,10 @@ def _add_model(families: Families, newest: Newest) -> None:
     if newest.labelled:
         # Labels come later than rows: the newest window alone would hide a fall for ever.
         checks[Check.PERFORMANCE] = newest.labelled[0].checks[Check.PERFORMANCE]
+    if newest.final and newest.labelled[0].provisional:
+        # The first labels of a window are no all-clear.
+        known = newest.final.checks[Check.PERFORMANCE]
+        checks[Check.PERFORMANCE] = worst([Status(known), Status(checks[Check.PERFORMANCE])])
     checks["cycle"] = Status.ERROR if newest.failed else (Status.OK if window else Status.NO_DATA)
     for check in CHECKS:
         status = Status(checks.get(check, Status.NO_DATA))
@@ -210,7 +215,7 @@ def _add_window(families: Families, newest: Newest) -> None:
 
 
 def _add_labels(families: Families, newest: Newest, policy: VerdictPolicy, now: datetime) -> None:
-    until = newest.labelled_until
+    until = newest.final.end if newest.final else None
     lag = max(0.0, (now - until).total_seconds()) if until else None
     families.add("labels_lag_seconds", [newest.model], lag)
     horizon = policy.labels.horizon.total_seconds()

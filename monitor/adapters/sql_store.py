@@ -14,12 +14,17 @@ from monitor.adapters.database import excluded, put_rows, reading
 from monitor.adapters.drift_rows import read_moved
 from monitor.adapters.estimate_rows import read_estimate
 from monitor.adapters.incident_rows import close_incident, is_closed
+from monitor.adapters.label_rows import count_new_labels, note_counted, read_arrivals
+from monitor.adapters.performance_rows import read_measured
 from monitor.adapters.probation_rows import read_trial
+from monitor.adapters.profile_rows import drop_profiles
 from monitor.alert import Opening
 from monitor.checks.score import Check, Score, Status
 from monitor.errors import NotFoundError
+from monitor.maturity import Arrivals
 from monitor.probation import Probation, Trial
 from monitor.record import CycleRecord, Delivery, Standing
+from monitor.reference import Estimate
 from monitor.window import Counts, JudgedWindow, Seen, Window
 
 FIRST_RETRY = timedelta(seconds=15)
@@ -70,11 +75,18 @@ class SqlStore:
 
     def judged(self, model: str) -> Mapping[str, JudgedWindow]:
         """Return the judged windows of a model by key, oldest first."""
-        query = select(t.windows).where(t.windows.c.model == model).order_by(t.windows.c.start_at)
+        # When their labels came is read of a few: there may be thousands of windows.
+        columns = [column for column in t.windows.c if column is not t.windows.c.lags]
+        query = select(*columns).where(t.windows.c.model == model).order_by(t.windows.c.start_at)
         with reading(self._engine) as connection:
             return {row["key"]: _judged_window(row) for row in connection.execute(query).mappings()}
 
-    def standing(self, model: str, *, since: datetime, mature: float) -> Standing:
+    def arrivals(self, model: str, windows: Sequence[Window]) -> Sequence[Arrivals]:
+        """Return when the labels of judged windows came."""
+        with reading(self._engine) as connection:
+            return read_arrivals(connection, model, windows)
+
+    def standing(self, model: str, *, since: datetime) -> Standing:
         """Return what the next decision rests on."""
         with reading(self._engine) as connection:
             row = _one(connection, select(t.models).where(t.models.c.name == model), "model", model)
@@ -87,7 +99,7 @@ class SqlStore:
                 t.requests.c.kind != Ask.TRIAL,  # a trial is no run, and holds none up
             )
             last_run_at = connection.execute(asked).scalar() or row["registered_at"]
-            n_windows, n_labels = _new_labels(connection, model, since, mature)
+            n_windows, n_labels = count_new_labels(connection, model, since)
             return Standing(
                 open_alerts=_open_alerts(connection, model),
                 last_run_at=last_run_at,
@@ -120,6 +132,11 @@ class SqlStore:
         with reading(self._engine) as connection:
             return read_moved(connection, model, window, version)
 
+    def measured(self, model: str, window: Window, version: int, metric: str) -> list[Estimate]:
+        """Return a metric in the final windows before one, as far back as the version served."""
+        with reading(self._engine) as connection:
+            return read_measured(connection, model, window, version, metric)
+
     def estimated(self, model: str, window: Window, version: int, n_rows: int) -> Score | None:
         """Return what was estimated of as many rows of a window; labels change nothing of it."""
         with reading(self._engine) as connection:
@@ -146,12 +163,10 @@ class SqlStore:
         with reading(self._engine) as connection:
             return connection.execute(same).first() is not None
 
-    def counted(self, model: str, window: Window, seen: Seen) -> None:
+    def counted(self, model: str, window: Window, seen: Seen, counts: Counts) -> None:
         """Note that a window was counted and stays as it was judged."""
-        w = t.windows.c
-        mine = update(t.windows).where(w.model == model, w.key == window.key)
         with self._engine.begin() as connection:
-            connection.execute(mine.values(seen_rows=seen.n_rows, seen_labels=seen.n_labels))
+            note_counted(connection, model, window, seen, counts)
 
     def fail(self, model: str, error: str, at: datetime) -> None:
         """Note that a cycle could not be run."""
@@ -200,6 +215,11 @@ class SqlStore:
             if error is not None:
                 _postpone(connection, delivery.channel, now + FIRST_RETRY)
 
+    def drop_profiles(self, kept_since: Mapping[str, datetime]) -> int:
+        """Drop the profiles of windows whose rows the log no longer keeps; returns how many."""
+        with self._engine.begin() as connection:
+            return sum(drop_profiles(connection, *one) for one in kept_since.items())
+
     def refuse(self, model: str, reason: str, n_rows: int, at: datetime) -> None:
         """Count rows that were refused, by the minute."""
         minute = at.replace(second=0, microsecond=0)
@@ -237,7 +257,8 @@ def _judged_window(row: RowMapping) -> JudgedWindow:
     window = Window(row["start_at"], row["end_at"], rows)
     counts = Counts(row["n_rows"], row["n_labels"], row["n_repeated"])
     seen = Seen(row["seen_rows"], row["seen_labels"])
-    return JudgedWindow(window, row["revision"], counts, row["incident"], seen)
+    flags = row["incident"], seen, row["provisional"]
+    return JudgedWindow(window, row["revision"], counts, *flags)
 
 
 def _open_alerts(connection: Connection, model: str) -> dict[Check, Opening]:
@@ -271,21 +292,6 @@ def _breaches(connection: Connection, alert: RowMapping) -> dict[str, datetime]:
         .limit(2)
     )
     return {key: start for key, start in connection.execute(query)}  # noqa: C416 - a Row is typed as no pair
-
-
-def _new_labels(
-    connection: Connection, model: str, since: datetime, mature: float
-) -> tuple[int, int]:
-    w = t.windows.c
-    query = select(func.count(), func.coalesce(func.sum(w.n_labels), 0)).where(
-        w.model == model,
-        w.start_at >= since,
-        w.incident.is_(False),
-        w.n_labels > 0,
-        w.n_labels >= mature * w.n_rows,
-    )
-    n_windows, n_labels = connection.execute(query).one()
-    return int(n_windows), int(n_labels)
 
 
 def _incident_open(connection: Connection, model: str) -> bool:

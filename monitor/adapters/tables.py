@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    true,
 )
 
 from monitor.adapters.database import Id, UtcTime
@@ -48,6 +49,9 @@ windows = Table(
     Column("incident", Boolean, nullable=False),
     Column("seen_rows", BigInteger, nullable=False),
     Column("seen_labels", BigInteger, nullable=False),
+    # How many labels came by which time after its end, in seconds.
+    Column("lags", JSON(none_as_null=True)),
+    Column("provisional", Boolean, nullable=False, server_default=true()),
     Index("windows_by_time", "model", "start_at"),
 )
 

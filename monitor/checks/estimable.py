@@ -9,9 +9,9 @@ import pyarrow as pa
 from monitor.back_test import LEAST_WINDOWS, BackTest
 from monitor.cells import typical, windows
 from monitor.checks.estimate import SEED, Abstention, Current, as_numbers, estimate, measured
-from monitor.columns import Columns, FloatArray
+from monitor.columns import Columns, FloatArray, IntArray
 from monitor.dependence import Dependence, dependence
-from monitor.reference import Z95, Cut, Reference
+from monitor.reference import Z95, Cut, Estimate, Reference
 from monitor.sample import Outcomes, Sample, sample_of
 from monitor.schema import Schema
 
@@ -49,7 +49,20 @@ def estimable(reference: Reference, columns: Columns, cut: Cut, metric: str) -> 
         sample=sample,
         back_test=back_test(sample, schema, metric),
         dependence=_dependence(sample, schema),
+        by_window={metric: _by_window(outcomes, of_row, schema, metric)},
     )
+
+
+def _by_window(
+    outcomes: Outcomes, windows: IntArray, schema: Schema, metric: str
+) -> tuple[Estimate, ...]:
+    """Measure each window on all its rows: on a draw of them sampling would hide the wobble."""
+    known = np.isfinite(outcomes.predictions) & np.isfinite(outcomes.labels) & (windows >= 0)
+    rows = np.flatnonzero(known)
+    rows = rows[np.argsort(windows[rows], kind="stable")]
+    starts = np.flatnonzero(np.diff(windows[rows])) + 1
+    each = [measured(outcomes.take(one), schema, metric) for one in np.split(rows, starts)]
+    return tuple(one for one in each if one is not None)
 
 
 def _dependence(sample: Sample, schema: Schema) -> Dependence | None:

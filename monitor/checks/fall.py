@@ -1,6 +1,6 @@
 """Fall: a window's metrics held against the reference's, with the fall that is allowed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,10 +8,18 @@ import numpy as np
 from monitor.checks.performance import METRICS
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.checks.segments import Segments
-from monitor.reference import Estimate
+from monitor.control_chart import wobble
+from monitor.reference import Estimate, Reference
 
-SAMPLING_ERRORS = 3.0
-"""A drop within this many standard errors is not told apart from chance."""
+STANDARD_ERRORS = 3.0
+"""A drop within so many standard errors, by chance and wobble, is none that could be told."""
+
+LEAST_OF_DROP = 0.5
+"""Of the drop that is allowed: with labels enough the smallest change is seen, and less than half
+of what would matter is not called one."""
+
+LEAST_WINDOWS = 8
+"""With fewer reference windows nobody knows how much a metric wobbles."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +45,12 @@ def performance_scores(
     estimates: Mapping[str, Estimate],
     reference: Mapping[str, Estimate],
     policy: PerformancePolicy,
+    apart: float = 0.0,
 ) -> list[Score]:
     """Hold a window's metrics against the reference's.
 
     Only the policy's metric has a threshold: the reference value less the allowed drop, or less
-    three sampling errors of the difference where that is more.
+    three standard errors of the difference where that is more.
 
     Parameters
     ----------
@@ -51,11 +60,40 @@ def performance_scores(
         The same metrics on the reference.
     policy : PerformancePolicy
         The metric that decides, and its allowed drop.
+    apart : float
+        How much that metric wobbles from window to window; see `wobble_of`.
     """
     return [
-        _performance_score(name, estimate, reference.get(name), policy)
+        _performance_score(name, estimate, reference.get(name), policy, apart)
         for name, estimate in estimates.items()
     ]
+
+
+def estimate_of(scores: Iterable[Score], check: Check, metric: str) -> Estimate | None:
+    """Return a metric of a whole window, as measured or estimated; None where it has none."""
+    for one in scores:
+        of_all = one.check is check and one.method == metric and one.level is None
+        if of_all and one.value is not None and one.standard_error is not None:
+            return Estimate(one.value, one.standard_error, one.n_current)
+    return None
+
+
+def least_fall(policy: PerformancePolicy, reference: Estimate) -> float:
+    """Return the fall below which none matters, in the metric's unit."""
+    scale = 1.0 if METRICS[policy.metric].bounded else abs(reference.value)
+    return LEAST_OF_DROP * policy.max_drop * scale
+
+
+def wobble_of(reference: Reference, metric: str) -> float | None:
+    """Return how much a metric wobbles from one reference window to the next beyond sampling.
+
+    None where the reference has fewer than `LEAST_WINDOWS` windows that could tell.
+    """
+    windows = reference.by_window.get(metric, ())
+    if len(windows) < LEAST_WINDOWS:
+        return None
+    errors = np.array([one.standard_error for one in windows])
+    return wobble(np.array([one.value for one in windows]), errors)
 
 
 def segment_scores(
@@ -89,14 +127,18 @@ def segment_scores(
 
 
 def _performance_score(
-    name: str, now: Estimate, before: Estimate | None, policy: PerformancePolicy
+    name: str,
+    now: Estimate,
+    before: Estimate | None,
+    policy: PerformancePolicy,
+    apart: float = 0.0,
 ) -> Score:
     metric = METRICS[name]
     threshold = None
     if before is not None and name == policy.metric:
         scale = 1.0 if metric.bounded else abs(before.value)
-        error = float(np.hypot(now.standard_error, before.standard_error))
-        drop = max(policy.max_drop * scale, SAMPLING_ERRORS * error)
+        error = np.hypot(np.hypot(now.standard_error, before.standard_error), apart)
+        drop = max(policy.max_drop * scale, STANDARD_ERRORS * float(error))
         threshold = before.value - drop if metric.bigger_is_better else before.value + drop
     return Score(
         check=Check.PERFORMANCE,

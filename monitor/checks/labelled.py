@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.batch import LABEL, MODEL_VERSION
-from monitor.checks.fall import PerformancePolicy, performance_scores, segment_scores
+from monitor.checks.fall import PerformancePolicy, performance_scores, segment_scores, wobble_of
 from monitor.checks.performance import performance
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.checks.segments import segment_performance
@@ -44,7 +44,8 @@ def measured_scores(
             segments=policy.segments,
             metric=policy.metric,
         )
-        scores = performance_scores(whole, reference.performance, policy)
+        apart = wobble_of(reference, policy.metric) or 0.0
+        scores = performance_scores(whole, reference.performance, policy, apart)
         return scores + segment_scores(parts, reference.segments, policy)
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         return [_failed(rows, policy.metric, error)]

@@ -83,9 +83,6 @@ class LabelledRows:
         Schema by model name.
     horizons : mapping of str to timedelta
         How long labels are waited for, by model.
-    mature : mapping of str to float
-        Share of labelled rows from which a window's labels are fair, by model: those that come
-        early are not.
     """
 
     def __init__(
@@ -95,14 +92,12 @@ class LabelledRows:
         references: Mapping[str, Path],
         schemas: Callable[[str], Schema],
         horizons: Mapping[str, timedelta],
-        mature: Mapping[str, float],
     ) -> None:
         self._log = log
         self._store = store
         self._references = references
         self._schemas = schemas
         self._horizons = horizons
-        self._mature = mature
         self._read: dict[tuple[str, str], tuple[int, Part, pa.Table]] = {}
 
     def labelled(self, model: str, until: datetime) -> Collected:
@@ -111,7 +106,7 @@ class LabelledRows:
         A window without a verdict is left out as well: nobody knows yet whether it is broken.
         """
         judged = self._store.judged(model).values()
-        usable = [one for one in judged if one.window.end <= until and self._is_sound(model, one)]
+        usable = [one for one in judged if one.window.end <= until and _is_sound(one)]
         found = [self._reference(model), *(self._window(model, one, until) for one in usable)]
         rows = _together([table for _, table in found])
         return Collected(rows, tuple(part for part, _ in found))
@@ -138,9 +133,6 @@ class LabelledRows:
                 )
             found.append(table)
         return _together(found)
-
-    def _is_sound(self, model: str, one: JudgedWindow) -> bool:
-        return not one.incident and one.counts.maturity >= self._mature[model]
 
     def _reference(self, model: str) -> tuple[Part, pa.Table]:
         path = self._references[model]
@@ -179,3 +171,8 @@ def _with_label(rows: pa.Table) -> pa.Table:
 
 def _together(tables: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables, promote_options="permissive").sort_by(EVENT_AT)
+
+
+def _is_sound(one: JudgedWindow) -> bool:
+    """Tell windows whose labels are fair: those that come early are not."""
+    return not one.incident and not one.provisional

@@ -30,10 +30,11 @@ from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import TableColumns
 from monitor.decision import ModelState, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
+from monitor.maturity import MATURE
 from monitor.record import CycleRecord
 from monitor.reference import Estimate, prepare
 from monitor.schema import Kind, Schema, Task
-from monitor.verdict import VerdictPolicy, judge
+from monitor.verdict import Basis, VerdictPolicy, judge
 from monitor.window import Counts, LabelPolicy, Window, WindowPolicy
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
@@ -179,10 +180,11 @@ class Deployed:
         labels = 0 if auc is None and failure is None else n_rows - 10
         counts = Counts(n_rows, labels if n_labels is None else n_labels)
         scores = [*scored(drifted, missing, auc, failure), *more]
-        verdict = judge(scores, counts, POLICY, enough_rows=100, target="late")
+        basis = Basis(n_rows, enough_rows=100, provisional=counts.maturity < MATURE)
+        verdict = judge(scores, basis, POLICY, target="late")
         champion, now = self.registry.champion(model), end + timedelta(hours=6 + revision)
         judged = Judged(window, revision, champion, verdict, diagnose(verdict, change=change))
-        standing = self.store.standing(model, since=MONDAY, mature=0.95)
+        standing = self.store.standing(model, since=MONDAY)
         decision = decide(judged, ModelState(champion, **vars(standing)), ON_BREACHES, now)
         record = CycleRecord(model, judged, counts, decision, (), now, 0.4)
         assert self.store.record(record, ["log"])

@@ -3,49 +3,72 @@
 import numpy as np
 import pytest
 
-from monitor.control_chart import LIMIT, control_chart, cumulated, deviations
+from monitor.control_chart import ALLOWANCE, CEILING, LIMIT, ControlChart, fall, wobble
 
 ERROR = 0.0126
 """Sampling error of a share of .2 in 1000 rows."""
+
+KNOWN = ControlChart(0.8, 0.0, 0.0, bigger_is_better=True)
 
 
 def windows(rng, n, *, fall=0.0, wobble=0.0):
     return 0.8 - fall + rng.normal(0, np.hypot(ERROR, wobble), n)
 
 
-def chart(rng, wobble=0.0, n=26):
-    errors = np.full(n, ERROR)
-    return control_chart(windows(rng, n, wobble=wobble), errors, bigger_is_better=True)
+def chart(rng, apart=0.0, n=26):
+    values = windows(rng, n, wobble=apart)
+    found = wobble(values, np.full(n, ERROR))
+    error = float(np.hypot(found, ERROR) / n**0.5)
+    return ControlChart(float(values.mean()), error, found, bigger_is_better=True)
 
 
-def fallen(known, values):
-    return cumulated(deviations(known, values, np.full(values.size, ERROR))) > LIMIT
+def totals(known, values):
+    """Return the sum after each window."""
+    errors = np.full(values.size, ERROR)
+    return np.array([fall(known, values[:n], errors[:n]).total for n in range(1, values.size + 1)])
 
 
 def test_a_fall_that_no_window_shows_by_itself_is_found_by_its_sum():
     rng = np.random.default_rng(1)
     known = chart(rng)
-    found = [fallen(known, windows(rng, 12, fall=0.02)).any() for _ in range(200)]
+    found = [(totals(known, windows(rng, 12, fall=0.02)) > LIMIT).any() for _ in range(200)]
     assert np.mean(found) > 0.8
-    alone = deviations(known, windows(rng, 1000, fall=0.02), np.full(1000, ERROR)) > 3
-    assert alone.mean() < 0.2
+    assert np.mean(windows(rng, 1000, fall=0.02) < 0.8 - 3 * ERROR) < 0.2
 
 
 def test_a_metric_that_stands_still_is_seldom_said_to_have_fallen():
     rng = np.random.default_rng(2)
-    found = [fallen(chart(rng), windows(rng, 52)).any() for _ in range(200)]
+    found = [(totals(chart(rng), windows(rng, 52)) > LIMIT).any() for _ in range(200)]
     assert np.mean(found) < 0.2
 
 
 def test_what_the_reference_wobbles_is_no_fall():
     rng = np.random.default_rng(3)
-    known = chart(rng, wobble=0.04)
+    known = chart(rng, apart=0.04)
     assert known.wobble == pytest.approx(0.04, rel=0.4)
-    assert not fallen(known, windows(rng, 12, fall=0.02, wobble=0.04)).any()
+    assert not (totals(known, windows(rng, 12, fall=0.02, wobble=0.04)) > LIMIT).any()
 
 
 def test_a_loss_falls_by_rising():
-    known = control_chart(np.array([1.0, 1.1, 0.9]), np.full(3, 0.05), bigger_is_better=False)
-    up, down = deviations(known, np.array([2.0, 0.5]), np.full(2, 0.05))
-    assert up > 0 > down
-    assert known.wobble == pytest.approx(np.sqrt(0.01 - 0.0025))
+    known = ControlChart(1.0, 0.0, 0.0, bigger_is_better=False)
+    assert fall(known, np.array([2.0]), np.full(1, 0.05)).total > 0
+    assert fall(known, np.array([0.5]), np.full(1, 0.05)).total == 0
+
+
+def test_windows_that_are_better_than_the_allowance_take_back_what_has_added_up():
+    by_two_errors = np.array([0.8 - 2 * ERROR])
+    assert totals(KNOWN, by_two_errors) == pytest.approx(2 - ALLOWANCE)
+    assert totals(KNOWN, np.append(by_two_errors, 0.8))[-1] == pytest.approx(2 - 2 * ALLOWANCE)
+
+
+@pytest.mark.parametrize("n_bad", [5, 50])
+def test_after_a_fall_however_long_two_good_windows_bring_the_sum_back(n_bad):
+    found = totals(KNOWN, np.append(np.full(n_bad, 0.7), [0.8, 0.8, 0.8]))
+    assert found[n_bad - 1] == CEILING
+    assert (found[-3] > LIMIT, found[-2] <= LIMIT) == (True, True)
+
+
+def test_what_is_told_of_a_fall_is_of_the_windows_since_the_sum_was_nothing():
+    found = fall(KNOWN, np.array([0.7, 0.95, 0.95, 0.77, 0.75]), np.full(5, 0.01))
+    assert found.n_windows == 2
+    assert found.mean == pytest.approx(0.04)

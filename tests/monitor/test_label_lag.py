@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from monitor.label_lag import label_lag
+from monitor.label_lag import Cohort, label_lag, steps_of
 
 DAY = 86_400.0
 modest = settings(max_examples=80, deadline=None, derandomize=True)
@@ -15,9 +15,11 @@ modest = settings(max_examples=80, deadline=None, derandomize=True)
 @modest
 @given(st.lists(st.tuples(st.integers(1, 6), st.booleans()), min_size=1, max_size=40))
 def test_the_curve_is_scipy_s(rows):
-    ages = np.array([float(age) for age, _ in rows])
+    ages = np.array([60.0 * 2**age for age, _ in rows])  # each the end of a step
     came = np.array([labelled for _, labelled in rows])
-    found = label_lag(ages, came)
+    found = label_lag(
+        [Cohort(1, age, ((age, 1),) if one else ()) for age, one in zip(ages, came, strict=True)]
+    )
     if not came.any():
         assert found.ages.size == 0
         return
@@ -28,22 +30,35 @@ def test_the_curve_is_scipy_s(rows):
 
 def test_rows_that_still_wait_do_not_make_labels_look_prompt():
     rng = np.random.default_rng(0)
-    lag, age = rng.exponential(7 * DAY, 20_000), rng.uniform(0, 30 * DAY, 20_000)
+    age = np.repeat(np.arange(1, 31) * DAY, 700)
+    lag = rng.exponential(7 * DAY, age.size)
     came = lag <= age
-    found = label_lag(np.minimum(lag, age), came)
-    truth = stats.expon(scale=7 * DAY).cdf(7 * DAY) / stats.expon(scale=7 * DAY).cdf(30 * DAY)
-    assert found.maturity(7 * DAY) == pytest.approx(truth, abs=0.02)
-    assert np.mean(lag[came] <= 7 * DAY) > truth + 0.05  # what the labelled rows alone would say
+    cohorts = [
+        Cohort(700, one, steps_of(lag[came & (age == one)])) for one in np.unique(age).tolist()
+    ]
+    found = label_lag(cohorts)
+    at = int(np.searchsorted(found.ages, 7 * DAY))
+    truth = stats.expon(scale=7 * DAY).cdf(found.ages[at])
+    assert found.came_ratio[at] == pytest.approx(truth, abs=0.03)
+    # What the labelled rows alone would say.
+    assert np.mean(lag[came] <= found.ages[at]) > truth + 0.05
 
 
 def test_labels_that_never_come_are_not_waited_for():
-    ages = np.concatenate([np.full(90, DAY), np.full(10, 60 * DAY)])
-    found = label_lag(ages, np.arange(100) < 90)
+    found = label_lag([Cohort(100, 60 * DAY, ((DAY, 90),))])
     assert found.ever_ratio == pytest.approx(0.9)
-    assert (found.maturity(DAY), found.maturity(DAY / 2)) == (1.0, 0.0)
-    assert found.mature_after(0.95) == DAY
+    assert DAY <= found.mature_after(0.95) <= 1.2 * DAY
 
 
 def test_before_any_label_nothing_is_mature():
-    found = label_lag(np.array([DAY, 2 * DAY]), np.array([False, False]))
-    assert (found.ever_ratio, found.maturity(DAY), found.mature_after(0.95)) == (0.0, 0.0, np.inf)
+    found = label_lag([Cohort(10, DAY, ()), Cohort(10, 2 * DAY, ())])
+    assert (found.ever_ratio, found.mature_after(0.95)) == (0.0, np.inf)
+
+
+@modest
+@given(st.lists(st.floats(-100, 1e8), max_size=30))
+def test_a_lag_is_never_counted_as_shorter_than_it_was_nor_as_longer_by_a_fifth(lags):
+    ends = [end for end, n in steps_of(np.array(lags)) for _ in range(n)]
+    assert len(ends) == len(lags)
+    for end, lag in zip(ends, sorted(lags), strict=True):
+        assert max(lag, 0) - 1 <= end <= max(1.2 * lag, 60.0) + 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from monitor.checks.calibrated import METHOD, AlertBudget, limits
 from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
-from monitor.checks.fall import SAMPLING_ERRORS, PerformancePolicy, performance_scores
+from monitor.checks.fall import STANDARD_ERRORS, PerformancePolicy, performance_scores
 from monitor.checks.quality import QualityPolicy
 from monitor.checks.score import BreachWhen, Check, Score, Status, worst
 from monitor.columns import TableColumns
@@ -21,13 +21,14 @@ from monitor.reference import Estimate, Reference, prepare
 from monitor.schema import Kind, Schema, Task
 from monitor.verdict import (
     MAX_MIN_ROWS,
+    Basis,
     VerdictPolicy,
     judge,
     min_rows,
     score_status,
     share_drifted,
 )
-from monitor.window import MONDAY, Counts, LabelPolicy, WindowPolicy
+from monitor.window import MONDAY, LabelPolicy, WindowPolicy
 
 modest = settings(max_examples=100, deadline=None, derandomize=True)
 
@@ -37,7 +38,6 @@ NO_DATA, ERROR = Status.NO_DATA, Status.ERROR
 POLICY = VerdictPolicy(
     WindowPolicy(every=WEEK), LabelPolicy(), DriftPolicy(), PerformancePolicy("roc_auc")
 )
-MATURE, EARLY = Counts(100, 100), Counts(100, 89)
 SURE = Estimate(0.8, 0.001, 4000)
 
 
@@ -75,8 +75,8 @@ def metric(value, *, now=0.001, reference=SURE, name="roc_auc", max_drop=0.03):
     return found
 
 
-def verdict(*scores: Score, counts=MATURE, policy=POLICY, enough=10):
-    return judge(scores, counts, policy, target="y", enough_rows=enough)
+def verdict(*scores: Score, n_rows=100, provisional=False, policy=POLICY, enough=10):
+    return judge(scores, Basis(n_rows, enough, provisional), policy, target="y")
 
 
 # one score
@@ -167,7 +167,7 @@ def test_a_window_in_which_nothing_could_be_asked_has_no_data():
 @pytest.mark.parametrize("n_rows", [0, 9])
 def test_with_too_few_rows_everything_is_no_data_and_nothing_is_final(n_rows):
     scores = [drift("x", 0.9), quality("x", 0.9), metric(0.1), failed(Check.DRIFT, "z")]
-    found = verdict(*scores, counts=Counts(n_rows, n_rows))
+    found = verdict(*scores, n_rows=n_rows)
     assert {found.status, *found.checks.values(), *(s.status for s in found.scores)} == {NO_DATA}
     assert set(found.checks) == set(Check)
     assert (found.share_drifted, found.provisional) == (None, True)
@@ -175,7 +175,7 @@ def test_with_too_few_rows_everything_is_no_data_and_nothing_is_final(n_rows):
 
 
 def test_with_just_enough_rows_a_window_is_judged():
-    assert verdict(drift("x", 0.9), counts=Counts(10, 10)).status is BREACH
+    assert verdict(drift("x", 0.9), n_rows=10).status is BREACH
 
 
 # drift
@@ -315,10 +315,10 @@ def test_r2_may_fall_by_the_drop_s_share_of_the_reference_even_below_zero():
 def test_a_fall_within_three_sampling_errors_of_the_difference_is_not_told_from_chance():
     # √(.03² + .04²) = .05
     found = metric(0.7, now=0.03, reference=Estimate(0.8, 0.04, 100))
-    assert found.threshold == pytest.approx(0.8 - SAMPLING_ERRORS * 0.05)
+    assert found.threshold == pytest.approx(0.8 - STANDARD_ERRORS * 0.05)
     assert found.standard_error == 0.03
     loss = metric(9.0, now=0.3, name="mae", reference=Estimate(8.0, 0.4, 100))
-    assert loss.threshold == pytest.approx(8.0 + SAMPLING_ERRORS * 0.5)
+    assert loss.threshold == pytest.approx(8.0 + STANDARD_ERRORS * 0.5)
 
 
 @modest
@@ -327,7 +327,7 @@ def test_the_threshold_is_the_wider_of_the_drop_and_the_sampling_error(
     before, now_se, ref_se, max_drop
 ):
     found = metric(0.5, now=now_se, reference=Estimate(before, ref_se, 100), max_drop=max_drop)
-    allowed = max(max_drop, SAMPLING_ERRORS * math.hypot(now_se, ref_se))
+    allowed = max(max_drop, STANDARD_ERRORS * math.hypot(now_se, ref_se))
     assert found.threshold == pytest.approx(before - allowed)
 
 
@@ -339,20 +339,16 @@ def test_only_the_metric_of_the_policy_is_held_against_a_threshold():
     assert verdict(*found).checks[Check.PERFORMANCE] is OK
 
 
-@pytest.mark.parametrize(
-    ("counts", "status", "provisional"), [(EARLY, WARNING, True), (Counts(100, 90), BREACH, False)]
-)
-def test_a_breach_among_early_labels_is_a_warning_until_enough_have_come(
-    counts, status, provisional
-):
-    found = verdict(metric(0.6), counts=counts)
+@pytest.mark.parametrize(("status", "provisional"), [(WARNING, True), (BREACH, False)])
+def test_a_breach_among_early_labels_is_a_warning_until_enough_have_come(status, provisional):
+    found = verdict(metric(0.6), provisional=provisional)
     assert (found.checks[Check.PERFORMANCE], found.provisional) == (status, provisional)
     assert found.status is status
 
 
 def test_early_labels_that_look_well_are_well_and_a_crash_is_an_error_all_the_same():
-    assert verdict(metric(0.8), counts=EARLY).checks[Check.PERFORMANCE] is OK
-    assert verdict(failed(Check.PERFORMANCE, None), counts=EARLY).status is ERROR
+    assert verdict(metric(0.8), provisional=True).checks[Check.PERFORMANCE] is OK
+    assert verdict(failed(Check.PERFORMANCE, None), provisional=True).status is ERROR
 
 
 @pytest.mark.parametrize("scores", [[], [metric(0.1, name="f1")], [metric(0.1, reference=None)]])
@@ -419,7 +415,9 @@ def calibrated(column, p):
 
 
 def under_budget(*scores: Score, moved_before=()):
-    return judge(scores, MATURE, BUDGETED, target="y", enough_rows=1, moved_before=moved_before)
+    return judge(
+        scores, Basis(100, 1, provisional=False, moved_before=moved_before), BUDGETED, target="y"
+    )
 
 
 def test_a_budget_spends_a_quarter_on_what_is_seen_once_and_the_rest_on_what_is_seen_again():
@@ -468,12 +466,12 @@ def test_a_column_that_could_not_be_compared_is_an_error_under_a_budget_too():
 
 
 @pytest.mark.parametrize(
-    ("value", "counts", "status"),
-    [(0.7, EARLY, BREACH), (0.8, EARLY, OK), (None, EARLY, NO_DATA), (0.7, MATURE, OK)],
+    ("value", "provisional", "status"),
+    [(0.7, True, BREACH), (0.8, True, OK), (None, True, NO_DATA), (0.7, False, OK)],
 )
-def test_an_estimate_decides_until_performance_is_measured(value, counts, status):
+def test_an_estimate_decides_until_performance_is_measured(value, provisional, status):
     (score,) = (replace(metric(value or 0.0), check=Check.ESTIMATE, value=value),)
-    assert verdict(score, counts=counts).checks[Check.ESTIMATE] is status
+    assert verdict(score, provisional=provisional).checks[Check.ESTIMATE] is status
 
 
 @pytest.mark.parametrize(("auc", "status"), [(0.6, WARNING), (0.5, OK), (None, NO_DATA)])

@@ -10,14 +10,11 @@ from monitor.window import (
     MONDAY,
     Counts,
     Extent,
-    JudgedWindow,
-    LabelPolicy,
     Window,
     WindowPolicy,
     due_row_ranges,
     due_time_windows,
     floor,
-    to_revise,
 )
 
 modest = settings(max_examples=100, deadline=None, derandomize=True)
@@ -169,69 +166,6 @@ def test_row_windows_are_due_when_they_are_full(n_rows, judged, ranges):
 
 def test_row_windows_are_named_by_their_first_row():
     assert Window(START, START + DAY, rows=(20, 30)).key == "rows-20"
-
-
-# revisions
-
-TIMED, COUNTED = Window(START, START + WEEK), Window(START, START + WEEK, rows=(0, 100))
-
-
-def revised(before, after, *, window=TIMED, mature=0.9):
-    judged = JudgedWindow(window, 1, Counts(*before))
-    return to_revise(judged, Counts(*after), LabelPolicy(mature=mature))
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        (0, 49, False),
-        (0, 50, True),
-        (49, 50, True),
-        (50, 89, False),
-        (89, 90, True),
-        (50, 90, True),
-        (90, 100, False),
-        (100, 100, False),
-    ],
-)
-@pytest.mark.parametrize("window", [TIMED, COUNTED], ids=["time", "rows"])
-def test_labels_revise_a_window_when_they_cross_a_half_or_maturity(window, before, after, expected):
-    assert revised((100, before), (100, after), window=window) is expected
-
-
-def test_maturity_is_what_the_policy_says():
-    assert revised((100, 94), (100, 95), mature=0.95)
-    assert not revised((100, 89), (100, 90), mature=0.95)
-
-
-def test_rows_that_come_without_labels_may_take_a_window_back_below_maturity():
-    assert revised((1000, 900), (1001, 900))
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        (0, 0, False),
-        (0, 1, True),
-        (10, 11, True),
-        (1000, 1009, False),
-        (1000, 1010, True),
-        (1000, 1000, False),
-    ],
-)
-def test_rows_revise_a_time_window_when_it_grew_by_a_hundredth(before, after, expected):
-    assert revised((before, 0), (after, 0)) is expected
-
-
-@modest
-@given(st.integers(1, 10**7))
-def test_a_hundredth_is_a_hundredth_at_any_size(hundreds):
-    assert revised((100 * hundreds, 0), (101 * hundreds, 0))
-    assert not revised((100 * hundreds, 0), (101 * hundreds - 1, 0))
-
-
-def test_rows_never_revise_a_row_window():
-    assert not revised((100, 0), (200, 0), window=COUNTED)
 
 
 def test_a_window_without_rows_has_no_labels():

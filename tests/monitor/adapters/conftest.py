@@ -17,6 +17,7 @@ from monitor.alert import Alert, AlertChange, Judged
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.decision import Decision
 from monitor.diagnosis import Diagnosis, DiagnosisKind
+from monitor.maturity import BEFORE_CURVE
 from monitor.message import Message
 from monitor.record import CycleRecord
 from monitor.verdict import Verdict
@@ -64,14 +65,16 @@ class Books:
         """Make the record of a week's cycle."""
         start = MONDAY + number * WEEK
         checks = {**dict.fromkeys(Check, Status.OK), Check.DRIFT: status}
-        verdict = Verdict(status, checks, tuple(scores), 0.25, provisional=False)
+        counts = counts or Counts(50, 49)
+        provisional = counts.maturity < BEFORE_CURVE
+        verdict = Verdict(status, checks, tuple(scores), 0.25, provisional=provisional)
         diagnosis = Diagnosis(kind, (), f"the diagnosis of week {number}")
         reason = Reason.DRIFT if action is Action.RETRAIN else Reason.ALL_WELL
         told = [a for a in alerts if a.change is not AlertChange.CONTINUED]
         return CycleRecord(
             model=self.model,
             judged=Judged(Window(start, start + WEEK), revision, 1, verdict, diagnosis),
-            counts=counts or Counts(50, 49),
+            counts=counts,
             decision=Decision(action, reason, f"the reason of week {number}", tuple(alerts)),
             messages=[Message(a, f"{a.check} {a.change}", a.sentence) for a in told],
             at=start + WEEK,
@@ -86,7 +89,7 @@ class Books:
         """Open an alert; returns it as the next cycles see it."""
         opened = Alert(check, AlertChange.OPENED, f"{check} has moved")
         assert self.record(self.cycle(number, alerts=[opened], status=Status.BREACH))
-        opening = self.store.standing(self.model, since=MONDAY, mature=0.9).open_alerts[check]
+        opening = self.store.standing(self.model, since=MONDAY).open_alerts[check]
         return replace(opened, opening=opening.id)
 
 

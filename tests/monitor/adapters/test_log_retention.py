@@ -45,6 +45,7 @@ def test_rows_and_labels_older_than_an_age_go_and_the_counters_stay(kept, place)
     with kept(age=10 * DAY) as log:
         assert log.retire() == 2 * 10
         assert days(log) == list(range(10, 20))
+        assert log.kept_since() == {"flights": T0 + 10 * DAY}
         stats = log.stats()
         assert [(one.n_rows, one.n_retired) for one in stats.values()] == [(20, 10)] * 2
         assert set(stats) == set(log.totals()) == {PREDICTIONS, LABELS}

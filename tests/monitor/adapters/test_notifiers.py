@@ -9,8 +9,9 @@ from monitor.adapters.clocks import FileClock
 from monitor.adapters.notifiers import AppriseNotifier, LogNotifier, notifiers
 from monitor.alert import Alert, AlertChange
 from monitor.checks.score import Check, Status
-from monitor.cycle import World, deliver
+from monitor.cycle import deliver
 from monitor.errors import ConfigError
+from monitor.world import World
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def test_that_an_alert_is_over_is_not_told_before_that_it_began(books, webhook, 
     clock.set(books.cycle(0).at)
     webhook.status = 500
     assert deliver(world) == 0
-    opening = books.store.standing("m", since=books.cycle(0).at, mature=0.9).open_alerts
+    opening = books.store.standing("m", since=books.cycle(0).at).open_alerts
     assert opening[Check.DRIFT].told_at == books.cycle(0).at
     over = replace(opened, change=AlertChange.RESOLVED, opening=opening[Check.DRIFT].id)
     assert books.record(books.cycle(1, alerts=[over]), "json-0")

@@ -1,6 +1,7 @@
 """Profiles in the database."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from monitor.grid import grid_of
 from monitor.profile import profile
 from monitor.schema import Kind
 from monitor.values import read_values
+from tests.monitor.adapters.conftest import MONDAY, WEEK
 
 
 def counted(seed=0, n_rows=500):
@@ -53,3 +55,14 @@ def test_a_profile_is_kept_for_each_window_and_replaced_by_a_later_revision(book
         plain(counted(3)),
         plain(counted(2)),
     ]
+
+
+def test_a_profile_goes_with_the_rows_it_was_made_of(books):
+    for number in range(3):
+        books.record(replace(books.cycle(number), profile=counted(number)))
+    books.store.register("other", MONDAY)
+    assert books.store.drop_profiles({"m": MONDAY + 2 * WEEK - timedelta(seconds=1)}) == 1
+    assert books.store.drop_profiles({"m": MONDAY + 2 * WEEK, "other": MONDAY + 9 * WEEK}) == 1
+    with books.engine.connect() as connection:
+        (row,) = connection.execute(select(tables.profiles)).all()
+    assert row.window_key[:10] == "2026-01-19"

@@ -16,7 +16,9 @@ from monitor.adapters.prometheus_exporter import Exported, MonitorCollector
 from monitor.checks.calibrated import METHOD
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
+from monitor.checks.multivariate import METHOD as TOGETHER
 from monitor.checks.score import BreachWhen, Check, Score, Status
+from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.diagnosis import DiagnosisKind
 from monitor.ports import Champion
 from monitor.reference import Estimate, Reference
@@ -333,3 +335,49 @@ def test_a_calibrated_score_decides_and_evidently_s_is_exported_beside_it(scrape
     assert found["leeway_drift_threshold"]["m", "g", METHOD] == 0.1
     drifted = found["leeway_column_drifted"]
     assert (drifted["m", "x"], drifted["m", "g"]) == (0, 1)
+
+
+def measured(value, status, added=None):
+    """Score a metric, and what has added up."""
+    score = Score(
+        Check.PERFORMANCE, None, "roc_auc", value, 0.7, BreachWhen.BELOW, 900, 50,
+        standard_error=0.01, reference_value=0.75, status=status,
+    )  # fmt: skip
+    chart = Score(Check.PERFORMANCE, None, SLOW_FALL, added, 4.5, BreachWhen.ABOVE, 8, 3)
+    return [score, replace(chart, status=Status.OK)] if added is not None else [score]
+
+
+def with_performance(record, status):
+    verdict = record.judged.verdict
+    checks = {**verdict.checks, Check.PERFORMANCE: status}
+    return replace(record, judged=replace(record.judged, verdict=replace(verdict, checks=checks)))
+
+
+def test_what_has_added_up_and_what_comes_together_are_shown_with_their_limits(scrape, books):
+    for name in ("slow_fall", "multivariate"):
+        assert math.isnan(scrape()[f"leeway_{name}_score"]["m",])
+    assert math.isnan(scrape()["leeway_performance_final"]["m",])
+    together = Score(Check.MULTIVARIATE, None, TOGETHER, 0.58, 0.56, BreachWhen.ABOVE, 900, 50)
+    scores = [*measured(0.74, Status.OK, 2.5), replace(together, status=Status.WARNING)]
+    books.record(books.cycle(0, scores=scores))
+    found = scrape()
+    assert found["leeway_slow_fall_score"]["m",] == 2.5
+    assert found["leeway_slow_fall_threshold"]["m",] == 4.5
+    assert found["leeway_multivariate_score"]["m",] == 0.58
+    assert found["leeway_multivariate_threshold"]["m",] == 0.56
+    assert found["leeway_performance_final"]["m",] == 1
+    assert {metric for _, _, metric, _ in found["leeway_performance"]} == {"roc_auc"}
+
+
+def test_the_first_labels_of_a_window_are_no_all_clear(scrape, books):
+    books.record(
+        with_performance(books.cycle(0, scores=measured(0.6, Status.BREACH, 5.0)), Status.BREACH)
+    )
+    early = books.cycle(1, scores=measured(0.76, Status.OK), counts=Counts(50, 20))
+    books.record(early)
+    found = scrape()
+    assert found["leeway_check_status"]["m", "performance"] == Status.BREACH.code
+    assert found["leeway_performance_final"]["m",] == 0
+    assert found["leeway_slow_fall_score"]["m",] == 5.0
+    books.record(books.cycle(1, 2, scores=measured(0.76, Status.OK, 4.0)))
+    assert scrape()["leeway_check_status"]["m", "performance"] == Status.OK.code

@@ -16,7 +16,7 @@ from monitor.alert import Alert, AlertChange
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.diagnosis import DiagnosisKind
 from monitor.errors import NotFoundError
-from monitor.window import Counts, Window
+from monitor.window import Counts, Seen, Window
 
 MONDAY, WEEK = datetime(2026, 1, 5, tzinfo=UTC), timedelta(days=7)
 OPENED = Alert(Check.DRIFT, AlertChange.OPENED, "drift has moved")
@@ -29,8 +29,8 @@ def contents(books):
         return {t.name: connection.execute(select(t)).all() for t in EVERY_TABLE}
 
 
-def standing(books, since=MONDAY, mature=0.9):
-    return books.store.standing("m", since=since, mature=mature)
+def standing(books, since=MONDAY):
+    return books.store.standing("m", since=since)
 
 
 def test_a_second_record_of_a_revision_says_so_and_changes_nothing(books):
@@ -232,7 +232,7 @@ def test_a_cycle_of_any_duration_is_counted_once(books):
 
 def test_a_model_nobody_registered_is_not_found(books):
     with pytest.raises(NotFoundError, match="'stranger'"):
-        books.store.standing("stranger", since=MONDAY, mature=0.9)
+        books.store.standing("stranger", since=MONDAY)
 
 
 def test_a_score_without_a_number_keeps_its_reason(books):
@@ -256,3 +256,52 @@ def test_an_estimate_stands_for_the_same_rows_of_the_same_version(books):
     assert books.store.estimated("m", window, 1, 50) == replace(told, status=None)
     assert books.store.estimated("m", window, 1, 51) is None
     assert books.store.estimated("m", window, 2, 50) is None
+
+
+def auc(value):
+    return Score(
+        Check.PERFORMANCE, None, "roc_auc", value, None, BreachWhen.BELOW, 900, 50,
+        standard_error=0.01, status=Status.OK,
+    )  # fmt: skip
+
+
+def judged_by(record, champion):
+    return replace(record, judged=replace(record.judged, champion=champion))
+
+
+def measured_before(books, number, version=1):
+    window = books.cycle(number).judged.window
+    return [one.value for one in books.store.measured("m", window, version, "roc_auc")]
+
+
+def test_what_was_measured_before_is_of_final_windows_without_incident(books):
+    books.record(books.cycle(0, scores=[auc(0.70)]))
+    books.record(books.cycle(1, scores=[auc(0.71)], kind=DiagnosisKind.INCIDENT))
+    books.record(books.cycle(2, scores=[auc(0.72)], counts=Counts(50, 20)))
+    books.record(books.cycle(3, scores=[auc(0.73)]))
+    books.record(books.cycle(0, 2, scores=[auc(0.75)]))
+    assert measured_before(books, 4) == [0.75, 0.73]
+    assert measured_before(books, 3) == [0.75]
+
+
+def test_what_was_measured_before_ends_where_another_version_served(books):
+    for number, champion in enumerate((1, 2, 2, 1)):
+        books.record(judged_by(books.cycle(number, scores=[auc(0.7 + number)]), champion))
+    assert measured_before(books, 3, version=2) == [1.7, 2.7]
+    assert measured_before(books, 4, version=1) == [3.7]
+    assert measured_before(books, 3, version=1) == []
+
+
+def test_when_labels_came_is_kept_with_the_window_and_noted_again_when_it_is_counted(books):
+    first = books.cycle(0, counts=Counts(50, 20, lags=((0.0, 20),)))
+    books.record(first)
+    books.record(books.cycle(1))
+    window = first.judged.window
+    books.record(books.cycle(0, 2, counts=Counts(51, 30, lags=((0.0, 20), (60.0, 10)))))
+    later = Counts(51, 32, lags=((0.0, 20), (60.0, 12)))
+    books.store.counted("m", window, Seen(51, 32), later)
+    (found,) = books.store.arrivals("m", [window])
+    assert (found.window, found.first_judged_at) == (window, first.at)
+    assert (found.counts.n_rows, found.counts.n_labels, found.counts.lags) == (51, 32, later.lags)
+    (known, _) = books.store.judged("m").values()
+    assert (known.counts.n_labels, known.provisional) == (30, True)
