@@ -6,6 +6,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from dashboards.grafana import variable
 from dashboards.grafana.annotation import annotations
 from dashboards.grafana.board import Board, Section, assemble
+from dashboards.grafana.held import slow_fall_over_time, together_over_time
 from dashboards.grafana.link import Uid
 from dashboards.grafana.model_columns import columns_now, distance_over_time, one_column, quality
 from dashboards.grafana.model_now import now
@@ -30,9 +31,17 @@ def model() -> Dashboard:
         Section("Since when, and which check says so?", [_checks_over_time()]),
         Section(
             "Drift: which columns have changed?",
-            [distance_over_time(), _share_over_time(), columns_now()],
+            [
+                distance_over_time(),
+                _share_over_time(),
+                columns_now(),
+                together_over_time().span(24),
+            ],
         ),
-        Section("Performance: is it still good?", [performance_over_time(), labels_over_time()]),
+        Section(
+            "Performance: is it still good?",
+            [performance_over_time(), labels_over_time(), slow_fall_over_time().span(24)],
+        ),
         Section("Data: is the feed whole?", [*quality(), _rows_over_time()]),
         Section("Column by column: score and limit", [one_column()], folded=True),
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from dashboards.pages.bands import Bands, bands, reach
 from dashboards.pages.phrase import day, metric_title, number, stretch
 from dashboards.pages.timeline import LEAST_PER_ROW, SLOT
 from monitor.checks.performance import METRICS
@@ -76,6 +77,10 @@ class Chart:
         metric.
     dense : bool
         Whether there are too many windows for dots and long marks.
+    early : str
+        SVG path: a ring for each value that is provisional.
+    bands : Bands
+        How sure the values are, and what was estimated beside them.
     reference_y : float or None
         Where the reference value lies.
     marks : tuple of Mark
@@ -92,6 +97,8 @@ class Chart:
     breaches: str
     beside: str
     dense: bool
+    early: str
+    bands: Bands
     reference_y: float | None
     marks: tuple[Mark, ...]
     labels: tuple[Label, ...]
@@ -125,7 +132,8 @@ def chart(
     beside : sequence of mapping
         The same windows under another policy, whose metric is drawn beside.
     others : sequence of sequences of mapping
-        The same windows under other policies: all have room, so that charts can be compared.
+        The same windows under other policies: all have room, so that charts can be compared, and
+        bands would be too much.
 
     Examples
     --------
@@ -143,6 +151,7 @@ def chart(
     if not known:
         return None
     room = [value for one in others for value in _values(one, metric) if value is not None]
+    room += [] if others else reach(windows, metric)
     low, high = _domain([*known, *room] if reference is None else [*known, *room, reference])
     width, dense = max(len(windows), LEAST_PER_ROW) * SLOT, len(windows) > DENSE
 
@@ -153,6 +162,7 @@ def chart(
         return [None if v is None else (SLOT * (i + 0.5), y(v)) for i, v in enumerate(found)]
 
     at = places(values)
+    around = Bands() if others else bands(windows, metric, y)
     fell = [
         point
         for point, window in zip(at, windows, strict=True)
@@ -162,6 +172,8 @@ def chart(
         width=width,
         line=_line(at),
         dots=_dots(_alone(at) if dense else at),
+        early=_dots([] if dense else [at[place] for place in around.early]),
+        bands=around,
         breaches=_dots(fell),
         beside=_line(places(_values(beside, metric))),
         dense=dense,

@@ -8,8 +8,9 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from dashboards.pages import estimated, phrase
+from dashboards.pages import estimated, held, phrase
 from dashboards.pages.record import version_made
+from monitor.checks.slow_fall import METHOD as SLOW_FALL
 
 HEADERS = {
     # The pages need nothing but themselves; whatever text slips in can load and run nothing.
@@ -85,6 +86,8 @@ def _environment() -> Environment:
                 estimated.estimated,
                 estimated.kept_promises,
                 estimated.taken_apart,
+                held.slow_fall,
+                held.together,
                 phrase.counted,
                 phrase.day,
                 phrase.lasted,
@@ -101,6 +104,7 @@ def _environment() -> Environment:
         window_path=window_path,
         version_made=version_made,
         blind=estimated.BLIND,
+        slow_fall_method=SLOW_FALL,
     )
     return environment
 

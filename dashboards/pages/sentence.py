@@ -20,6 +20,7 @@ from dashboards.pages.record import Record, version_made
 from monitor.action import Reason
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Status
+from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from retrain.ports import Outcome
 
 Document = Mapping[str, Any]
@@ -128,12 +129,22 @@ def _trouble(record: Record, trouble: Trouble) -> str:
         findings = [finding["sentence"] for finding in trouble.window["findings"]]
         more = f" and {len(findings) - N_FINDINGS} more" if len(findings) > N_FINDINGS else ""
         return f"Broken feed since {since}: {', '.join(findings[:N_FINDINGS])}{more}"
+    if trouble.check is Check.PERFORMANCE and (fall := _slow_fall(scores)):
+        return f"Performance has fallen slowly since {since}: {fall}"
     if trouble.check is Check.PERFORMANCE:
         return f"Performance has fallen since {since}: {_metric(record, scores, trouble.check)}"
     if trouble.check is Check.ESTIMATE:
         told = _metric(record, scores, trouble.check)
         return f"Performance is estimated to have fallen since {since}: {told}, without labels"
     return f"Drift since {since}{_drifted(trouble.window, scores)}"
+
+
+def _slow_fall(scores: Sequence[Document]) -> str:
+    """Say what has added up, where no window shows the fall by itself."""
+    beyond = [s for s in scores if s["check"] == Check.PERFORMANCE and s["status"] == Status.BREACH]
+    if any(score["method"] != SLOW_FALL for score in beyond):
+        return ""
+    return next((str(score["detail"]) for score in beyond), "")
 
 
 def _drifted(window: Document, scores: Sequence[Document]) -> str:

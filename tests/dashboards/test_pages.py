@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from monitor.change import Change
 from monitor.checks.score import BreachWhen, Check, Score
+from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.checks.unlabelled import BLIND
 from retrain.ports import Outcome, RequestKind
 
@@ -282,3 +283,50 @@ def test_estimates_are_shown_with_their_record_their_reason_and_what_they_cannot
     reason = "not estimated: 80% of the rows are of a kind that the reference hardly has"
     deployed.judge(model, 2, more=[replace(told, value=None, standard_error=None, detail=reason)])
     assert f"The newest window: {reason}." in deployed.said(f"/models/{model}").replace(" %", "%")
+
+
+TOLD = Score(Check.ESTIMATE, None, "roc_auc", 0.695, 0.66, BreachWhen.BELOW, 4000, 480)
+TOGETHER = Score(Check.MULTIVARIATE, None, "domain_classifier", 0.6, 0.55, BreachWhen.ABOVE, 9, 9)
+ADDED = Score(Check.PERFORMANCE, None, SLOW_FALL, 2.5, 4.5, BreachWhen.ABOVE, 8, 3)
+
+
+def test_what_was_estimated_is_drawn_beside_what_was_measured_and_says_what_it_cannot_see(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, auc=0.70, more=[replace(TOLD, standard_error=0.01)])
+    page = deployed.show("/models/flights_late").text
+    drawing = page[page.index('<div class="chart') : page.index("</figcaption>")]
+    assert drawing.count('class="band"') == drawing.count('class="whiskers"') == 1
+    assert "they cannot see concept drift" in drawing
+    assert "In 1 window with an estimate and labels it was off by 0.005" in deployed.said(
+        "/models/flights_late"
+    )
+
+
+def test_without_an_estimate_no_band_is_drawn_nor_spoken_of(deployed):
+    deployed.model(FLIGHTS)
+    deployed.judge(FLIGHTS, 0, auc=0.70, more=[replace(TOLD, value=None)])
+    page = deployed.show("/models/flights_late").text
+    drawing = page[page.index('<div class="chart') : page.index("</figcaption>")]
+    assert 'class="band"' not in drawing
+    assert "concept drift" not in drawing
+
+
+def test_performance_is_called_provisional_until_it_is_final(deployed):
+    deployed.model(FLIGHTS)
+    key = deployed.judge(FLIGHTS, 0, auc=0.70, n_labels=240)
+    assert "0.700 provisional" in deployed.said("/models/flights_late")
+    assert 'class="early"' in deployed.show("/models/flights_late").text
+    assert "performance is provisional" in deployed.said(f"/models/flights_late/windows/{key}")
+    deployed.judge(FLIGHTS, 0, auc=0.70, revision=2)
+    assert "0.700 provisional" not in deployed.said("/models/flights_late")
+    assert "performance is final" in deployed.said(f"/models/flights_late/windows/{key}")
+    assert "final, 95 % band 0.688 to 0.712" in deployed.show("/models/flights_late").text
+
+
+def test_the_models_page_shows_what_no_single_column_or_window_shows(deployed):
+    deployed.model(FLIGHTS)
+    key = deployed.judge(FLIGHTS, 0, auc=0.70, more=[TOGETHER, ADDED])
+    said = deployed.said("/models/flights_late")
+    assert "by what comes together with a ROC AUC of 0.600, its limit 0.550" in said
+    assert "Slow fall: the control chart stands at 2.5 of 4.5" in said
+    assert "slow fall: control chart 2.5" in deployed.said(f"/models/flights_late/windows/{key}")

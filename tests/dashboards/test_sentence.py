@@ -6,6 +6,7 @@ import pytest
 
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Score
+from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from retrain.ports import Outcome, RequestKind
 
 FLIGHTS = "flights_late"
@@ -222,3 +223,14 @@ def test_an_estimated_fall_is_told_as_an_estimate(deployed):
         "Performance is estimated to have fallen since 2013-01-07: ROC AUC is 0.610, on the "
         "reference 0.703, without labels; "
     )
+
+
+def test_a_slow_fall_is_told_with_what_has_added_up(deployed):
+    deployed.model(FLIGHTS)
+    note = "ROC AUC 0.020 worse than the reference on average of 7 windows"
+    chart = (Check.PERFORMANCE, None, SLOW_FALL, 5.2, 4.5, BreachWhen.ABOVE, 8, 7)
+    deployed.judge(FLIGHTS, 0, auc=0.69, more=[Score(*chart, detail=note)])
+    told = "Performance has fallen slowly since 2013-01-07: ROC AUC 0.020 worse than the reference"
+    assert deployed.lead().startswith(told)
+    deployed.judge(FLIGHTS, 0, auc=0.61, more=[Score(*chart, detail=note)], revision=2)
+    assert deployed.lead().startswith("Performance has fallen since 2013-01-07: ROC AUC is 0.610")
