@@ -29,7 +29,7 @@ from monitor.decision import ModelState, decide
 from monitor.diagnosis import DiagnosisKind, diagnose
 from monitor.duplicates import repeated_ratio
 from monitor.errors import LeewayError
-from monitor.incident import Scored, Searched, search_feed
+from monitor.incident import Scored, Searched, search_feed, staleness
 from monitor.maturity import Maturity, to_revise
 from monitor.message import Telling, messages
 from monitor.ports import Champion, Log, Store
@@ -101,6 +101,7 @@ def _scored(
     scores += date_scores(reference, rows, watched.quality)
     scores += _intake(watched, window, rows.num_rows, world)
     scores.append(_repeated(reference, current))
+    scores += staleness(watched.name, window, rows, reference, log=world.log, store=world.store)
     scores += measured_scores(rows, reference, champion.version, policy.performance)
     scores.append(multivariate_score(rows, reference))
     scores.append(_estimated(watched, window, champion, rows, world.store))

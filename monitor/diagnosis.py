@@ -11,6 +11,7 @@ from monitor.checks.feed import Break
 from monitor.checks.outage import SIGNS
 from monitor.checks.quality import REFUSED, REPEATED
 from monitor.checks.score import Check, Score, Status
+from monitor.checks.stale import STALE, STILL
 from monitor.verdict import Verdict, decides_by_wobble
 
 N_LISTED = 3
@@ -35,9 +36,9 @@ class Finding:
     column : str
         The column.
     sign : str
-        How it shows: missing, unseen, out_of_range, refused and repeated (of no column),
-        schema_missing, schema_extra, schema_retyped; scale, units, sign, swap, shift, spelling,
-        renamed, frozen, fill, collapse.
+        How it shows: missing, unseen, out_of_range, refused, repeated, stale and still (of no
+        column), schema_missing, schema_extra, schema_retyped; scale, units, sign, swap, shift,
+        spelling, renamed, frozen, fill, collapse.
     sentence : str
         The evidence in plain words.
     transform : str
@@ -88,6 +89,10 @@ _SENTENCES = {
     "schema_retyped": "{column}: {value:.0%} of rows came in another type",
     REPEATED: "{value:.0%} of the rows repeat another one in every feature (reference "
     "{before:.0%}): a load may have run twice",
+    STALE: "{value:.0%} of the rows were there in the window before, in every feature (reference "
+    "{before:.0%}): the feed may be stale",
+    STILL: "{value:.0%} of the rows are of one time, {what} (the window before {before:.0%}): the "
+    "feed's clock may stand still",
     "scale": "{column}: numbers came {what}",
     "units": "{column}: numbers came as {what}",
     "sign": "{column}: numbers came with {what}",
@@ -217,7 +222,8 @@ def _leading(scores: list[Score]) -> list[Score]:
     for score in sorted(scores, key=_says_least):
         first.setdefault(score.column or score.method, score)
     if any(score.column for score in first.values()):
-        first.pop(REPEATED, None)  # rows without a column's values look alike
+        for alike in (REPEATED, STALE):  # rows without a column's values look alike
+            first.pop(alike, None)
     return list(first.values())
 
 

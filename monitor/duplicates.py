@@ -1,4 +1,4 @@
-"""Duplicates: rows that repeat an earlier one in every feature, as when a load ran twice."""
+"""Duplicates: rows that repeat others in every feature, as when a load ran twice or is old."""
 
 import hashlib
 from collections.abc import Mapping
@@ -54,6 +54,42 @@ def repeated_ratio(columns: Columns, kinds: Mapping[str, Kind]) -> float | None:
     present = {name: kind for name, kind in kinds.items() if name in columns.names}
     if not columns.n_rows or not present:
         return None
+    hashes = _hashes(columns, present)
+    hashes.sort()
+    return float(np.count_nonzero(hashes[1:] == hashes[:-1]) / hashes.size)
+
+
+def known_ratio(columns: Columns, before: Columns, kinds: Mapping[str, Kind]) -> float | None:
+    """Return the share of rows that were there before, in every feature.
+
+    Parameters
+    ----------
+    columns, before : Columns
+        The rows, and those that came before them.
+    kinds : mapping of str to Kind
+        The columns that are compared, and how; those that either side lacks are left out.
+
+    Returns
+    -------
+    float or None
+        0 to 1; None without rows or columns.
+
+    Examples
+    --------
+    >>> from monitor.columns import TableColumns
+    >>> old, new = (TableColumns(pa.table({"x": x})) for x in ([1.0, 2.0], [2.0, 2.0, 3.0, 4.0]))
+    >>> known_ratio(new, old, {"x": Kind.NUMERIC})
+    0.5
+    """
+    names = {*columns.names} & {*before.names}
+    present = {name: kind for name, kind in kinds.items() if name in names}
+    if not columns.n_rows or not before.n_rows or not present:
+        return None
+    return float(np.isin(_hashes(columns, present), _hashes(before, present)).mean())
+
+
+def _hashes(columns: Columns, present: Mapping[str, Kind]) -> HashArray:
+    """Hash each row, a column at a time."""
     hashes = np.zeros(columns.n_rows, dtype=np.uint64)
     for name, kind in present.items():
         start = 0
@@ -62,8 +98,7 @@ def repeated_ratio(columns: Columns, kinds: Mapping[str, Kind]) -> float | None:
             part *= _MULTIPLIER
             part ^= _hashed(piece, kind)
             start += len(piece)
-    hashes.sort()
-    return float(np.count_nonzero(hashes[1:] == hashes[:-1]) / hashes.size)
+    return hashes
 
 
 def _hashed(piece: pa.Array, kind: Kind) -> HashArray:

@@ -1,6 +1,6 @@
 """Incident: the search for what broke a feed, among the columns that alarm."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -9,6 +9,7 @@ from monitor.checks.clock import clocks
 from monitor.checks.feed import Break, Suspects, search
 from monitor.checks.outage import SIGNS
 from monitor.checks.score import BreachWhen, Check, Score, Status
+from monitor.checks.stale import STALE, stale_scores
 from monitor.ports import Log, Store
 from monitor.reference import Reference
 from monitor.verdict import score_status
@@ -68,13 +69,41 @@ def search_feed(
         if not rows.num_rows or not (looked_at.moved or looked_at.clocks):
             return Searched((), tuple(scored.scores))
         names = list(dict.fromkeys([*looked_at.moved, *looked_at.clocks]))
-        before = _clean_rows(model, window, names, log, store)
+        clean = _clean_windows(window, store.judged(model), CLEAN_WINDOWS)
+        before = _read(model, clean, names, log)
         found = tuple(search(rows, before, scored.reference, looked_at))
         return Searched(found, (*scored.scores, *break_scores(found, rows.num_rows)))
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         detail = f"the feed could not be searched: {type(error).__name__}: {error}"
         failed = _blank(None, "feed", rows.num_rows, detail, failed=True)
         return Searched((), (*scored.scores, failed))
+
+
+def staleness(
+    model: str, window: Window, rows: pa.Table, reference: Reference, *, log: Log, store: Store
+) -> list[Score]:
+    """Score how much of a window is not new; a crash is a failed score.
+
+    Parameters
+    ----------
+    model : str
+        The model.
+    window : Window
+        The window.
+    rows : pyarrow.Table, shape (n_rows, n_columns)
+        Its rows.
+    reference : Reference
+        The champion's.
+    log, store : Log, Store
+        Where clean rows are, and which windows were clean.
+    """
+    try:
+        clean = _clean_windows(window, store.judged(model), 1)
+        before = _read(model, clean, [*reference.schema.features], log)
+        return stale_scores(rows, before, reference)
+    except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
+        detail = f"whether rows are new could not be told: {type(error).__name__}: {error}"
+        return [_blank(None, STALE, rows.num_rows, detail, failed=True)]
 
 
 def suspects(scored: Scored) -> Suspects:
@@ -94,23 +123,27 @@ def suspects(scored: Scored) -> Suspects:
     return Suspects(moved, clocks(scored.reference), outages)
 
 
-def _clean_rows(
-    model: str, window: Window, names: Sequence[str], log: Log, store: Store
-) -> pa.Table | None:
-    """Read the newest windows before this one that were no incidents; None without any."""
-    kept: list[JudgedWindow] = []
+def _clean_windows(
+    window: Window, judged: Mapping[str, JudgedWindow], at_most: int
+) -> list[Window]:
+    """Return the newest windows before this one that were no incidents, oldest first."""
+    kept: list[Window] = []
     n_rows = 0
-    for one in reversed(list(store.judged(model).values())):
+    for one in reversed(list(judged.values())):
         is_before = one.window.start < window.start and one.window.key != window.key
         if not is_before or one.incident or not one.counts.n_rows:
             continue
-        if kept and (len(kept) == CLEAN_WINDOWS or n_rows + one.counts.n_rows > CLEAN_ROWS):
+        if kept and (len(kept) == at_most or n_rows + one.counts.n_rows > CLEAN_ROWS):
             break
-        kept.append(one)
+        kept.append(one.window)
         n_rows += one.counts.n_rows
-    if not kept:
-        return None
-    return pa.concat_tables([log.read(model, one.window, names) for one in reversed(kept)])
+    return kept[::-1]
+
+
+def _read(model: str, windows: Sequence[Window], names: Sequence[str], log: Log) -> pa.Table | None:
+    """Read windows, one after the other; None without any."""
+    tables = [log.read(model, one, names) for one in windows]
+    return pa.concat_tables(tables) if tables else None
 
 
 def _unlimited(score: Score) -> Score:
