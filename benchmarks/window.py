@@ -23,6 +23,7 @@ from monitor.checks.fall import PerformancePolicy
 from monitor.checks.multivariate import multivariate_score
 from monitor.checks.performance import performance
 from monitor.checks.quality import QualityPolicy
+from monitor.checks.stale import stale_scores
 from monitor.checks.unlabelled import estimate_score
 from monitor.columns import TableColumns
 from monitor.ranking import weigh
@@ -82,6 +83,8 @@ def main() -> None:
         "drift and quality by column",
         lambda: column_scores(prepared, TableColumns(now), DriftPolicy(), QualityPolicy()),
     )
+    last = rows(N_ROWS, start - WEEK, WEEK, 0.0, 2)
+    timed("rows and times that are not new", lambda: stale_scores(now, last, prepared))
     timed("profile and wobble", lambda: beyond_wobble(now, window, prepared, POLICY, AlertBudget()))
     timed("what comes together", lambda: multivariate_score(now, prepared))
     asked = replace(prepared, importance=dict.fromkeys(NAMES, 1.0))

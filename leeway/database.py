@@ -11,8 +11,8 @@ from monitor.adapters.database import exclusive
 from monitor.errors import StorageError
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring a database to the newest revision; one that is there stays untouched.
+def upgrade(engine: Engine, revision: str = "head") -> None:
+    """Bring a database to a revision, by default the newest; one that is there stays untouched.
 
     Raises
     ------
@@ -25,6 +25,6 @@ def upgrade(engine: Engine) -> None:
         with engine.begin() as connection:
             exclusive(connection, "upgrade")
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     except DBAPIError as error:
         raise StorageError(f"{engine.url.database}: {error.orig}") from error

@@ -77,3 +77,39 @@ def test_no_table_is_declared_twice():
     every = (monitor_tables, retrain_tables, log_tables)
     names = [table.name for metadata in every for table in metadata.sorted_tables]
     assert sorted(set(names)) == sorted(names)
+
+
+def test_windows_of_before_are_provisional_as_they_were_last_judged(engine):
+    upgrade(engine, "0010")
+    week = "2026-01-05 00:00:00"
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO models (name, registered_at, paused) VALUES ('m', :at, :no)"),
+            {"at": week, "no": False},
+        )
+        for key, revision in (("early", 1), ("late", 2)):
+            connection.execute(
+                text(
+                    "INSERT INTO windows (model, key, start_at, end_at, revision, n_rows, n_labels, "
+                    "n_repeated, incident, seen_rows, seen_labels) "
+                    "VALUES ('m', :key, :at, :at, :revision, 9, 9, 0, :no, 9, 9)"
+                ),
+                {"key": key, "at": week, "revision": revision, "no": False},
+            )
+            for number in range(1, revision + 1):
+                connection.execute(
+                    text(
+                        "INSERT INTO revisions (model, window_key, revision, judged_at, champion, "
+                        "status, checks, provisional, n_rows, n_labels, diagnosis, findings, "
+                        "diagnosis_sentence, action, reason, sentence) VALUES ('m', :key, :number, "
+                        ":at, 1, 'OK', '{}', :early, 9, 9, 'none', '[]', '', 'none', '', '')"
+                    ),
+                    {"key": key, "number": number, "at": week, "early": number == 1},
+                )
+    upgrade(engine)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT key, provisional, lags FROM windows ORDER BY key"))
+        assert [(key, bool(early), lags) for key, early, lags in found] == [
+            ("early", True, None),
+            ("late", False, None),
+        ]
