@@ -17,7 +17,7 @@ import numpy as np
 from monitor.checks.estimate import measured
 from monitor.checks.fall import PerformancePolicy, estimate_of, least_fall
 from monitor.checks.performance import METRICS
-from monitor.checks.score import Check
+from monitor.checks.score import Check, Status
 from monitor.reference import Estimate, Reference
 from monitor.verdict import Verdict
 
@@ -104,13 +104,15 @@ def change_of(verdict: Verdict, reference: Reference, policy: PerformancePolicy)
     Returns
     -------
     Change or None
-        None while labels are not mature, and where there is no estimate.
+        None while labels are not mature, where there is no estimate, and for a window with too few
+        rows to judge.
     """
     real, told = (
         estimate_of(verdict.scores, check, policy.metric)
         for check in (Check.PERFORMANCE, Check.ESTIMATE)
     )
-    if verdict.provisional or real is None or told is None or reference.sample is None:
+    unjudged = verdict.checks[Check.PERFORMANCE] is Status.NO_DATA
+    if verdict.provisional or unjudged or real is None or told is None or reference.sample is None:
         return None
     own = measured(reference.sample.outcomes, reference.schema, policy.metric)
     before = reference.performance.get(policy.metric)

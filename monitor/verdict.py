@@ -115,7 +115,7 @@ def judge(scores: Sequence[Score], basis: Basis, policy: VerdictPolicy, *, targe
         NO_DATA when the window has too few rows, unless rows were refused.
     """
     if basis.n_rows < basis.enough_rows:
-        return _without_data(scores)
+        return _without_data(scores, basis.provisional)
     scored = tuple(_with_status(score, scores, policy, basis.moved_before) for score in scores)
     provisional = basis.provisional
     drift = _deciding(scored, target)
@@ -131,7 +131,7 @@ def judge(scores: Sequence[Score], basis: Basis, policy: VerdictPolicy, *, targe
     return Verdict(status, checks, scored, share, provisional)
 
 
-def _without_data(scores: Sequence[Score]) -> Verdict:
+def _without_data(scores: Sequence[Score], provisional: bool) -> Verdict:  # noqa: FBT001
     """Judge nothing but what was refused: it may be why there are so few rows."""
     scored = tuple(
         replace(s, status=score_status(s) if s.method == REFUSED else Status.NO_DATA)
@@ -139,7 +139,7 @@ def _without_data(scores: Sequence[Score]) -> Verdict:
     )
     quality = worst(_statuses(scored, Check.QUALITY))
     checks = {**dict.fromkeys(Check, Status.NO_DATA), Check.QUALITY: quality}
-    return Verdict(quality, checks, scored, None, provisional=True)
+    return Verdict(quality, checks, scored, None, provisional)
 
 
 def min_rows(policy: WindowPolicy, reference: Reference) -> int:

@@ -21,7 +21,7 @@ from monitor.adapters.model_series import Served, add_columns, add_limits, add_p
 from monitor.adapters.newest import Newest, NewestReader
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.batch import RowKind
-from monitor.checks.score import Check, Status, worst
+from monitor.checks.score import Check, Status
 from monitor.errors import REFUSALS
 from monitor.ports import Champion, Clock
 from monitor.verdict import VerdictPolicy
@@ -190,10 +190,9 @@ def _add_model(families: Families, newest: Newest) -> None:
     if newest.labelled:
         # Labels come later than rows: the newest window alone would hide a fall for ever.
         checks[Check.PERFORMANCE] = newest.labelled[0].checks[Check.PERFORMANCE]
-    if newest.final and newest.labelled[0].provisional:
-        # The first labels of a window are no all-clear.
-        known = newest.final.checks[Check.PERFORMANCE]
-        checks[Check.PERFORMANCE] = worst([Status(known), Status(checks[Check.PERFORMANCE])])
+    fallen = newest.final and newest.final.checks[Check.PERFORMANCE] == Status.BREACH
+    if fallen and newest.labelled[0].provisional:
+        checks[Check.PERFORMANCE] = Status.BREACH  # the first labels of a window are no all-clear
     checks["cycle"] = Status.ERROR if newest.failed else (Status.OK if window else Status.NO_DATA)
     for check in CHECKS:
         status = Status(checks.get(check, Status.NO_DATA))

@@ -34,13 +34,13 @@ def score(check, metric, value, error=0.01, n_rows=2000, **other: object):
     )  # fmt: skip
 
 
-def verdict(metric, measured, estimated, *, provisional=False, more=()):
+def verdict(metric, measured, estimated, *, provisional=False, more=(), status=Status.OK):
     scores = (
         *more,
         score(Check.PERFORMANCE, metric, measured),
         score(Check.ESTIMATE, metric, estimated),
     )
-    return Verdict(Status.OK, dict.fromkeys(Check, Status.OK), scores, None, provisional)
+    return Verdict(status, dict.fromkeys(Check, status), scores, None, provisional)
 
 
 ACCURACY = PerformancePolicy("accuracy")
@@ -105,6 +105,7 @@ def test_inputs_explain_a_fall_where_they_are_the_greatest_part(
     ("one", "kept"),
     [
         (verdict("accuracy", 0.7, 0.8, provisional=True), reference(BINARY, "accuracy", 0.8, 0.8)),
+        (verdict("accuracy", 0.7, 0.8, status=Status.NO_DATA), reference(BINARY, "accuracy", 1, 1)),
         (verdict("accuracy", 0.7, None), reference(BINARY, "accuracy", 0.8, 0.8)),
         (verdict("accuracy", None, 0.8), reference(BINARY, "accuracy", 0.8, 0.8)),
         (verdict("accuracy", 0.7, 0.8), reference(BINARY, "roc_auc", 0.8, 0.8)),

@@ -289,3 +289,22 @@ def test_a_window_of_nothing_but_refused_rows_alerts_too(app, judge, shown, week
     judge()
     assert [window["status"] for window in shown()] == ["OK", "BREACH"]
     assert alerts(app) == [("quality", None)]
+
+
+def test_a_window_of_too_few_rows_whose_labels_have_come_is_not_judged_for_ever(
+    app, judge, shown, made_up, week_start
+):
+    app.clock.set(week_start(1))
+    week = made_up(0).head(50)
+    app.predict(week.drop(columns="late"), "week 0")
+    judge()
+    app.label(week, "labels 0")
+    (again,) = judge()
+    assert (again.revision, again.verdict.status) == (2, "NO_DATA")
+    for number in range(2, 8):
+        app.live(number - 1)
+        judge()
+        assert judge() == []
+    assert shown()[0]["revision"] == 2
+    (first, *_) = app.deployment.store.judged("late").values()
+    assert not first.provisional  # its rows may be learned from
