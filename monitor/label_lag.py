@@ -10,11 +10,12 @@ from monitor.columns import FloatArray
 FIRST_STEP_SECONDS = 60.0
 """Labels that come sooner come with their rows; nobody waits for them."""
 
-STEPS_AN_OCTAVE = 4
-"""Ages are told apart by a fifth: a lag of a week is known to a day, in some tens of numbers."""
+STEPS_AN_OCTAVE = 16
+"""Ages are told apart by a twentieth: a lag of a week is known to eight hours, and the labels of a
+window are described by some tens of numbers."""
 
 Steps = tuple[tuple[float, int], ...]
-"""How many labels came, by the age in seconds until which they did; ascending."""
+"""How many labels came, by the age in seconds from which on they did; ascending."""
 
 
 @dataclass(frozen=True)
@@ -58,23 +59,24 @@ def steps_of(age_seconds: FloatArray) -> Steps:
     Parameters
     ----------
     age_seconds : ndarray, shape (n_labels,)
-        Ages, each rounded up to the end of its step; one below 0 counts as 0.
+        Ages, each rounded down to the start of its step: a lag that is the same for all labels, as
+        that of a nightly load, must not be missed by a hair. One below a minute counts as 0.
 
     Examples
     --------
     >>> steps_of(np.array([-5.0, 0.0, 30.0, 86400.0]))
-    ((0.0, 2), (60.0, 1), (86889.0, 1))
+    ((0.0, 3), (83206.0, 1))
     """
-    found, n = np.unique(_step_ends(age_seconds), return_counts=True)
+    found, n = np.unique(_step_starts(age_seconds), return_counts=True)
     return tuple(zip(found.tolist(), n.tolist(), strict=True))
 
 
-def _step_ends(age_seconds: FloatArray) -> FloatArray:
+def _step_starts(age_seconds: FloatArray) -> FloatArray:
     scaled = np.log2(np.maximum(age_seconds, FIRST_STEP_SECONDS) / FIRST_STEP_SECONDS)
-    # A hair of rounding must not carry an age that is a step's end into the next.
-    step = np.ceil(scaled * STEPS_AN_OCTAVE - 1e-6)
-    ends = np.where(age_seconds > 0, FIRST_STEP_SECONDS * 2.0 ** (step / STEPS_AN_OCTAVE), 0.0)
-    return np.asarray(np.round(ends), np.float64)
+    step = np.floor(scaled * STEPS_AN_OCTAVE + 1e-9)
+    starts = FIRST_STEP_SECONDS * 2.0 ** (step / STEPS_AN_OCTAVE)
+    # The first whole second of the step: what was rounded stays in it.
+    return np.asarray(np.where(age_seconds < FIRST_STEP_SECONDS, 0.0, np.ceil(starts - 1e-6)))
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,8 @@ def label_lag(cohorts: Sequence[Cohort]) -> LabelLag:
     """
     came = np.array([pair for one in cohorts for pair in one.came], np.float64).reshape(-1, 2)
     waits = np.array([(one.age_seconds, _n_waiting(one)) for one in cohorts]).reshape(-1, 2)
-    # To the end of their step, as labels are: rows that wait were there when these came.
-    came[:, 0], waits[:, 0] = _step_ends(came[:, 0]), _step_ends(waits[:, 0])
+    # To the start of their step, as labels are: rows that wait were there when these came.
+    came[:, 0], waits[:, 0] = _step_starts(came[:, 0]), _step_starts(waits[:, 0])
     ages = np.unique(came[:, 0])
     n_came = _at_least(came, ages) - np.append(_at_least(came, ages)[1:], 0.0)
     n_there = _at_least(came, ages) + _at_least(waits, ages)
