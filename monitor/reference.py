@@ -94,13 +94,10 @@ class Reference:
     dependence : Dependence or None
         How well its windows are told from one another by what comes together in them; None where
         there are no two features to compare.
-<<<<<<< HEAD
     missing_dates : mapping of str to float
         Share of rows, 0-1, without each feature that is a date: dates are not compared otherwise.
-=======
     by_window : mapping of str to tuple of Estimate
         The metric that decides, in each of its windows.
->>>>>>> 3d7bf3c (Labels mature by how late they come, and small falls of performance add up to an alert)
     """
 
     schema: Schema
@@ -116,11 +113,8 @@ class Reference:
     back_test: BackTest | None = None
     importance: Mapping[str, float] | None = None
     dependence: Dependence | None = None
-<<<<<<< HEAD
     missing_dates: Mapping[str, float] = field(default_factory=dict)
-=======
     by_window: Mapping[str, tuple[Estimate, ...]] = field(default_factory=dict)
->>>>>>> 3d7bf3c (Labels mature by how late they come, and small falls of performance add up to an alert)
 
 
 @dataclass(frozen=True)

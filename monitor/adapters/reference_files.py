@@ -74,14 +74,11 @@ def open_reference(document: Document, folder: Path) -> Reference:
         back_test=_decode_back_test(document.get("back_test")),
         importance=document.get("importance"),
         dependence=_decode_dependence(document.get("dependence")),
-<<<<<<< HEAD
         missing_dates=document.get("missing_dates", {}),
-=======
         by_window={
             name: tuple(Estimate(**one) for one in windows)
             for name, windows in document.get("by_window", {}).items()
         },
->>>>>>> 3d7bf3c (Labels mature by how late they come, and small falls of performance add up to an alert)
     )
 
 
