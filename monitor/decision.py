@@ -152,12 +152,15 @@ def _act(
         sentence = f"{judged.diagnosis.sentence}; not retrained on, fix the feed first"
         return Action.HOLD, Reason.INCIDENT, sentence
     reason, sentence = _trigger(judged, state, policy, now)
-    if reason in _NOTHING_TO_DO:
+    has_fallen = judged.verdict.checks[Check.PERFORMANCE] is Status.BREACH
+    waits_for_trial = reason is Reason.TRIED and has_fallen
+    if reason in _NOTHING_TO_DO and not waits_for_trial:
         return Action.NONE, reason, sentence
     against = _against(judged, state, policy, now)
     if against is not None:
         return Action.HOLD, against[0], f"{sentence}; not retrained: {against[1]}"
-    return Action.RETRAIN, reason, sentence
+    action = Action.NONE if waits_for_trial else Action.RETRAIN
+    return action, reason, sentence
 
 
 def _take_back(judgement: Judgement, *, paused: bool) -> tuple[Action, Reason, str]:

@@ -1,29 +1,24 @@
 """The run: one request from collection to promotion or refusal."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
-
-from sklearn.pipeline import Pipeline
 
 from monitor.action import Trigger
 from monitor.errors import NotPossibleError
-from retrain.bundle import Bundle, Notes
-from retrain.candidates import fit, predict
-from retrain.collected import Part
+from retrain.bundle import Bundle
 from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, newest
-from retrain.evidence import Window, unskilled, worth
-from retrain.gate import N_LOOKS, Contest, Look, Step, guesses, look_at
+from retrain.gate import Look, Step
 from retrain.holdout import after, split_off
-from retrain.lineage import Origin, aware
+from retrain.lineage import aware
 from retrain.noticed import noticed, warned
-from retrain.ports import BY_HAND, Entry, Outcome, Request, RequestKind
+from retrain.ports import Entry, Outcome, Request, RequestKind
 from retrain.recipe import Recipe
+from retrain.running import Running, look_with, stand
 from retrain.search import SearchResult, search
 from retrain.servable import Cost, obstacle, seconds_of
 from retrain.skew import skew_of
-from retrain.trial import Gathered, gathered
 from retrain.version import Retrained, frozen, successor
 from retrain.world import World, collected
 
@@ -61,7 +56,7 @@ def run(request: Request, model: Retrained, world: World, *, gated: bool = True)
     number = world.runs.start(request, champion, world.clock.now())
     carry_out = _challenge if gated else _replace
     try:
-        result = carry_out(_Run(request, number, champion, model, world))
+        result = carry_out(Running(request, number, champion, model, world))
     except Exception as error:  # noqa: BLE001 - a run that breaks is a failed run, on record
         kind = "" if isinstance(error, NotPossibleError) else f"{type(error).__name__}: "
         result = Result(Outcome.FAILED, f"{kind}{error}", {})
@@ -69,31 +64,7 @@ def run(request: Request, model: Retrained, world: World, *, gated: bool = True)
     return result
 
 
-@dataclass(frozen=True)
-class _Run:
-    """One run: what was asked for, its number, the champion at its beginning, and the world.
-
-    With where its rows come from, and what was noticed about them.
-    """
-
-    request: Request
-    number: int
-    champion: int
-    model: Retrained
-    world: World
-    parts: tuple[Part, ...] = ()
-    notes: Notes = field(default_factory=Notes)
-
-    def tell(self, share: float, text: str) -> None:
-        """Note how far it is; raises for a run that was ended meanwhile."""
-        self.world.runs.progress(self.number, share, text)
-
-    @property
-    def origin(self) -> Origin:
-        return Origin(self.request.why, self.champion, self.number, self.notes)
-
-
-def _challenge(run: _Run) -> Result:
+def _challenge(run: Running) -> Result:
     """Look at the challenger in the gate; without one find a challenger, and look at it."""
     entry = run.world.gate.inside(run.model.name)
     if entry is not None and entry.champion != run.champion:
@@ -110,20 +81,20 @@ def _challenge(run: _Run) -> Result:
     return _find(run, bundle, rows) if entry is None else _look_again(run, bundle, rows, entry)
 
 
-def _find(run: _Run, bundle: Bundle, rows: Dataset) -> Result:
+def _find(run: Running, bundle: Bundle, rows: Dataset) -> Result:
     """Search on all rows but the newest window, and take the first look there."""
     model = run.model
-    evidence = _gathered(run)
+    evidence = run.gathered()
     until = run.world.registry.used_until(model.name)
     most = 1 if evidence.windows else MAX_HOLDOUT_WINDOWS
     if run.request.trigger == Trigger.GAIN:
         until = evidence.newest_since or until
     training, holdout, number = split_off(rows, until, model.search.window, most=most)
     found = _search(training, bundle, run)
-    recipe, challenger, look = _stand(run, bundle, training, holdout, number, found.recipe)
+    recipe, challenger, look = stand(run, bundle, found.recipe, training, holdout, number)
     if look.step is not Step.PASS and run.request.trigger == Trigger.GAIN and evidence.recipe:
         # What the trials have shown holds whatever else the search has found.
-        other = _stand(run, bundle, training, holdout, number, evidence.recipe)
+        other = stand(run, bundle, evidence.recipe, training, holdout, number)
         if other[2].step is Step.PASS:
             recipe, challenger, look = other
     learned = newest(training, recipe.training_range, model.search.window)
@@ -150,26 +121,15 @@ def _find(run: _Run, bundle: Bundle, rows: Dataset) -> Result:
     return _end(run, bundle, rows, recipe, look, details)
 
 
-def _stand(
-    run: _Run, bundle: Bundle, training: Dataset, holdout: Dataset, n_windows: int, recipe: Recipe
-) -> tuple[Recipe, Pipeline, Look]:
-    """Fit a recipe, and hold it against the champion for the first time."""
-    model = run.model
-    run.tell(0.7, f"fitting {recipe.name}")
-    challenger = fit(recipe, training, model.schema, window=model.search.window, seed=model.seed)
-    run.tell(0.8, f"comparing {recipe.name} with the champion")
-    return recipe, challenger, _look(run, bundle, challenger, holdout, n_windows)
-
-
-def _look_again(run: _Run, bundle: Bundle, rows: Dataset, entry: Entry) -> Result:
+def _look_again(run: Running, bundle: Bundle, rows: Dataset, entry: Entry) -> Result:
     """Look at the challenger in the gate, at all rows that are newer than its own."""
     model, gate = run.model, run.world.gate
     made = run.world.registry.load(model.name, entry.version)
     fresh = after(rows, made.lineage.trained_until)
     run = replace(run, notes=made.lineage.notes)
     run.tell(0.5, f"comparing version {entry.version} with the champion")
-    n_windows = entry.looks + 1 - len(_gathered(run).together(fresh))
-    look = _look(run, bundle, made.pipeline, fresh, n_windows)
+    n_windows = entry.looks + 1 - len(run.gathered().together(fresh))
+    look = look_with(run, bundle, made.pipeline, fresh, n_windows)
     look = replace(look, reason=warned(look.reason, run.notes))
     details = {**_details(run, look, fresh), "challenger": entry.version}
     if look.step is Step.WAIT:
@@ -181,7 +141,7 @@ def _look_again(run: _Run, bundle: Bundle, rows: Dataset, entry: Entry) -> Resul
 
 
 def _end(
-    run: _Run,
+    run: Running,
     bundle: Bundle,
     rows: Dataset,
     recipe: Recipe,
@@ -220,7 +180,7 @@ def _end(
 
 
 def _costs(
-    run: _Run, champion: Bundle, challenger: Bundle, version: int, rows: Dataset
+    run: Running, champion: Bundle, challenger: Bundle, version: int, rows: Dataset
 ) -> dict[str, Cost]:
     """Measure what both cost to serve; nothing where the champion is served elsewhere."""
     if champion.pipeline is None:
@@ -236,7 +196,7 @@ def _costs(
     }
 
 
-def _replace(run: _Run) -> Result:
+def _replace(run: Running) -> Result:
     """Promote the best recipe, fitted on all rows, whether or not it beats the champion."""
     model, world, now = run.model, run.world, run.world.clock.now()
     bundle = world.registry.load(model.name, run.champion)
@@ -256,7 +216,7 @@ def _replace(run: _Run) -> Result:
     return Result(Outcome.PROMOTED, "promoted without a gate", details)
 
 
-def _search(training: Dataset, bundle: Bundle, run: _Run) -> SearchResult:
+def _search(training: Dataset, bundle: Bundle, run: Running) -> SearchResult:
     model = run.model
     policy = replace(
         model.search,
@@ -273,38 +233,7 @@ def _search(training: Dataset, bundle: Bundle, run: _Run) -> SearchResult:
     )
 
 
-def _gathered(run: _Run) -> Gathered:
-    return gathered(run.model, run.champion, run.world)
-
-
-def _look(run: _Run, bundle: Bundle, challenger: Pipeline, rows: Dataset, n_windows: int) -> Look:
-    """Hold the challenger against the champion on fresh rows, after what trials have shown."""
-    model, evidence = run.model, _gathered(run)
-    contest = Contest(
-        rows,
-        guesses(bundle, rows, model.schema),
-        predict(challenger, rows.features, model.schema),
-        model.schema,
-        model.segments,
-    )
-    metric, earlier = model.search.metric, evidence.together(rows)
-    look = look_at(
-        contest,
-        min(N_LOOKS, n_windows + len(earlier)),
-        metric=metric,
-        minimum_gain=model.minimum_gain,
-        earlier=earlier,
-    )
-    if look.step is not Step.PASS or run.request.trigger in {Trigger.GAIN, BY_HAND}:
-        return look  # the trial has weighed the cost, and a person need not
-    lost = unskilled(rows.target, model.schema, metric)
-    seen = Window(aware(rows.event_at[-1]), look.seen, lost, n_windows)
-    pays, price = worth([*evidence.before(rows), seen], model.cost)
-    step = Step.PASS if pays else Step.REFUSE
-    return replace(look, step=step, reason=f"{look.reason}; {price}")
-
-
-def _details(run: _Run, look: Look, holdout: Dataset) -> dict[str, Any]:
+def _details(run: Running, look: Look, holdout: Dataset) -> dict[str, Any]:
     """Return what a person may ask about a look, as JSON values."""
     return {
         "look": look.number,
