@@ -26,6 +26,7 @@ from monitor.schema import Schema, Task
 from monitor.services import MonitorServices
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
+from retrain.card import card
 from retrain.deferred import Deferred
 from retrain.ports import BY_HAND, RequestKind
 from retrain.serving import Served, Serving
@@ -177,6 +178,11 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
         file = registry.model_file(model, version)
         headers = {"X-Model-SHA256": file.sha256, "X-Bundle-SHA256": file.bundle_sha256}
         return FileResponse(file.path, filename=f"{model}-{version}.skops", headers=headers)
+
+    @router.get("/versions/{version}/card")
+    def model_card(model: str, version: int) -> Response:
+        """What a version is, of what it was made and how good it is, in Markdown."""
+        return Response(card(registry.load(model, version)), media_type="text/markdown")
 
     @router.post("/versions/{version}/promote")
     def promote(model: str, version: int, body: Why | None = None) -> Document:

@@ -16,9 +16,11 @@ from monitor.adapters.reference_files import open_reference, reference_files, sa
 from monitor.errors import BundleRefusedError
 from monitor.reference import Estimate, Reference
 from retrain.bundle import TRUSTED_TYPES, Bundle, Lineage, Notes
+from retrain.card import card
 
 MODEL_FILE = "model.skops"
 RECORD_FILE = "bundle.json"
+CARD_FILE = "card.md"
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> str:
@@ -34,6 +36,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> str:
     try:
         if bundle.pipeline is not None:
             (aside / MODEL_FILE).write_bytes(dump_model(bundle.pipeline))
+        (aside / CARD_FILE).write_text(card(bundle), encoding="utf-8")
         record = _record(bundle, save_reference(bundle.reference, aside))
         record["files"] = {path.name: sha256_of(path) for path in sorted(aside.iterdir())}
         (aside / RECORD_FILE).write_text(json.dumps(record, indent=1, default=_json_value))

@@ -132,7 +132,7 @@ def test_a_function_of_the_system_is_refused(tmp_path):
 
 def test_a_bundle_that_cannot_be_written_leaves_nothing_behind(bundle, tmp_path):
     with pytest.raises(TypeError):
-        save_bundle(replace(bundle, recipe={"name": object()}), tmp_path / "1")
+        save_bundle(replace(bundle, recipe={**bundle.recipe, "odd": object()}), tmp_path / "1")
     assert list(tmp_path.iterdir()) == [tmp_path / "home"]
 
 
