@@ -11,7 +11,7 @@ from monitor.columns import FloatArray
 TimeArray = npt.NDArray[np.datetime64]
 BoolArray = npt.NDArray[np.bool_]
 
-DAY = np.timedelta64(1, "D")
+DAY, EPOCH = np.timedelta64(1, "D"), np.datetime64("1970-01-01", "D")
 DAYS_OF_YEAR = 365.2425
 MONDAY = 4
 """Days since 1970 of its first Monday."""
@@ -66,18 +66,19 @@ def _times(dates: Any) -> TimeArray:
 
 def _parts(times: TimeArray) -> FloatArray:
     """Return every part of each date, shape (n_rows, n_columns, 12)."""
-    years, months = times.astype("datetime64[Y]"), times.astype("datetime64[M]")
-    since = (times - np.datetime64(0, "D")) / DAY
-    of_day, of_week = since % 1, (since - MONDAY) % 7
-    of_year = (times - years) / DAY
+    years, months, days, hours = (times.astype(f"datetime64[{unit}]") for unit in "YMDh")
+    since = (times - EPOCH) / DAY
+    weekday = ((days - EPOCH).astype(np.float64) - MONDAY) % 7
+    of_day, of_year = (times - days) / DAY, (times - years) / DAY
+    # Whole parts come of whole numbers: a 24th of a day, times 24, may be less than 1.
     whole = [
         years.astype(np.float64) + 1970,
-        (months - years.astype("datetime64[M]")).astype(np.float64) + 1,
-        np.floor((times - months) / DAY) + 1,
-        np.floor(of_week),
-        np.floor(of_day * 24),
+        (months - years).astype(np.float64) + 1,
+        (days - months).astype(np.float64) + 1,
+        weekday,
+        (hours - days).astype(np.float64),
     ]
-    turns = [of_year / DAYS_OF_YEAR, of_week / 7, of_day]
+    turns = [of_year / DAYS_OF_YEAR, (weekday + of_day) / 7, of_day]
     cycles = [turn(2 * np.pi * share) for share in turns for turn in (np.sin, np.cos)]
     parts: FloatArray = np.stack([since, *whole, *cycles], axis=-1)
     parts[np.isnat(times)] = np.nan

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.schema import Kind, Schema, Task
@@ -24,6 +24,7 @@ def frame(*dates: object):
 VARIED = frame("1969-02-03T04", "2024-12-31T23:59", "2025-06-15T12", "2026-01-01")
 
 
+@example(pd.Timestamp("2000-01-01T01"))
 @given(st.datetimes(pd.Timestamp("1700-01-01"), pd.Timestamp("2200-01-01")))
 def test_the_parts_are_those_of_pandas(instant):
     made = DateParts().fit(VARIED).transform(frame(instant))[0]
