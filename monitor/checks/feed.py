@@ -14,7 +14,8 @@ from monitor.cells import TimeArray
 from monitor.checks.clock import shift
 from monitor.checks.mending import GROSS, STEP_ROWS, Mended, Side, mend
 from monitor.checks.outage import outage
-from monitor.checks.renaming import Renamed, renaming, spelling
+from monitor.checks.recurrence import recurring
+from monitor.checks.renaming import Renamed, recoding, renaming, spelling
 from monitor.checks.stuck import stuck
 from monitor.checks.swapping import swaps
 from monitor.columns import FloatArray, IntArray, numbers, texts
@@ -142,11 +143,12 @@ def _breaks(
                 now.values,
                 (known.low, known.high),
                 _a_day(now.event_at),
+                recurring(known.values),
             )
         else:
             found |= {one.column: one for one in _levels(name, known, before, rows)}
-    frozen = [name for name, one in found.items() if one.sign == "frozen"]
-    return list({**found, **_mended(_Window(sides, at, rows.num_rows), frozen)}.values())
+    stuck_ones = [name for name, one in found.items() if one.sign in ("frozen", "fill")]
+    return list({**found, **_mended(_Window(sides, at, rows.num_rows), stuck_ones)}.values())
 
 
 def _a_day(event_at: TimeArray) -> int:
@@ -224,6 +226,9 @@ def _levels(
     if one is None:
         one = renaming(codes_then[codes_then >= 0].astype(np.int64), current, names)
     if one is None:
+        clean = {names[at] for at in np.unique(codes_then[codes_then >= 0])}
+        one = recoding([*known.levels, *clean], current, names)
+    if one is None:
         return []
     first = int(at[one.first])
     return [Break(name, one.sign, one.name, first, rows.num_rows - first, one.ratio)]
@@ -259,14 +264,18 @@ def _mended(window: _Window, frozen: Collection[str]) -> dict[str, Break]:
     mended = {side.name: one for side in sides if (one := mend(side)) is not None}
     rare = [one for one in mended.values() if one.undoing.size >= GROSS]
     found = {one.name: _undone(window, one) for one in rare}
-    for pair in swaps(sides[:MOST_SWAPPED]):
+    for pair in swaps(list(window.sides.values())[:MOST_SWAPPED]):
         row = window.row(pair.names[0], pair.first)
         apart = sum(mended[name].evidence for name in pair.names if name in mended)
-        if pair.evidence >= apart and window.moves_alone(row, pair.names):
+        is_told = pair.is_proven or window.moves_alone(row, pair.names)
+        if pair.evidence >= apart and is_told:
             for name, other in (pair.names, pair.names[::-1]):
                 n_after = window.n_rows - row
                 what = f"the values of {other}"
                 found[name] = Break(name, "swap", what, row, n_after, pair.ratio)
+    found |= {
+        n: _undone(window, one) for n, one in mended.items() if one.is_proven and n not in found
+    }
     small = [one for name, one in mended.items() if name not in found]
     if small and not _is_chance(window, small):
         found |= {one.name: _undone(window, one) for one in small}

@@ -1,6 +1,6 @@
 """Mending: what must be taken back for a column to look as it did before, and from which row on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from monitor.checks.likeness import (
     spread,
 )
 from monitor.checks.onset import MIN_ROWS, BoolArray
+from monitor.checks.recurrence import Recurrence
 from monitor.checks.undoing import UNDOINGS, Undoing
 from monitor.columns import FloatArray
 from monitor.grid import OUTER_QUANTILES
@@ -38,6 +39,10 @@ SHARP = 3.0
 SURE = 8.0
 """... And it must lead so many times further away than clean stretches lie from each other, and
 all but so small a part of the way back."""
+
+FLOOR = 0.25
+"""Values pile up at the least where a twentieth of them lies within this part of the way from it to
+the middle one: evenly spread ones have a tenth of it there, normal ones half."""
 
 MIN_EVIDENCE = 20.0
 """Natural logarithm of how many times likelier the rows are when mended."""
@@ -66,6 +71,8 @@ class Side:
     stretch : int
         Values on both sides of a cut that say whether there is a step: a day's, for each day has
         its course, or `STEP_ROWS` where those are more.
+    recurring : ndarray, sorted
+        Values that more than one row of the reference has.
     """
 
     name: str
@@ -73,6 +80,28 @@ class Side:
     current: FloatArray
     known: tuple[float, float]
     stretch: int = STEP_ROWS
+    recurring: FloatArray = field(default_factory=lambda: np.empty(0))
+
+    @cached_property
+    def recurrence(self) -> Recurrence:
+        """The values that come again and again."""
+        return Recurrence(self.recurring, self.before)
+
+    @cached_property
+    def hits(self) -> BoolArray:
+        """Which of the window's values are among them."""
+        return self.recurrence.hits(self.current)
+
+    @cached_property
+    def has_floor(self) -> bool:
+        """Whether no value is negative, and they pile up at the least: no season goes below.
+
+        Mirrored whole degrees are whole degrees: of a temperature, which thins out towards its
+        least, the values say nothing.
+        """
+        least, low, middle = np.quantile(self.before, (0, 0.05, 0.5))
+        known = self.recurring[0] if self.recurring.size else least
+        return bool(min(least, known) >= 0 and low - least <= FLOOR * (middle - least))
 
     @cached_property
     def density(self) -> Density:
@@ -80,10 +109,14 @@ class Side:
         return density(self.before)
 
     @property
+    def is_long(self) -> bool:
+        """Whether there are rows enough."""
+        return min(self.before.size, self.current.size) >= MIN_ROWS
+
+    @property
     def is_told(self) -> bool:
-        """Whether there are rows enough, and the clean ones moved at all."""
-        enough = min(self.before.size, self.current.size) >= MIN_ROWS
-        return enough and bool(np.ptp(self.before))
+        """Whether there are, and the clean ones moved at all."""
+        return self.is_long and bool(np.ptp(self.before))
 
     @cached_property
     def _new_to_reference(self) -> BoolArray:
@@ -157,12 +190,7 @@ class Cut:
 
     @cached_property
     def step(self) -> float:
-        """The step at the cut, in the largest between neighbouring clean stretches.
-
-        Of less than a stretch nobody knows yet: the next window has more.
-        """
-        if len(self.after) < min(self.stretch, len(self.clean) // 4):
-            return 0.0
+        """The step at the cut, in the largest between neighbouring clean stretches."""
         n = min(self.stretch, len(self.after), len(self.clean) // 4)
         places = range(n, len(self.clean) - n + 1, max(1, n // 2, len(self.clean) // 100))
         usual = max(gap(self.clean[at : at + n], self.clean[at - n : at]) for at in places)
@@ -197,6 +225,8 @@ class Mended:
         Distance of the mended rows, in that of clean stretches.
     evidence : float
         Logarithm of how many times likelier the rows are when mended.
+    is_proven : bool
+        Whether values that recur say so, and not only how they are spread.
     """
 
     name: str
@@ -204,32 +234,60 @@ class Mended:
     first: int
     ratio: float
     evidence: float
+    is_proven: bool
 
 
 def mend(side: Side) -> Mended | None:
     """Find what brings a column back: the likeliest of what restores it."""
-    if not side.is_told or not side.may_be_new:
+    if not side.is_told:
         return None
     raw = side.density.log(side.current)
     tried = []
     low, high = float(side.before.min()), float(side.before.max())
     for undoing in UNDOINGS:
-        fits = low >= undoing.least and high <= undoing.most
-        if not fits or undoing.sign not in side.may_be_new:
+        if not (low >= undoing.least and high <= undoing.most):
             continue
-        mended = side.density.log(undoing.take_back(side.current)) - np.log(undoing.slope)
-        first, evidence = switch(mended - raw)
+        back, again = undoing.take_back(side.current), _recurring_gains(side, undoing)
+        if undoing.sign not in side.may_be_new and not again.any():
+            continue
+        first, evidence = switch(side.density.log(back) - np.log(undoing.slope) - raw + again)
         if evidence >= MIN_EVIDENCE:
-            tried.append((evidence + _PRIOR[undoing.sign], first, undoing))
-    for evidence, first, undoing in sorted(tried, key=lambda one: -one[0])[:N_TRIED]:
-        cut = side.cut(first) if side.is_new(first, sign=undoing.sign) else None
-        if cut is None or not _is_sharp(cut, undoing):
-            continue
-        ratio = cut.ratio(undoing.take_back(cut.after))
-        is_sure = undoing.size >= GROSS or SURE * (ratio or 0.0) * cut.null <= cut.apart
-        if ratio is not None and is_sure:
-            return Mended(side.name, undoing, first, ratio, evidence)
+            by_values = float(again[first:].sum())
+            tried.append((evidence + _PRIOR[undoing.sign], first, undoing, by_values))
+    for evidence, first, undoing, by_values in sorted(tried, key=lambda one: -one[0])[:N_TRIED]:
+        is_proven = by_values >= MIN_EVIDENCE and (undoing.sign != "sign" or side.has_floor)
+        ratio = _ratio(side, undoing, first, is_proven=is_proven)
+        if ratio is not None:
+            return Mended(side.name, undoing, first, ratio, evidence, is_proven)
     return None
+
+
+def _recurring_gains(side: Side, undoing: Undoing) -> FloatArray:
+    """Return how much likelier each value is to have been mended because it recurs, or does not."""
+    clean = side.recurrence.sample
+    otherwise = undoing.take_back(clean)
+    weight = side.recurrence.weight(otherwise[otherwise != clean])
+    if not weight:
+        return np.zeros(side.current.size)
+    back = undoing.take_back(side.current)
+    gains = side.recurrence.hits(back).astype(np.float64) - side.hits
+    # A thousand times nothing is nothing: it says neither.
+    return np.where(back == side.current, 0.0, weight * gains)
+
+
+def _ratio(side: Side, undoing: Undoing, first: int, *, is_proven: bool) -> float | None:
+    """Return how far mended rows are from clean ones; None where they are not believed."""
+    cut = side.cut(first)
+    if cut is None:
+        return None
+    if is_proven:
+        near = cut.distance_of(undoing.take_back(cut.after)) / max(cut.null, 1e-12)
+        return near if near <= FAR else None
+    if not side.is_new(first, sign=undoing.sign) or not _is_sharp(cut, undoing):
+        return None
+    ratio = cut.ratio(undoing.take_back(cut.after))
+    is_sure = undoing.size >= GROSS or SURE * (ratio or 0.0) * cut.null <= cut.apart
+    return ratio if is_sure else None
 
 
 def _is_sharp(cut: Cut, undoing: Undoing) -> bool:

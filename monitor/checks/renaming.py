@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -131,6 +132,53 @@ def renaming(before: IntArray, current: IntArray, levels: Sequence[str]) -> Rena
         return None
     told = sorted(((levels[at], levels[pairs[at]]) for at in moved), key=lambda pair: pair[0])
     return Renamed("renamed", _pairs(told), first, mended / max(null, 1e-12))
+
+
+def recoding(known: Sequence[str], current: IntArray, levels: Sequence[str]) -> Renamed | None:
+    """Say whether from a row on no level is a known one any more.
+
+    Their shares need not be those of others: a window may hold two days of the week. But where all
+    levels leave at one row, and others come, these are names. One level may take another's place
+    by itself, as summer does spring's; it does not take a name of another form.
+
+    Parameters
+    ----------
+    known : sequence of str
+        The levels of the reference and of the clean rows.
+    current : ndarray, shape (n_rows,)
+        Number of each row's level, in the order of time.
+    levels : sequence of str
+        All levels.
+
+    Examples
+    --------
+    >>> codes = np.array([0] * 20 + [1] * 10 + [2] * 20 + [3] * 20)
+    >>> recoding(["1", "2"], codes, ["1", "2", "A", "B"]).name
+    "only names that are new: 'A', 'B'"
+    """
+    names, forms = set(known), set(map(_form, known))
+    is_new = np.array([level not in names for level in levels])[current]
+    is_alien = np.array([_form(level) not in forms for level in levels])[current]
+    for is_it, least in ((is_new, MIN_FRESH), (is_alien, 1)):
+        others = np.flatnonzero(~is_it)
+        first = int(others[-1]) + 1 if others.size else 0
+        fresh = sorted({levels[at] for at in np.unique(current[first:])})
+        # What comes and goes is no new table of codes.
+        has_begun = not is_it[:first].any() and current.size - first >= MIN_ROWS
+        if has_begun and len(fresh) >= least:
+            return Renamed("renamed", f"only names that are new: {_listed(fresh)}", first)
+    return None
+
+
+def _form(level: str) -> str:
+    """Return what kinds of signs a name is made of: letters, digits, and all others as they are."""
+    kinds = ("9" if one.isdigit() else "a" if one.isalpha() else one for one in level)
+    return "".join(kind for kind, _ in groupby(kinds))
+
+
+def _listed(levels: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, levels[:3]))
+    return f"{shown} and {len(levels) - 3} more" if len(levels) > 3 else shown  # noqa: PLR2004
 
 
 def _paired(was: FloatArray, now: FloatArray) -> IntArray:

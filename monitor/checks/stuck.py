@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
+from monitor.checks.likeness import BLOCKS, NEAR, distance, null_distance
 from monitor.checks.onset import MIN_ROWS, sign_onset
 from monitor.columns import FloatArray
 
@@ -18,6 +20,18 @@ MIN_FILLED = 0.05
 
 LONELY, BEYOND = 0.9, 0.1
 """It is so large a share of all values outside the clean range, and so many ranges away from it."""
+
+MIN_VALUES = 12
+"""Fewer are levels rather than numbers: shares of levels drift."""
+
+N_VALUES = 3
+"""So many of the most frequent values are looked at."""
+
+STAYS = 0.001
+"""Chance that it follows itself so often, though it comes at random."""
+
+BY_CHANCE = 1e-6
+"""Chance that a value follows others so often by itself."""
 
 FEWER = 4
 """Distinct values have collapsed when clean stretches have at least so many times more of them."""
@@ -66,12 +80,16 @@ def stuck(before: FloatArray, current: FloatArray, habit: FloatArray) -> Stuck |
     if before.size < MIN_ROWS:
         # How long values stay, and how many there are, only rows in their order say.
         return _filled(before, current, habit)
-    if not np.ptp(before):
-        return None  # it stood still before
+    if not np.ptp(before):  # it stood still before
+        moves = bool(np.ptp(habit))
+        return (_filled(before, current, habit) if moves else None) or _filled_inside(
+            before, current, habit
+        )
     return (
         _frozen(before, current, habit)
         or _collapsed(before, current)
         or _filled(before, current, habit)
+        or _filled_inside(before, current, habit)
     )
 
 
@@ -115,6 +133,62 @@ def _filled(before: FloatArray, current: FloatArray, habit: FloatArray) -> Stuck
     first = sign_onset(current == value, 0.0)
     share = float(np.mean(current[first:] == value))
     return Stuck("fill", f"{share:.0%} of values are {value:g}", first)
+
+
+def _filled_inside(before: FloatArray, current: FloatArray, habit: FloatArray) -> Stuck | None:
+    """Find a value among the others that comes where others were to be expected.
+
+    It may go on not raining for a month, and then most values are nothing; but that begins seldom.
+    A value that fills gaps comes out of all others again and again: what counts is how often it
+    follows another one, beside how often it did, and that it follows itself no more often: weather
+    stays.
+    """
+    if np.unique(habit).size < MIN_VALUES:
+        return None
+    values, counts = np.unique(current, return_counts=True)
+    found = [_often(before, current, habit, one) for one in values[np.argsort(-counts)[:N_VALUES]]]
+    told = [one for one in found if one is not None]
+    # Where several values come anew, all have changed: one fills gaps.
+    return told[0] if len(told) == 1 else None
+
+
+def _often(
+    before: FloatArray, current: FloatArray, habit: FloatArray, value: float
+) -> Stuck | None:
+    first = sign_onset(current == value, max(_share(before, value), _share(habit, value)))
+    after, clean = current[first:], np.concatenate([before, current[:first]])
+    rest, length = after[after != value], min(after.size, clean.size // BLOCKS)
+    if length < MIN_ROWS or rest.size < MIN_ROWS // 2:
+        return None
+    # Counted from the newest rows: what has drifted a while ago is clean by now.
+    blocks = [clean[end - length : end] for end in range(clean.size, length - 1, -length)]
+    chance = max([_share(habit, value), *(_entering(one, value) for one in blocks)])
+    rate, n_others = _entering(after, value), int(np.sum(after[:-1] != value))
+    is_often = rate > LONGER * chance and (
+        stats.binom.sf(rate * n_others - 1, n_others, chance) < BY_CHANCE
+    )
+    if not is_often or _stays(after, value, rate) or not _is_like(rest, clean):
+        return None
+    return Stuck("fill", f"{np.mean(after == value):.0%} of values are {value:g}", first)
+
+
+def _is_like(rest: FloatArray, clean: FloatArray) -> bool:
+    """Say whether the other values are as they were."""
+    null = null_distance(clean, max(rest.size, MIN_ROWS), distance)
+    return null is not None and distance(rest, clean) <= NEAR * null
+
+
+def _stays(values: FloatArray, value: float, rate: float) -> bool:
+    """Say whether a value follows itself more often than others; what fills gaps does not."""
+    is_it = values == value
+    n_stays, n_before = int(np.sum(is_it[:-1] & is_it[1:])), int(is_it[:-1].sum())
+    return bool(stats.binom.sf(n_stays - 1, n_before, rate) < STAYS)
+
+
+def _entering(values: FloatArray, value: float) -> float:
+    """Return the share of other values that this one follows; one more, as none is never."""
+    others, is_it = values[:-1] != value, values[1:] == value
+    return float((np.sum(others & is_it) + 1) / (others.sum() + 2))
 
 
 def _collapsed(before: FloatArray, current: FloatArray) -> Stuck | None:

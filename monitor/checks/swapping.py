@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from monitor.checks.likelihood import switch
-from monitor.checks.likeness import NEAR
-from monitor.checks.mending import MIN_EVIDENCE, SWAP, Side
+from monitor.checks.likeness import FAR, NEAR
+from monitor.checks.mending import MIN_EVIDENCE, SWAP, Cut, Side
+from monitor.columns import FloatArray
 
 CROSSING = 2.0
 """So sharp is the step of at least one of two columns that were exchanged."""
@@ -25,30 +28,57 @@ class Swapped:
         The greater distance of both, in that of clean stretches.
     evidence : float
         Logarithm of how many times likelier they are when they are exchanged.
+    is_proven : bool
+        Whether values that recur say so, and not only how they are spread.
     """
 
     names: tuple[str, str]
     first: int
     ratio: float
     evidence: float
+    is_proven: bool
 
 
 def swapped(one: Side, other: Side) -> Swapped | None:
     """Say whether two columns of as many values look as before when they are exchanged."""
-    if one.current.size != other.current.size or not (one.is_told and other.is_told):
+    if one.current.size != other.current.size or not (one.is_long and other.is_long):
         return None
-    if not any(SWAP in side.may_be_new for side in (one, other)):
+    if not (one.is_told or other.is_told):
         return None
     crossed = one.density.log(other.current) + other.density.log(one.current)
     straight = one.density.log(one.current) + other.density.log(other.current)
-    first, evidence = switch(crossed - straight)
-    is_new = any(side.is_new(first, sign=SWAP) for side in (one, other))
-    if evidence < MIN_EVIDENCE or not is_new:
+    again = _recurring_gains(one, other) + _recurring_gains(other, one)
+    first, evidence = switch(crossed - straight + again)
+    if evidence < MIN_EVIDENCE:
         return None
     mine, theirs = one.cut(first), other.cut(first)
     if mine is None or theirs is None:
         return None
-    pairs = [(mine, theirs), (theirs, mine)]
+    pairs = ((mine, theirs), (theirs, mine))
+    near = [cut.distance_of(came.after) / max(cut.null, 1e-12) for cut, came in pairs]
+    is_proven = float(again[first:].sum()) >= MIN_EVIDENCE
+    if is_proven:
+        fits = max(near) <= FAR
+    else:
+        is_new = any(side.is_new(first, sign=SWAP) for side in (one, other))
+        fits = _are_restored(pairs, at_least=1 if is_new else 2)
+    if not fits:
+        return None
+    return Swapped((one.name, other.name), first, max(near), evidence, is_proven)
+
+
+def _recurring_gains(side: Side, other: Side) -> FloatArray:
+    """Return how much likelier each of a column's values is to be the other's, as those recur."""
+    weight = side.recurrence.weight(other.recurrence.sample)
+    gains = side.recurrence.hits(other.current).astype(np.float64) - side.hits
+    return np.where(side.current == other.current, 0.0, weight * gains)
+
+
+def _are_restored(pairs: Sequence[tuple[Cut, Cut]], *, at_least: int) -> bool:
+    """Say whether both columns are restored, and so many of them sharply.
+
+    Where neither takes values that are new to it, both must tell.
+    """
     near = [cut.distance_of(other.after) for cut, other in pairs]
     # One of two may wobble as widely as both lie apart; the other must tell, and sharply.
     told = [cut.step >= CROSSING and cut.ratio(other.after) is not None for cut, other in pairs]
@@ -56,10 +86,7 @@ def swapped(one: Side, other: Side) -> Swapped | None:
         is_told or (far <= NEAR * cut.null and far < cut.apart)
         for is_told, far, (cut, _) in zip(told, near, pairs, strict=True)
     ]
-    if not any(told) or not all(alike):
-        return None
-    ratio = max(far / max(cut.null, 1e-12) for far, (cut, _) in zip(near, pairs, strict=True))
-    return Swapped((one.name, other.name), first, ratio, evidence)
+    return sum(told) >= at_least and all(alike)
 
 
 def swaps(sides: Sequence[Side]) -> list[Swapped]:
