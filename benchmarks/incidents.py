@@ -23,11 +23,12 @@ from worlds_of_rows import DRIFTS, FEATURES, N_ROWS, draw
 from leeway.demo.flights import CATEGORICAL, NUMERIC, TIME, load_flights
 from monitor.batch import EVENT_AT
 from monitor.checks.beyond import beyond_wobble
+from monitor.checks.broken import Break
 from monitor.checks.calibrated import AlertBudget
 from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
-from monitor.checks.feed import Break, search
+from monitor.checks.feed import search
 from monitor.checks.quality import REPEATED_JUMP, QualityPolicy, repeated_score
 from monitor.checks.steadiness import spare_newcomers
 from monitor.columns import TableColumns

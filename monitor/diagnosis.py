@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from monitor.change import Change
-from monitor.checks.feed import Break
+from monitor.checks.broken import Break
 from monitor.checks.outage import SIGNS
 from monitor.checks.quality import REFUSED, REPEATED
 from monitor.checks.score import Check, Score, Status

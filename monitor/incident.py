@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from monitor.checks.broken import Break
 from monitor.checks.clock import clocks
-from monitor.checks.feed import Break, Suspects, search
+from monitor.checks.feed import Suspects, search
 from monitor.checks.outage import SIGNS
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.checks.stale import STALE, stale_scores

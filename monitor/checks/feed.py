@@ -1,9 +1,7 @@
 """Feed: what was done to the columns of a window on their way, and since when."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -11,60 +9,22 @@ import pyarrow.compute as pc
 
 from monitor.batch import EVENT_AT
 from monitor.cells import TimeArray
+from monitor.checks.broken import Break
 from monitor.checks.clock import shift
-from monitor.checks.mending import GROSS, STEP_ROWS, Mended, Side, mend
+from monitor.checks.company import company
+from monitor.checks.ensemble import Ensemble, Thinning, mended, surprising
 from monitor.checks.outage import outage
 from monitor.checks.recurrence import recurring
 from monitor.checks.renaming import Renamed, recoding, renaming, spelling
+from monitor.checks.side import STEP_ROWS, Side
 from monitor.checks.stuck import stuck
-from monitor.checks.swapping import swaps
 from monitor.columns import FloatArray, IntArray, numbers, texts
 from monitor.reference import NumericReference, Reference
+from monitor.schema import Kind
 from monitor.values import CategoricalValues
-
-MOST_SWAPPED = 12
-"""Of so many columns each pair is tried: more would cost too much."""
-
-MOST_UNITS = 2
-"""So many units are changed at a time, ..."""
-
-MOST_OPEN = 0.1
-"""... and at most this share of the columns looked at moves for no reason that is found."""
 
 MOST_ROWS = 5000
 """A sample of so many rows of a column is searched."""
-
-
-@dataclass(frozen=True)
-class Break:
-    """What was done to one column.
-
-    Parameters
-    ----------
-    column : str
-        The column.
-    sign : str
-        Which kind: scale, units, sign, swap, shift, spelling, renamed, frozen, fill, collapse.
-    name : str
-        What was done, in words.
-    first : int
-        The row, in the order of time, from which on.
-    n_rows : int
-        Rows from there on.
-    since : datetime or None
-        Event time of the first of them.
-    ratio : float or None
-        Distance of the mended rows from clean ones, in that of clean stretches; None where nothing
-        is mended.
-    """
-
-    column: str
-    sign: str
-    name: str
-    first: int
-    n_rows: int
-    ratio: float | None = None
-    since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -126,29 +86,33 @@ def search(
 def _breaks(
     rows: pa.Table, before: pa.Table | None, reference: Reference, columns: Collection[str]
 ) -> list[Break]:
+    thin, thin_before = _thinned(rows), _thinned(before) if before is not None else None
+    met = company(thin_before, thin, _known(reference)) if thin_before is not None else None
     sides: dict[str, Side] = {}
-    at: dict[str, _Side] = {}
+    at: dict[str, IntArray] = {}
+    at_before: dict[str, IntArray] = {}
     found: dict[str, Break] = {}
-    for name in columns:
+    for name in dict.fromkeys([*columns, *(surprising(met) if met else ())]):
         known = reference.columns[name]
         if isinstance(known, NumericReference):
-            then, now = _before(before, name, known), _side(rows, name)
-            ordered = then.values if before is not None else then.values[:0]
-            broken = _stuck(name, known, ordered, now, rows.num_rows)
+            broken = _stuck(name, known, before, rows) if name in columns else None
             found |= {name: broken} if broken else {}
-            at[name] = now = _thinned(now)
-            sides[name] = Side(
-                name,
-                _thinned(then).values,
-                now.values,
-                (known.low, known.high),
-                _a_day(now.event_at),
-                recurring(known.values),
-            )
+            then, now = _before(thin_before, name, known), _side(thin, name)
+            at[name], at_before[name] = now.rows, then.rows
+            between = known.low, known.high
+            day, again = _a_day(now.event_at), recurring(known.values)
+            sides[name] = Side(name, then.values, now.values, between, day, again)
         else:
             found |= {one.column: one for one in _levels(name, known, before, rows)}
-    stuck_ones = [name for name, one in found.items() if one.sign in ("frozen", "fill")]
-    return list({**found, **_mended(_Window(sides, at, rows.num_rows), stuck_ones)}.values())
+    step = -(-rows.num_rows // max(thin.num_rows, 1))
+    whole = Ensemble(sides, at, at_before, Thinning(rows.num_rows, step), met)
+    still = [name for name, one in found.items() if one.sign in ("frozen", "fill")]
+    return list({**found, **mended(whole, still)}.values())
+
+
+def _known(reference: Reference) -> dict[str, Kind]:
+    features = reference.schema.features
+    return {name: kind for name, kind in features.items() if name in reference.columns}
 
 
 def _a_day(event_at: TimeArray) -> int:
@@ -157,10 +121,10 @@ def _a_day(event_at: TimeArray) -> int:
     return max(STEP_ROWS, int(event_at.size / max(days, 1.0)))
 
 
-def _thinned(side: _Side) -> _Side:
+def _thinned(rows: pa.Table) -> pa.Table:
     """Leave a sample of many rows, evenly over time: a break of few rows is none to find here."""
-    step = 1 + side.values.size // MOST_ROWS
-    return _Side(side.values[::step], side.rows[::step], side.event_at[::step])
+    step = 1 + rows.num_rows // MOST_ROWS
+    return rows.take(np.arange(0, rows.num_rows, step)) if step > 1 else rows
 
 
 def _shifts(
@@ -199,15 +163,15 @@ def _before(before: pa.Table | None, name: str, known: NumericReference) -> _Sid
 
 
 def _stuck(
-    name: str, known: NumericReference, then: FloatArray, now: _Side, n_rows: int
+    name: str, known: NumericReference, before: pa.Table | None, rows: pa.Table
 ) -> Break | None:
-    if not now.values.size:
-        return None
-    one = stuck(then, now.values, known.values)
+    now = _side(rows, name)
+    then = _side(before, name).values if before is not None else now.values[:0]
+    one = stuck(then, now.values, known.values) if now.values.size else None
     if one is None:
         return None
     first = int(now.rows[one.first])
-    return Break(name, one.sign, one.name, first, n_rows - first)
+    return Break(name, one.sign, one.name, first, rows.num_rows - first)
 
 
 def _levels(
@@ -232,69 +196,3 @@ def _levels(
         return []
     first = int(at[one.first])
     return [Break(name, one.sign, one.name, first, rows.num_rows - first, one.ratio)]
-
-
-@dataclass(frozen=True)
-class _Window:
-    """The numeric columns of a window that are looked at, and the rows of their values."""
-
-    sides: Mapping[str, Side]
-    at: Mapping[str, _Side]
-    n_rows: int
-
-    def row(self, name: str, first: int) -> int:
-        """Return the row of a column's value."""
-        return int(self.at[name].rows[first])
-
-    def moves_alone(self, row: int, names: Collection[str]) -> bool:
-        """Say whether hardly any other column moves at the row at which some do."""
-        others = (side for name, side in self.sides.items() if name not in names)
-        moving = (
-            side
-            for side in others
-            if side.has_moved(int(np.searchsorted(self.at[side.name].rows, row)))
-        )
-        most = int(MOST_OPEN * len(self.sides))
-        return sum(1 for _ in islice(moving, most + 1)) <= most
-
-
-def _mended(window: _Window, frozen: Collection[str]) -> dict[str, Break]:
-    """Name what mends columns: what the world never does, then exchanges, then other units."""
-    sides = [side for name, side in window.sides.items() if name not in frozen]
-    mended = {side.name: one for side in sides if (one := mend(side)) is not None}
-    rare = [one for one in mended.values() if one.undoing.size >= GROSS]
-    found = {one.name: _undone(window, one) for one in rare}
-    for pair in swaps(list(window.sides.values())[:MOST_SWAPPED]):
-        row = window.row(pair.names[0], pair.first)
-        apart = sum(mended[name].evidence for name in pair.names if name in mended)
-        is_told = pair.is_proven or window.moves_alone(row, pair.names)
-        if pair.evidence >= apart and is_told:
-            for name, other in (pair.names, pair.names[::-1]):
-                n_after = window.n_rows - row
-                what = f"the values of {other}"
-                found[name] = Break(name, "swap", what, row, n_after, pair.ratio)
-    found |= {
-        n: _undone(window, one) for n, one in mended.items() if one.is_proven and n not in found
-    }
-    small = [one for name, one in mended.items() if name not in found]
-    if small and not _is_chance(window, small):
-        found |= {one.name: _undone(window, one) for one in small}
-    return found
-
-
-def _undone(window: _Window, one: Mended) -> Break:
-    row = window.row(one.name, one.first)
-    undoing = one.undoing
-    return Break(one.name, undoing.sign, undoing.name, row, window.n_rows - row, one.ratio)
-
-
-def _is_chance(window: _Window, small: Sequence[Mended]) -> bool:
-    """Say whether small factors fit by chance: there are many of them, and many columns.
-
-    A table that changes its units changes miles and Fahrenheit. Where each column is mended by
-    something else, or columns move at the same row that nothing mends, the world has changed.
-    """
-    if len({one.undoing.name for one in small}) > MOST_UNITS:
-        return True
-    row = min(window.row(one.name, one.first) for one in small)
-    return not window.moves_alone(row, [one.name for one in small])

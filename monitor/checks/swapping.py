@@ -7,7 +7,8 @@ import numpy as np
 
 from monitor.checks.likelihood import switch
 from monitor.checks.likeness import FAR, NEAR
-from monitor.checks.mending import MIN_EVIDENCE, SWAP, Cut, Side
+from monitor.checks.mending import MIN_EVIDENCE
+from monitor.checks.side import Cut, Side
 from monitor.columns import FloatArray
 
 CROSSING = 2.0
@@ -45,8 +46,8 @@ def swapped(one: Side, other: Side) -> Swapped | None:
         return None
     if not (one.is_told or other.is_told):
         return None
-    crossed = one.density.log(other.current) + other.density.log(one.current)
-    straight = one.density.log(one.current) + other.density.log(other.current)
+    crossed = one.log(other.current) + other.log(one.current)
+    straight = one.log(one.current) + other.log(other.current)
     again = _recurring_gains(one, other) + _recurring_gains(other, one)
     first, evidence = switch(crossed - straight + again)
     if evidence < MIN_EVIDENCE:
@@ -54,13 +55,16 @@ def swapped(one: Side, other: Side) -> Swapped | None:
     mine, theirs = one.cut(first), other.cut(first)
     if mine is None or theirs is None:
         return None
-    pairs = ((mine, theirs), (theirs, mine))
-    near = [cut.distance_of(came.after) / max(cut.null, 1e-12) for cut, came in pairs]
+    pairs = (
+        (mine, one.measure(other.current)[first:]),
+        (theirs, other.measure(one.current)[first:]),
+    )
+    near = [cut.distance_of(came) / max(cut.null, 1e-12) for cut, came in pairs]
     is_proven = float(again[first:].sum()) >= MIN_EVIDENCE
     if is_proven:
         fits = max(near) <= FAR
     else:
-        is_new = any(side.is_new(first, sign=SWAP) for side in (one, other))
+        is_new = any(side.is_new(first, sign="swap") for side in (one, other))
         fits = _are_restored(pairs, at_least=1 if is_new else 2)
     if not fits:
         return None
@@ -74,14 +78,14 @@ def _recurring_gains(side: Side, other: Side) -> FloatArray:
     return np.where(side.current == other.current, 0.0, weight * gains)
 
 
-def _are_restored(pairs: Sequence[tuple[Cut, Cut]], *, at_least: int) -> bool:
+def _are_restored(pairs: Sequence[tuple[Cut, FloatArray]], *, at_least: int) -> bool:
     """Say whether both columns are restored, and so many of them sharply.
 
     Where neither takes values that are new to it, both must tell.
     """
-    near = [cut.distance_of(other.after) for cut, other in pairs]
+    near = [cut.distance_of(came) for cut, came in pairs]
     # One of two may wobble as widely as both lie apart; the other must tell, and sharply.
-    told = [cut.step >= CROSSING and cut.ratio(other.after) is not None for cut, other in pairs]
+    told = [cut.step >= CROSSING and cut.ratio(came) is not None for cut, came in pairs]
     alike = [
         is_told or (far <= NEAR * cut.null and far < cut.apart)
         for is_told, far, (cut, _) in zip(told, near, pairs, strict=True)

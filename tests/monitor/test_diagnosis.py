@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from monitor.change import Change
+from monitor.checks.broken import Break
 from monitor.checks.calibrated import METHOD
-from monitor.checks.feed import Break
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.diagnosis import Diagnosis, DiagnosisKind, Finding, diagnose
 from monitor.verdict import Verdict
