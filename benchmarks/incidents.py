@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from oracle import gain, tells
 from planting import PLANTS, Planted, numeric
 from worlds_of_rows import DRIFTS, FEATURES, N_ROWS, draw
 
@@ -160,6 +161,26 @@ def found_of(one: History, kind: str) -> tuple[int, int]:
     return n_found, n_planted
 
 
+def known_of(one: History) -> tuple[int, int]:
+    """Count the levels that changed places which an oracle can tell, of how many."""
+    n_known = n_planted = 0
+    for trial in range(N_PLANTED):
+        rng = np.random.default_rng([trial, *b"permuted"])
+        at = int(rng.integers(one.n_before, len(one.windows)))
+        first = int(rng.integers(0, int(LATEST * one.windows[at].num_rows)))
+        planted = PLANTS["permuted"](one.windows[at], one.reference, first, rng)
+        if planted is None:
+            continue
+        name = planted.columns[0]
+        clean = [
+            gain(one.windows[n], one.clean(n), one.reference, name, first)
+            for n in range(one.n_before, len(one.windows))
+        ]
+        n_planted += 1
+        n_known += tells(gain(planted.rows, one.clean(at), one.reference, name, first), clean)
+    return n_known, n_planted
+
+
 def called_incident(one: History) -> tuple[int, int, int]:
     """Count the windows as they are that are called incidents, those among them with gaps, all."""
     n_called = n_gaps = 0
@@ -204,6 +225,10 @@ def _print_found(kept: Sequence[History]) -> None:
         n_found, n_planted = np.sum(cells[1:], axis=0)
         cells.append((int(n_found), int(n_planted)))
         print(f"| {kind} | " + " | ".join(map(_share, cells)) + " |", flush=True)
+    known = [known_of(one) for one in kept]
+    n_known, n_planted = np.sum(known, axis=0)
+    cells = [(0, 0), *known, (int(n_known), int(n_planted))]
+    print("| *permuted, an oracle* | " + " | ".join(map(_share, cells)) + " |", flush=True)
 
 
 def _one_of(one: History, kind: str) -> bool:

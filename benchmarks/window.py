@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,17 +21,20 @@ from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.estimable import estimable
 from monitor.checks.fall import PerformancePolicy
+from monitor.checks.feed import search
 from monitor.checks.multivariate import multivariate_score
 from monitor.checks.performance import performance
 from monitor.checks.quality import QualityPolicy
 from monitor.checks.stale import stale_scores
 from monitor.checks.unlabelled import estimate_score
 from monitor.columns import TableColumns
+from monitor.incident import CLEAN_ROWS, Scored, suspects
 from monitor.ranking import weigh
 from monitor.reference import Cut, calibrated, prepare
 from monitor.schema import Kind, Schema, Task
 from monitor.window import MONDAY, Window, WindowPolicy
 
+Found = TypeVar("Found")
 N_ROWS, N_NUMERIC, N_CATEGORICAL = 100_000, 40, 10
 N_WINDOWS, REFERENCE_ROWS = 13, 20_000
 WEEK = timedelta(days=7)
@@ -62,7 +66,7 @@ def main() -> None:
     past = rows(N_WINDOWS * REFERENCE_ROWS, MONDAY, N_WINDOWS * WEEK, 0.0, 0)
     before, seconds = TableColumns(past), {}
 
-    def timed(name: str, work: Callable[[], object]) -> object:
+    def timed(name: str, work: Callable[[], Found]) -> Found:
         began = time.process_time()
         found = work()
         seconds[name] = time.process_time() - began
@@ -79,13 +83,21 @@ def main() -> None:
     start = MONDAY + N_WINDOWS * WEEK
     now, window = rows(N_ROWS, start, WEEK, 0.1, 1), Window(start, start + WEEK)
     once = len(seconds)
-    timed(
+    scores = timed(
         "drift and quality by column",
         lambda: column_scores(prepared, TableColumns(now), DriftPolicy(), QualityPolicy()),
     )
     last = rows(N_ROWS, start - WEEK, WEEK, 0.0, 2)
     timed("rows and times that are not new", lambda: stale_scores(now, last, prepared))
-    timed("profile and wobble", lambda: beyond_wobble(now, window, prepared, POLICY, AlertBudget()))
+    beyond = timed(
+        "profile and wobble", lambda: beyond_wobble(now, window, prepared, POLICY, AlertBudget())
+    )
+    alarming = suspects(Scored(prepared, [*scores, *beyond.scores]))
+    clean = past.slice(past.num_rows - CLEAN_ROWS)
+    timed(
+        f"what broke: all columns, {len(alarming.moved)} of which alarm",
+        lambda: search(now, clean, prepared, alarming),
+    )
     timed("what comes together", lambda: multivariate_score(now, prepared))
     asked = replace(prepared, importance=dict.fromkeys(NAMES, 1.0))
     timed("ranking, were all columns to breach", lambda: weigh(NAMES, asked, now))

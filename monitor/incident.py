@@ -66,10 +66,10 @@ def search_feed(
     try:
         if store.is_closed(model, window):
             return Searched((), tuple(map(_unlimited, scored.scores)))
-        looked_at = suspects(scored)
-        if not rows.num_rows or not (looked_at.moved or looked_at.clocks):
+        looked_at, features = suspects(scored), scored.reference.schema.features
+        if not rows.num_rows:
             return Searched((), tuple(scored.scores))
-        names = list(dict.fromkeys([*looked_at.moved, *looked_at.clocks]))
+        names = [name for name in features if name in scored.reference.columns]
         clean = _clean_windows(window, store.judged(model), CLEAN_WINDOWS)
         before = _read(model, clean, names, log)
         found = tuple(search(rows, before, scored.reference, looked_at))

@@ -77,6 +77,10 @@ class Company:
         Of each number.
     levels : mapping of str to tuple of str
         Of each category.
+    shares : mapping of str to ndarray, shape (n_levels,)
+        Of these in clean rows.
+    codes : mapping of str to ndarray, shape (n_rows,)
+        Which of these clean rows have; -1 for none.
     """
 
     before: FloatArray
@@ -84,6 +88,8 @@ class Company:
     blocks: Mapping[str, slice]
     scales: Mapping[str, Scale]
     levels: Mapping[str, tuple[str, ...]]
+    shares: Mapping[str, FloatArray]
+    codes: Mapping[str, IntArray]
 
     @cached_property
     def _stretches(self) -> Sequence[IntArray]:
@@ -166,7 +172,7 @@ def company(before: pa.Table, rows: pa.Table, features: Mapping[str, Kind]) -> C
         return None
     is_squared = sum(kind is Kind.NUMERIC for kind in features.values()) <= MOST_SQUARED
     parts: list[tuple[FloatArray, FloatArray]] = []
-    blocks, scales, levels, at = {}, {}, {}, 0
+    blocks, scales, levels, shares, codes, at = {}, {}, {}, {}, {}, 0
     for name, kind in features.items():
         then, now = before.column(name), rows.column(name)
         if kind is Kind.NUMERIC:
@@ -180,12 +186,13 @@ def company(before: pa.Table, rows: pa.Table, features: Mapping[str, Kind]) -> C
         else:
             levels[name] = _frequent(then)
             pair = [_indicators(one, levels[name]) for one in (then, now)]
+            shares[name], codes[name] = pair[0].mean(axis=0), _codes(pair[0])
         parts.append(_standardized(pair[0], pair[1]))
         blocks[name] = slice(at, at + pair[0].shape[1])
         at = blocks[name].stop
     parts.append(_standardized(_clock(before), _clock(rows)))
     terms = [np.hstack(side) for side in zip(*parts, strict=True)]
-    return Company(terms[0], terms[1], blocks, scales, levels)
+    return Company(terms[0], terms[1], blocks, scales, levels, shares, codes)
 
 
 def _standardized(before: FloatArray, current: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -206,6 +213,12 @@ def _indicators(column: pa.ChunkedArray, levels: Sequence[str]) -> FloatArray:
     found = np.asarray(pc.fill_null(codes, -1))
     is_it: FloatArray = (found[:, None] == np.arange(len(levels))).astype(np.float64)
     return is_it
+
+
+def _codes(indicators: FloatArray) -> IntArray:
+    if not indicators.shape[1]:
+        return np.full(len(indicators), -1)
+    return np.where(indicators.any(axis=1), indicators.argmax(axis=1), -1)
 
 
 def _clock(rows: pa.Table) -> FloatArray:

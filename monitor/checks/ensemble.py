@@ -1,9 +1,9 @@
 """Ensemble: the numeric columns of a window together, and what mends them."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import combinations, islice
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from monitor.checks.broken import Break
 from monitor.checks.company import Company
 from monitor.checks.mending import GROSS, Mended, mend
 from monitor.checks.side import Accompanied, Side
-from monitor.checks.swapping import Swapped, swapped, swaps
+from monitor.checks.swapping import Swapped, swapped
 from monitor.columns import IntArray
 
 MOST_SWAPPED = 12
@@ -133,33 +133,50 @@ def mended(whole: Ensemble, still: Collection[str]) -> dict[str, Break]:
         in_company = []
     sure = [one for one in found_by.values() if one.is_proven or one.undoing.size >= GROSS]
     found = {one.name: _undone(whole, one) for one in [*sure, *in_company]}
-    for pair in [*swaps(list(whole.sides.values())[:MOST_SWAPPED]), *_in_company(whole)]:
-        row = whole.row(pair.names[0], pair.first)
+    for pair in _swaps(whole):
         apart = sum(found_by[name].evidence for name in pair.names if name in found_by)
-        is_told = pair.is_proven or whole.moves_alone(row, pair.names)
+        is_told = pair.is_proven or whole.moves_alone(pair.first, pair.names)
         if pair.evidence >= apart and is_told:
-            found |= _exchanged(whole, pair, row)
+            found |= _exchanged(whole, pair)
     small = [one for name, one in found_by.items() if name not in found]
     if small and not _is_chance(whole, small):
         found |= {one.name: _undone(whole, one) for one in small}
     return found
 
 
-def _in_company(whole: Ensemble) -> list[Swapped]:
-    """Find columns whose values were expected of each other."""
-    names = whole.surprised[:MOST_SWAPPED]
-    return [
-        fit
-        for at, one in enumerate(names)
-        for other in names[at + 1 :]
-        if (fit := swapped(*whole.accompanied(one, other))) is not None
-    ]
+def _swaps(whole: Ensemble) -> list[Swapped]:
+    """Pair columns that have each other's values, the likeliest first, each once; from which row.
+
+    By themselves, and those that surprise beside what is expected of them.
+    """
+    plain = [*combinations(list(whole.sides)[:MOST_SWAPPED], 2)]
+    company = [*combinations(whole.surprised[:MOST_SWAPPED], 2)]
+    fits = [_swapped(whole, [whole.sides[name] for name in names]) for names in plain]
+    fits += [_swapped(whole, whole.accompanied(*names)) for names in company]
+    taken: set[str] = set()
+    found = []
+    for fit in sorted(filter(None, fits), key=lambda one: -one.evidence):
+        if not taken & set(fit.names):
+            taken |= set(fit.names)
+            found.append(fit)
+    return found
 
 
-def _exchanged(whole: Ensemble, pair: Swapped, row: int) -> dict[str, Break]:
-    n_after = whole.thinning.n_rows - row
+def _swapped(whole: Ensemble, pair: Sequence[Side]) -> Swapped | None:
+    rows = [whole.at[side.name] for side in pair]
+    both = np.intersect1d(rows[0], rows[1], assume_unique=True)
+    one, other = (
+        side if at.size == both.size else side.of(np.isin(at, both))
+        for side, at in zip(pair, rows, strict=True)
+    )
+    fit = swapped(one, other)
+    return None if fit is None else replace(fit, first=int(both[fit.first]) * whole.thinning.step)
+
+
+def _exchanged(whole: Ensemble, pair: Swapped) -> dict[str, Break]:
+    n_after = whole.thinning.n_rows - pair.first
     return {
-        name: Break(name, "swap", f"the values of {other}", row, n_after, pair.ratio)
+        name: Break(name, "swap", f"the values of {other}", pair.first, n_after, pair.ratio)
         for name, other in (pair.names, pair.names[::-1])
     }
 

@@ -11,9 +11,10 @@ from monitor.batch import EVENT_AT
 from monitor.cells import TimeArray
 from monitor.checks.broken import Break
 from monitor.checks.clock import shift
-from monitor.checks.company import company
+from monitor.checks.company import Company, company
 from monitor.checks.ensemble import Ensemble, Thinning, mended, surprising
 from monitor.checks.outage import outage
+from monitor.checks.permuting import permuting
 from monitor.checks.recurrence import recurring
 from monitor.checks.renaming import Renamed, recoding, renaming, spelling
 from monitor.checks.side import STEP_ROWS, Side
@@ -88,6 +89,7 @@ def _breaks(
 ) -> list[Break]:
     thin, thin_before = _thinned(rows), _thinned(before) if before is not None else None
     met = company(thin_before, thin, _known(reference)) if thin_before is not None else None
+    step = -(-rows.num_rows // max(thin.num_rows, 1))
     sides: dict[str, Side] = {}
     at: dict[str, IntArray] = {}
     at_before: dict[str, IntArray] = {}
@@ -104,10 +106,24 @@ def _breaks(
             sides[name] = Side(name, then.values, now.values, between, day, again)
         else:
             found |= {one.column: one for one in _levels(name, known, before, rows)}
-    step = -(-rows.num_rows // max(thin.num_rows, 1))
+    if met is not None:
+        found |= _permuted(met, thin, step, found)
     whole = Ensemble(sides, at, at_before, Thinning(rows.num_rows, step), met)
     still = [name for name, one in found.items() if one.sign in ("frozen", "fill")]
     return list({**found, **mended(whole, still)}.values())
+
+
+def _permuted(met: Company, thin: pa.Table, step: int, found: Collection[str]) -> dict[str, Break]:
+    """Find levels that have changed places: to their shares that may be nothing at all."""
+    told = {
+        name: one
+        for name in met.levels
+        if name not in found and (one := permuting(met, name, thin.column(name))) is not None
+    }
+    return {
+        name: Break(name, one.sign, one.name, one.first * step, (thin.num_rows - one.first) * step)
+        for name, one in told.items()
+    }
 
 
 def _known(reference: Reference) -> dict[str, Kind]:

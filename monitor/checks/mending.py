@@ -107,9 +107,9 @@ def _ratio(side: Side, undoing: Undoing, first: int, *, is_proven: bool) -> floa
     if not side.is_new(first, sign=undoing.sign) or not _is_sharp(cut, undoing):
         return None
     ratio = cut.ratio(mended)
-    if ratio is None or undoing.size >= GROSS:
-        return ratio
-    is_sure = SURE * ratio * cut.null <= cut.apart and not _is_shift(side, undoing, first)
+    if ratio is None or (undoing.sign != "sign" and _is_shift(side, undoing, first)):
+        return None
+    is_sure = undoing.size >= GROSS or SURE * ratio * cut.null <= cut.apart
     return ratio if is_sure else None
 
 

@@ -77,7 +77,7 @@ def spelling(known: Sequence[str], current: IntArray, levels: Sequence[str]) -> 
         return None
     present = set(current[rows].tolist())
     told = sorted((levels[at], was) for at, was in other.items() if at in present)
-    return Renamed("spelling", _pairs(told), int(rows[0]))
+    return Renamed("spelling", named(told), int(rows[0]))
 
 
 def _plain(level: str) -> str:
@@ -85,7 +85,8 @@ def _plain(level: str) -> str:
     return re.sub(r"^0+(?=\d)", "", text)
 
 
-def _pairs(pairs: Sequence[tuple[str, str]]) -> str:
+def named(pairs: Sequence[tuple[str, str]]) -> str:
+    """Tell which levels came for which."""
     shown = ", ".join(f"{now!r} for {was!r}" for now, was in pairs[:3])
     return f"{shown} and {len(pairs) - 3} more" if len(pairs) > 3 else shown  # noqa: PLR2004
 
@@ -131,7 +132,7 @@ def renaming(before: IntArray, current: IntArray, levels: Sequence[str]) -> Rena
     if not likeness.restores(mended) or len(fresh) < MIN_FRESH or len(fresh) < len(moved):
         return None
     told = sorted(((levels[at], levels[pairs[at]]) for at in moved), key=lambda pair: pair[0])
-    return Renamed("renamed", _pairs(told), first, mended / max(null, 1e-12))
+    return Renamed("renamed", named(told), first, mended / max(null, 1e-12))
 
 
 def recoding(known: Sequence[str], current: IntArray, levels: Sequence[str]) -> Renamed | None:

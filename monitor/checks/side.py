@@ -1,6 +1,6 @@
 """Side: a column's clean values and those of the window, and what a cut between them says."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -90,6 +90,10 @@ class Side:
     def log(self, values: FloatArray) -> FloatArray:
         """Return the logarithm of the density at values in place of the window's."""
         return self.density.log(values)
+
+    def of(self, which: BoolArray) -> "Side":
+        """Return it with some of the window's values."""
+        return replace(self, current=self.current[which])
 
     @property
     def clean(self) -> FloatArray:
@@ -181,6 +185,11 @@ class Accompanied(Side):
     def measure(self, values: FloatArray) -> FloatArray:
         """Return how far values in place of the window's are off."""
         return self.scale.score(values) - self.expected_current
+
+    def of(self, which: BoolArray) -> "Accompanied":
+        """Return it with some of the window's values."""
+        expected = self.expected_current[which]
+        return replace(self, current=self.current[which], expected_current=expected)
 
     @cached_property
     def _off(self) -> Density:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from monitor.checks.likeness import BLOCKS, NEAR, distance, null_distance
-from monitor.checks.onset import MIN_ROWS, sign_onset
+from monitor.checks.onset import MIN_ROWS, BoolArray, sign_onset
 from monitor.columns import FloatArray
 
 LONGER = 5
@@ -21,14 +21,20 @@ MIN_FILLED = 0.05
 LONELY, BEYOND = 0.9, 0.1
 """It is so large a share of all values outside the clean range, and so many ranges away from it."""
 
+MIN_INSIDE = 0.2
+"""Least share of rows for a value that is among the others: weather comes back to one, too."""
+
+ANYWHERE = 0.75
+"""What it follows is so far from it, in what the other values are: weather gets there in steps."""
+
 MIN_VALUES = 12
 """Fewer are levels rather than numbers: shares of levels drift."""
 
 N_VALUES = 3
 """So many of the most frequent values are looked at."""
 
-STAYS = 0.001
-"""Chance that it follows itself so often, though it comes at random."""
+SHORT, UNEVEN = 10, 0.001
+"""In stretches of so many rows it comes as unevenly as this with so small a chance."""
 
 BY_CHANCE = 1e-6
 """Chance that a value follows others so often by itself."""
@@ -140,8 +146,7 @@ def _filled_inside(before: FloatArray, current: FloatArray, habit: FloatArray) -
 
     It may go on not raining for a month, and then most values are nothing; but that begins seldom.
     A value that fills gaps comes out of all others again and again: what counts is how often it
-    follows another one, beside how often it did, and that it follows itself no more often: weather
-    stays.
+    follows another one, beside how often it did, and that it comes evenly: weather stays.
     """
     if np.unique(habit).size < MIN_VALUES:
         return None
@@ -167,7 +172,11 @@ def _often(
     is_often = rate > LONGER * chance and (
         stats.binom.sf(rate * n_others - 1, n_others, chance) < BY_CHANCE
     )
-    if not is_often or _stays(after, value, rate) or not _is_like(rest, clean):
+    is_many = np.mean(after == value) >= MIN_INSIDE and is_often
+    is_random = (
+        is_many and _comes_from_anywhere(after, value) and not _comes_and_goes(after == value)
+    )
+    if not is_random or not _is_like(rest, clean):
         return None
     return Stuck("fill", f"{np.mean(after == value):.0%} of values are {value:g}", first)
 
@@ -178,11 +187,23 @@ def _is_like(rest: FloatArray, clean: FloatArray) -> bool:
     return null is not None and distance(rest, clean) <= NEAR * null
 
 
-def _stays(values: FloatArray, value: float, rate: float) -> bool:
-    """Say whether a value follows itself more often than others; what fills gaps does not."""
+def _comes_from_anywhere(values: FloatArray, value: float) -> bool:
+    """Say whether a value follows others that are as far from it as any are."""
     is_it = values == value
-    n_stays, n_before = int(np.sum(is_it[:-1] & is_it[1:])), int(is_it[:-1].sum())
-    return bool(stats.binom.sf(n_stays - 1, n_before, rate) < STAYS)
+    ahead = np.abs(values[:-1][~is_it[:-1] & is_it[1:]] - value)
+    anywhere = np.abs(values[~is_it] - value)
+    return bool(ahead.size and ahead.mean() >= ANYWHERE * anywhere.mean())
+
+
+def _comes_and_goes(is_it: BoolArray) -> bool:
+    """Say whether a value comes more in some rows than in others: what fills gaps knows no time.
+
+    Its counts in short stretches vary by more than those of throws of a coin.
+    """
+    counts = is_it[: is_it.size // SHORT * SHORT].reshape(-1, SHORT).sum(axis=1)
+    share = is_it.mean()
+    varied = np.sum((counts - SHORT * share) ** 2) / max(SHORT * share * (1 - share), 1e-12)
+    return bool(stats.chi2.sf(varied, counts.size - 1) < UNEVEN)
 
 
 def _entering(values: FloatArray, value: float) -> float:

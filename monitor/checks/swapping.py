@@ -41,10 +41,8 @@ class Swapped:
 
 
 def swapped(one: Side, other: Side) -> Swapped | None:
-    """Say whether two columns of as many values look as before when they are exchanged."""
-    if one.current.size != other.current.size or not (one.is_long and other.is_long):
-        return None
-    if not (one.is_told or other.is_told):
+    """Say whether two columns look as before when they are exchanged: values of the same rows."""
+    if not (one.is_long and other.is_long and (one.is_told or other.is_told)):
         return None
     crossed = one.log(other.current) + other.log(one.current)
     straight = one.log(one.current) + other.log(other.current)
@@ -66,6 +64,7 @@ def swapped(one: Side, other: Side) -> Swapped | None:
     else:
         is_new = any(side.is_new(first, sign="swap") for side in (one, other))
         fits = _are_restored(pairs, at_least=1 if is_new else 2)
+        fits = fits and not _are_shifts(one, other, first)
     if not fits:
         return None
     return Swapped((one.name, other.name), first, max(near), evidence, is_proven)
@@ -76,6 +75,14 @@ def _recurring_gains(side: Side, other: Side) -> FloatArray:
     weight = side.recurrence.weight(other.recurrence.sample)
     gains = side.recurrence.hits(other.current).astype(np.float64) - side.hits
     return np.where(side.current == other.current, 0.0, weight * gains)
+
+
+def _are_shifts(one: Side, other: Side, first: int) -> bool:
+    """Say whether a step of both explains the rows nearly as well: they may lie side by side."""
+    apart = np.median(other.current[first:] - one.current[first:])
+    crossed = one.log(other.current) + other.log(one.current)
+    stepped = one.log(one.current + apart) + other.log(other.current - apart)
+    return float((crossed - stepped)[first:].sum()) < MIN_EVIDENCE
 
 
 def _are_restored(pairs: Sequence[tuple[Cut, FloatArray]], *, at_least: int) -> bool:
@@ -91,20 +98,3 @@ def _are_restored(pairs: Sequence[tuple[Cut, FloatArray]], *, at_least: int) -> 
         for is_told, far, (cut, _) in zip(told, near, pairs, strict=True)
     ]
     return sum(told) >= at_least and all(alike)
-
-
-def swaps(sides: Sequence[Side]) -> list[Swapped]:
-    """Pair columns that have each other's values, the likeliest first, each once."""
-    fits = [
-        fit
-        for at, one in enumerate(sides)
-        for other in sides[at + 1 :]
-        if (fit := swapped(one, other)) is not None
-    ]
-    taken: set[str] = set()
-    found = []
-    for fit in sorted(fits, key=lambda one: -one.evidence):
-        if not taken & set(fit.names):
-            taken |= set(fit.names)
-            found.append(fit)
-    return found
