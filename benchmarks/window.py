@@ -93,10 +93,9 @@ def main() -> None:
         "profile and wobble", lambda: beyond_wobble(now, window, prepared, POLICY, AlertBudget())
     )
     alarming = suspects(Scored(prepared, [*scores, *beyond.scores]))
-    clean = past.slice(past.num_rows - CLEAN_ROWS)
     timed(
         f"what broke: all columns, {len(alarming.moved)} of which alarm",
-        lambda: search(now, clean, prepared, alarming),
+        lambda: search(now, past.slice(past.num_rows - CLEAN_ROWS), prepared, alarming),
     )
     timed("what comes together", lambda: multivariate_score(now, prepared))
     asked = replace(prepared, importance=dict.fromkeys(NAMES, 1.0))
