@@ -204,6 +204,10 @@ class Runs(Protocol):
         """Record what a trial has shown; where a run would pay, ask for it."""
         ...
 
+    def run(self, model: str, number: int) -> Mapping[str, Any]:
+        """Return one run of a model; NotFoundError if there is none."""
+        ...
+
     def trials(self, model: str) -> Sequence[Mapping[str, Any]]:
         """Return what every trial of a model has shown, oldest first."""
         ...

@@ -56,7 +56,7 @@ def run(request: Request, model: Retrained, world: World, *, gated: bool = True)
     number = world.runs.start(request, champion, world.clock.now())
     carry_out = _challenge if gated else _replace
     try:
-        result = carry_out(Running(request, number, champion, model, world))
+        result = carry_out(Running(request, number, champion, model, world, request.trigger))
     except Exception as error:  # noqa: BLE001 - a run that breaks is a failed run, on record
         kind = "" if isinstance(error, NotPossibleError) else f"{type(error).__name__}: "
         result = Result(Outcome.FAILED, f"{kind}{error}", {})
@@ -126,7 +126,8 @@ def _look_again(run: Running, bundle: Bundle, rows: Dataset, entry: Entry) -> Re
     model, gate = run.model, run.world.gate
     made = run.world.registry.load(model.name, entry.version)
     fresh = after(rows, made.lineage.trained_until)
-    run = replace(run, notes=made.lineage.notes)
+    opened_by = run.world.runs.run(model.name, entry.run)["trigger"]
+    run = replace(run, notes=made.lineage.notes, opened_by=opened_by)
     run.tell(0.5, f"comparing version {entry.version} with the champion")
     n_windows = entry.looks + 1 - len(run.gathered().together(fresh))
     look = look_with(run, bundle, made.pipeline, fresh, n_windows)

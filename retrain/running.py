@@ -23,7 +23,8 @@ from retrain.world import World
 class Running:
     """One run: what was asked for, its number, the champion at its beginning, and the world.
 
-    With where its rows come from, and what was noticed about them.
+    With what opened the run that found the challenger, where its rows come from, and what was
+    noticed about them.
     """
 
     request: Request
@@ -31,6 +32,7 @@ class Running:
     champion: int
     model: Retrained
     world: World
+    opened_by: str
     parts: tuple[Part, ...] = ()
     notes: Notes = field(default_factory=Notes)
 
@@ -83,7 +85,8 @@ def look_with(
 ) -> Look:
     """Hold a challenger against the champion on fresh rows, after what trials have shown.
 
-    What passes must also pay, unless a trial has weighed that, or a person has asked.
+    What an alarm has opened must also pay. A trial has weighed that, and a schedule, or a person,
+    has said how often a version may be replaced.
     """
     model, evidence = run.model, run.gathered()
     contest = Contest(
@@ -101,7 +104,7 @@ def look_with(
         minimum_gain=model.minimum_gain,
         earlier=earlier,
     )
-    if look.step is not Step.PASS or run.request.trigger in {Trigger.GAIN, BY_HAND}:
+    if look.step is not Step.PASS or run.opened_by in {Trigger.GAIN, Trigger.SCHEDULE, BY_HAND}:
         return look
     lost = unskilled(rows.target, model.schema, metric)
     seen = Window(aware(rows.event_at[-1]), look.seen, lost, n_windows)

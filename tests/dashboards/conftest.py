@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
@@ -39,6 +39,7 @@ from monitor.window import Counts, LabelPolicy, Window, WindowPolicy
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.bundle import Bundle, Lineage
+from retrain.candidates import recipes
 from retrain.ports import Outcome, RequestKind, Shown
 
 with warnings.catch_warnings():
@@ -151,7 +152,7 @@ class Deployed:
         rows = TableColumns(pa.table({"temp": [1.0, 2.0, 3.0]}))
         reference = prepare(rows, schema, performance=REFERENCE)
         lineage = Lineage(why, None, run, 4000, None, at, "0" * 64, 0, {})
-        recipe = {"name": "hist_gradient_boosting"}
+        recipe = asdict(recipes(["hist_gradient_boosting"], Task.REGRESSION)[0])
         number = self.registry.register(
             Bundle(name, reference, None, recipe, REFERENCE, lineage), at
         )
