@@ -40,7 +40,7 @@ from monitor.reference import Reference
 from monitor.schema import Schema
 from monitor.trial import Tested, Tried, try_champion
 from monitor.verdict import Basis, judge, min_rows
-from monitor.window import JudgedWindow, Seen, Window, due_row_ranges, due_time_windows
+from monitor.window import Counts, JudgedWindow, Seen, Window, due_row_ranges, due_time_windows
 from monitor.world import Watched, World, known_maturity
 
 
@@ -53,16 +53,8 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
 
     names = [*schema.features, schema.prediction]
     rows = world.log.read(watched.name, window, names, horizon=policy.labels.horizon)
-    (counted,) = world.log.count(watched.name, [window], policy.labels.horizon)
-    # Rows may have come between the two reads: the verdict rests on those that were scored.
-    n_labels = rows.num_rows - rows.column(LABEL).null_count
-    counts = replace(counted, n_rows=rows.num_rows, n_labels=n_labels)
-    basis = Basis(
-        rows.num_rows,
-        min_rows(policy.window, champion.reference),
-        not known_maturity(watched, world).is_final(counts, now - window.end),
-        world.store.moved_before(watched.name, window, champion.version),
-    )
+    counts = _counted(watched, window, rows, world.log)
+    basis = _basis(watched, window, champion, counts, world)
 
     searched, profile = _scored(watched, window, champion, rows, world)
     scores = list(searched.scores)
@@ -72,7 +64,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     verdict = ranked(verdict, champion.reference, rows)
     change = change_of(verdict, champion.reference, policy.performance)
     diagnosis = diagnose(verdict, searched.breaks, change)
-    judged = Judged(window, revision, champion.version, verdict, diagnosis, n_labels)
+    judged = Judged(window, revision, champion.version, verdict, diagnosis, counts.n_labels)
     state = _state(watched, world, Tested(window, diagnosis.kind is DiagnosisKind.INCIDENT, now))
     decision = decide(judged, state, watched.retrain, now)
     record = CycleRecord(
@@ -89,6 +81,26 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     )
     first = world.store.record(record, [notifier.channel for notifier in world.notifiers])
     return judged if first else None
+
+
+def _counted(watched: Watched, window: Window, rows: pa.Table, log: Log) -> Counts:
+    """Count a window's rows and labels, and when those came."""
+    (counted,) = log.count(watched.name, [window], watched.verdict.labels.horizon)
+    # Rows may have come between the two reads: the verdict rests on those that were scored.
+    n_labels = rows.num_rows - rows.column(LABEL).null_count
+    return replace(counted, n_rows=rows.num_rows, n_labels=n_labels)
+
+
+def _basis(
+    watched: Watched, window: Window, champion: Champion, counts: Counts, world: World
+) -> Basis:
+    known, age = known_maturity(watched, world), world.clock.now() - window.end
+    return Basis(
+        counts.n_rows,
+        enough_rows=min_rows(watched.verdict.window, champion.reference),
+        provisional=not known.is_final(counts, age),
+        moved_before=world.store.moved_before(watched.name, window, champion.version),
+    )
 
 
 def _scored(
