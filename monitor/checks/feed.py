@@ -24,7 +24,7 @@ from monitor.reference import NumericReference, Reference
 from monitor.schema import Kind
 from monitor.values import CategoricalValues
 
-MOST_ROWS = 5000
+MOST_ROWS = 3000
 """A sample of so many rows of a column is searched."""
 
 

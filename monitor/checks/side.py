@@ -30,6 +30,9 @@ STEP_ROWS = 48
 MOSTLY = 0.5
 """Share of the values behind a break that lie where hardly any did before."""
 
+USUALLY = (0.01, 0.99)
+"""Between these quantiles lies how far clean rows are off: now and then a reading is wrong."""
+
 FLOOR = 0.25
 """Values pile up at the least where a twentieth of them lies within this part of the way from it to
 the middle one: evenly spread ones have a tenth of it there, normal ones half."""
@@ -121,9 +124,8 @@ class Side:
 
     @cached_property
     def _new_to_clean(self) -> BoolArray:
-        low, high = np.quantile(self.clean, OUTER_QUANTILES)
-        came = self.measure(self.current)
-        return np.asarray((came < low) | (came > high), dtype=np.bool_)
+        low, high = np.quantile(self.before, OUTER_QUANTILES)
+        return np.asarray((self.current < low) | (self.current > high), dtype=np.bool_)
 
     def _new(self, sign: str) -> BoolArray:
         """Say which values lie where hardly any did before.
@@ -206,7 +208,9 @@ class Accompanied(Side):
 
     def _new(self, sign: str) -> BoolArray:
         del sign  # nothing in the company of a column has its seasons
-        return self._new_to_clean
+        low, high = np.quantile(self.clean, USUALLY)
+        off = self.measure(self.current)
+        return np.asarray((off < low) | (off > high), dtype=np.bool_)
 
 
 @dataclass(frozen=True)
