@@ -132,7 +132,7 @@ class Company:
 
         Of the half of the window in which it is further off: a break may begin late.
         """
-        firsts = np.array([self.blocks[name].start for name in self.scales])
+        firsts = np.array([self.blocks[name].start for name in self.scales], dtype=np.int64)
         weights = [-one[:, firsts] / one[firsts, firsts] for one in self._precisions]
         for one in weights:
             one[firsts, np.arange(firsts.size)] = 0.0

@@ -158,8 +158,8 @@ def recoding(known: Sequence[str], current: IntArray, levels: Sequence[str]) -> 
     "only names that are new: 'A', 'B'"
     """
     names, forms = set(known), set(map(_form, known))
-    is_new = np.array([level not in names for level in levels])[current]
-    is_alien = np.array([_form(level) not in forms for level in levels])[current]
+    is_new = np.array([level not in names for level in levels], dtype=np.bool_)[current]
+    is_alien = np.array([_form(level) not in forms for level in levels], dtype=np.bool_)[current]
     for is_it, least in ((is_new, MIN_FRESH), (is_alien, 1)):
         others = np.flatnonzero(~is_it)
         first = int(others[-1]) + 1 if others.size else 0

@@ -83,20 +83,18 @@ def stuck(before: FloatArray, current: FloatArray, habit: FloatArray) -> Stuck |
     >>> stuck(before, current, np.sort(before)).name
     '50% of values are -999'
     """
+    if not habit.size:
+        return None  # the reference has no value of it
     if before.size < MIN_ROWS:
         # How long values stay, and how many there are, only rows in their order say.
         return _filled(before, current, habit)
-    if not np.ptp(before):  # it stood still before
-        moves = bool(np.ptp(habit))
-        return (_filled(before, current, habit) if moves else None) or _filled_inside(
-            before, current, habit
-        )
-    return (
-        _frozen(before, current, habit)
-        or _collapsed(before, current)
-        or _filled(before, current, habit)
-        or _filled_inside(before, current, habit)
-    )
+    if np.ptp(before):
+        found = _frozen(before, current, habit) or _collapsed(before, current)
+    else:  # it stood still before, and may be what has been seldom; what never moved has no range
+        found = None
+        if not np.ptp(habit):
+            return None
+    return found or _filled(before, current, habit) or _filled_inside(before, current, habit)
 
 
 def _frozen(before: FloatArray, current: FloatArray, habit: FloatArray) -> Stuck | None:

@@ -137,3 +137,40 @@ def other_modes(_):
 @pytest.mark.parametrize("drift", [warmer, stays, step, another_site, other_modes])
 def test_what_the_world_does_is_no_break(drift):
     assert looked(drift, KINDS) == []
+
+
+ODD = {
+    Kind.NUMERIC: [
+        lambda _, n: [None] * n,
+        lambda _, n: [3.0] * n,
+        lambda rng, n: rng.normal(size=n) * 1e300,
+        lambda rng, n: np.where(rng.integers(0, 2, n) == 0, np.nan, rng.normal(size=n)),
+        lambda rng, n: np.where(rng.integers(0, 9, n) == 0, np.inf, np.round(rng.normal(size=n))),
+    ],
+    Kind.CATEGORICAL: [
+        lambda _, n: [None] * n,
+        lambda _, n: ["x"] * n,
+        lambda _, n: [f"level {one}" for one in range(n)],
+        lambda rng, n: rng.choice(["a", "b", None], n).tolist(),
+    ],
+}
+TYPES = {Kind.NUMERIC: pa.float64(), Kind.CATEGORICAL: pa.string()}
+
+
+def odd(rng, n_rows, start):
+    """Make rows whose columns are empty, constant, huge, full of holes or all unlike."""
+    columns = {
+        name: pa.array(ODD[kind][rng.integers(len(ODD[kind]))](rng, n_rows), TYPES[kind])
+        for name, kind in KINDS.items()
+    }
+    at = [MONDAY + timedelta(minutes=start + n) for n in range(n_rows)]
+    return pa.table({**columns, EVENT_AT: pa.array(at, pa.timestamp("us", "UTC"))})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_columns_of_any_kind_are_searched_without_a_crash(seed):
+    rng = np.random.default_rng(seed)
+    reference = prepare(TableColumns(odd(rng, 150, 0)), SCHEMA, performance={})
+    before = odd(rng, int(rng.choice([1, 29, 130, 400])), 1000) if seed % 5 else None
+    for n_rows in (1, 30, 31, 200):
+        search(odd(rng, n_rows, 5000), before, reference, Suspects(tuple(KINDS)))
