@@ -1,11 +1,11 @@
-"""The rows that one cycle leaves behind, written in one transaction."""
+"""The rows that one cycle leaves behind, written in one transaction, and what they answer."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import Connection, insert, select, update
 
-from monitor.action import GATE, Action, Ask
+from monitor.action import GATE, Action, Ask, Reason
 from monitor.adapters import tables as t
 from monitor.adapters.database import insert_row, put_rows
 from monitor.adapters.probation_rows import end_trial, write_trial
@@ -214,3 +214,15 @@ def _observe_seconds(connection: Connection, seconds: float) -> None:
     stored = min(edge, 1e308)  # JSON-free databases have no infinity in common
     more = {"n": c.n + 1, "seconds": c.seconds + seconds}
     put_rows(connection, t.cycle_seconds, [{"le": stored, "n": 1, "seconds": seconds}], more)
+
+
+def has_answered(connection: Connection, model: str, version: int) -> bool:
+    """Say whether a fall of performance has opened a run under a champion."""
+    c = t.revisions.c
+    query = select(c.id).where(
+        c.model == model,
+        c.champion == version,
+        c.action == Action.RETRAIN,
+        c.reason == Reason.PERFORMANCE,
+    )
+    return connection.execute(query.limit(1)).first() is not None

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from monitor.action import Action, Ask, Reason
+from monitor.action import Ask
 from monitor.adapters import tables as t
-from monitor.adapters.cycle_rows import write_cycle
+from monitor.adapters.cycle_rows import has_answered, write_cycle
 from monitor.adapters.database import excluded, put_rows, reading
 from monitor.adapters.drift_rows import read_moved
 from monitor.adapters.estimate_rows import read_estimate
@@ -112,15 +112,8 @@ class SqlStore:
 
     def has_answered(self, model: str, version: int) -> bool:
         """Say whether a fall of performance has opened a run under a champion."""
-        c = t.revisions.c
-        query = select(c.id).where(
-            c.model == model,
-            c.champion == version,
-            c.action == Action.RETRAIN,
-            c.reason == Reason.PERFORMANCE,
-        )
         with reading(self._engine) as connection:
-            return connection.execute(query.limit(1)).first() is not None
+            return has_answered(connection, model, version)
 
     def trial(self, probation: Probation) -> Trial | None:
         """Return a probation with its evidence so far; None when it has ended."""
