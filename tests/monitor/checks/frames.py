@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from monitor.schema import Kind
 
-NUM, CAT = Kind.NUMERIC, Kind.CATEGORICAL
+COMPARED = NUM, CAT = Kind.NUMERIC, Kind.CATEGORICAL
 EXACT_INTEGER = 2**53
 """The whole numbers up to here are floats, too."""
 
@@ -103,7 +103,7 @@ def frames(draw):
 def plain_frames(draw):
     """Frames of 1 to 4 columns of moderate values, for any method."""
     n_rows = draw(small_sizes)
-    kinds = draw(st.lists(st.sampled_from(Kind), min_size=1, max_size=4))
+    kinds = draw(st.lists(st.sampled_from(COMPARED), min_size=1, max_size=4))
     return frame_of(*(draw(plain_columns(kind, n_rows, ordinary)) for kind in kinds))
 
 

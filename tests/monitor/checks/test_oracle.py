@@ -35,10 +35,11 @@ from monitor.checks.quality import QualityPolicy
 from monitor.checks.score import Check, Status
 from monitor.columns import TableColumns, class_name
 from monitor.reference import prepare
-from monitor.schema import Kind, Schema, Task
+from monitor.schema import Schema, Task
 from monitor.verdict import score_status, share_drifted
 from tests.monitor.checks.frames import (
     CAT,
+    COMPARED,
     EXACT_INTEGER,
     NUM,
     Frame,
@@ -337,7 +338,7 @@ methods_of = {
             if k is kind and name not in (*BY_ROW_ORDER, "hellinger")
         ]
     )
-    for kind in Kind
+    for kind in COMPARED
 }
 
 
@@ -346,8 +347,8 @@ methods_of = {
 def test_methods_and_thresholds_of_ones_own_mean_what_they_mean_in_the_preset(evidently, data):
     frame = data.draw(plain_frames())
     names = st.sets(st.sampled_from(sorted(frame.kinds)))
-    of_kind = {kind: data.draw(st.none() | methods_of[kind]) for kind in Kind}
-    limit_of_kind = {kind: data.draw(limits) for kind in Kind}
+    of_kind = {kind: data.draw(st.none() | methods_of[kind]) for kind in COMPARED}
+    limit_of_kind = {kind: data.draw(limits) for kind in COMPARED}
     own = {name: data.draw(methods_of[frame.kinds[name]]) for name in data.draw(names)}
     own_limits = {name: data.draw(limits) or 0.2 for name in data.draw(names)}
     policy = DriftPolicy(over(of_kind, own, frame), over(limit_of_kind, own_limits, frame))
