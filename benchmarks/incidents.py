@@ -31,6 +31,7 @@ from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.feed import search
 from monitor.checks.quality import REPEATED_JUMP, QualityPolicy, repeated_score
+from monitor.checks.stale import stale_scores
 from monitor.checks.steadiness import spare_newcomers
 from monitor.columns import TableColumns
 from monitor.diagnosis import Diagnosis, DiagnosisKind, diagnose
@@ -38,8 +39,8 @@ from monitor.duplicates import repeated_ratio
 from monitor.incident import CLEAN_WINDOWS, Scored, break_scores, suspects
 from monitor.reference import Cut, Reference, calibrated, prepare
 from monitor.schema import Kind, Schema, Task
-from monitor.verdict import VerdictPolicy, judge
-from monitor.window import Counts, LabelPolicy, Window, WindowPolicy
+from monitor.verdict import Basis, VerdictPolicy, judge
+from monitor.window import LabelPolicy, Window, WindowPolicy
 
 N_PLANTED, N_WORLDS, LATEST = 8, 12, 0.75
 """Breaks of each kind a table; worlds; a break begins in the first three quarters of a window."""
@@ -119,6 +120,8 @@ def look(one: History, rows: pa.Table, before: pa.Table) -> tuple[Diagnosis, lis
     scores.append(
         repeated_score(reference.repeated_ratio, ratio, rows.num_rows, jump=REPEATED_JUMP)
     )
+    newest = before.slice(max(0, before.num_rows - one.policy.rows))
+    scores += stale_scores(rows, newest, reference)
     beyond = beyond_wobble(rows, window, reference, one.policy, BUDGET)
     scores = spare_newcomers(
         [*scores, *beyond.scores], reference, beyond.profile, window, one.policy
@@ -129,10 +132,9 @@ def look(one: History, rows: pa.Table, before: pa.Table) -> tuple[Diagnosis, lis
     )
     verdict = judge(
         [*scores, *break_scores(found, rows.num_rows)],
-        Counts(rows.num_rows, 0),
+        Basis(rows.num_rows, 1, provisional=False),
         policy,
         target="y",
-        enough_rows=1,
     )
     return diagnose(verdict, found), found
 
@@ -206,17 +208,18 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--seed", type=int, default=0, help="the first of the worlds'")
     began, asked = time.process_time(), parser.parse_args()
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}; {N_PLANTED} breaks of a kind and table\n")
     kept = list(tables(asked.data))
-    _print_found(kept)
-    _print_drift(kept)
+    _print_found(kept, asked.seed)
+    _print_drift(kept, asked.seed)
     print(f"\n{time.process_time() - began:.0f} CPU s")
 
 
-def _print_found(kept: Sequence[History]) -> None:
-    generated = [_world(seed, None) for seed in range(N_WORLDS)]
+def _print_found(kept: Sequence[History], first_seed: int) -> None:
+    generated = [_world(first_seed + at, None) for at in range(N_WORLDS)]
     print("| planted | " + " | ".join(["worlds", *(one.name for one in kept)]) + " | all tables |")
     print("|---|" + "---:|" * (len(kept) + 2))
     for kind in PLANTS:
@@ -246,7 +249,7 @@ def _share(cell: tuple[int, int]) -> str:
     return f"{cell[0] / cell[1]:.2f}" if cell[1] else ""
 
 
-def _print_drift(kept: Sequence[History]) -> None:
+def _print_drift(kept: Sequence[History], first_seed: int) -> None:
     print("\n| unplanted | windows | called an incident | of them gaps in the table | share |")
     print("|---|---:|---:|---:|---:|")
     total = np.zeros(3, dtype=int)
@@ -257,7 +260,7 @@ def _print_drift(kept: Sequence[History]) -> None:
     for drift in (None, *DRIFTS):
         n_called = 0
         for seed in range(N_WORLDS):
-            one = _world(1000 + seed, drift)
+            one = _world(1000 + first_seed + seed, drift)
             n_called += called_incident(one)[0] > 0
         total += (n_called, 0, N_WORLDS)
         print(_drift_row(f"worlds: {drift or 'no drift'}", N_WORLDS, n_called, 0), flush=True)

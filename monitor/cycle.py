@@ -106,7 +106,7 @@ def _basis(
 def _scored(
     watched: Watched, window: Window, champion: Champion, rows: pa.Table, world: World
 ) -> tuple[Searched, Profile | None]:
-    """Make every check of a window, and look for what broke in the columns that alarm."""
+    """Make every check of a window, and look for what broke."""
     reference, policy = champion.reference, watched.verdict
     current = TableColumns(_with_target(rows, reference.schema))
     scores = column_scores(reference, current, policy.drift, watched.quality)

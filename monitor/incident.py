@@ -1,4 +1,4 @@
-"""Incident: the search for what broke a feed, among the columns that alarm."""
+"""Incident: the search for what broke a feed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ class Scored:
 def search_feed(
     model: str, window: Window, rows: pa.Table, scored: Scored, *, log: Log, store: Store
 ) -> Searched:
-    """Look for what was done to the columns that alarm; a crash is a failed score.
+    """Look for what was done to columns, whether they alarm or not; a crash is a failed score.
 
     Parameters
     ----------
