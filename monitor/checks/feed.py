@@ -27,6 +27,12 @@ from monitor.values import CategoricalValues
 MOST_ROWS = 3000
 """A sample of so many rows of a column is searched."""
 
+COMPARED = frozenset({"scale", "units", "sign", "swap", "fill", "collapse"})
+MIN_STRETCH = 0.1
+"""Of a window's rows. What is told by comparing values must hold for so many: rows of one evening
+share its weather, and a fog or a rain makes them look like anything. What begins later in the
+window, the next one shows whole."""
+
 
 @dataclass(frozen=True)
 class _Side:
@@ -80,7 +86,8 @@ def search(
     for name, sign in suspects.outages:
         first = outage(rows.column(name), reference.columns[name], sign)
         found.append(Break(name, sign, "", first, rows.num_rows - first))
-    times = rows.column(EVENT_AT)
+    times, least = rows.column(EVENT_AT), MIN_STRETCH * rows.num_rows
+    found = [one for one in found if one.sign not in COMPARED or one.n_rows >= least]
     return [replace(one, since=times[one.first].as_py()) for one in found]
 
 

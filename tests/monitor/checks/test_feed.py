@@ -119,6 +119,15 @@ def test_a_window_that_is_broken_from_its_first_row_on_is_held_against_the_last_
     assert (found.name, found.first) == ("divided by 1,000", 0)
 
 
+@pytest.mark.parametrize("kind", ["divided", "Fahrenheit", "sign"])
+def test_an_evening_at_the_end_of_a_window_is_left_to_the_next(kind):
+    column, change, words = BREAKS[kind]
+    assert looked(change, first=N_ROWS - N_ROWS // 12) == []
+    (found,) = looked(change, first=0)
+    assert (found.column, found.first) == (column, 0)
+    assert found.name.startswith(words)
+
+
 def drifting(rows, broken):
     share = np.linspace(0, 1, N_ROWS)
     rows["temp"] = rows["temp"] + 12 * share
