@@ -13,7 +13,7 @@ from retrain.gate import Look, Step
 from retrain.holdout import after, split_off
 from retrain.lineage import aware
 from retrain.noticed import noticed, warned
-from retrain.ports import Entry, Outcome, Request, RequestKind
+from retrain.ports import BY_HAND, Entry, Outcome, Request, RequestKind
 from retrain.recipe import Recipe
 from retrain.running import Running, look_with, stand
 from retrain.search import SearchResult, search
@@ -24,7 +24,7 @@ from retrain.world import World, collected
 
 MAX_HOLDOUT_WINDOWS = 2
 """Newest windows kept from every choice, for the first look at the challenger: with two it is as
-good as the second. Where trials have looked at windows before, the newest alone is kept: what has
+good as the second. Where an alarm or a trial has opened the run the newest alone is kept: what has
 just changed the challenger shall learn as soon as it can.
 """
 
@@ -86,7 +86,8 @@ def _find(run: Running, bundle: Bundle, rows: Dataset) -> Result:
     model = run.model
     evidence = run.gathered()
     until = run.world.registry.used_until(model.name)
-    most = 1 if evidence.windows else MAX_HOLDOUT_WINDOWS
+    is_calm = run.opened_by in {Trigger.SCHEDULE, BY_HAND}
+    most = MAX_HOLDOUT_WINDOWS if is_calm else 1
     if run.request.trigger == Trigger.GAIN:
         until = evidence.newest_since or until
     training, holdout, number = split_off(rows, until, model.search.window, most=most)

@@ -53,8 +53,8 @@ def scale(values: FloatArray) -> Scale:
 
     Examples
     --------
-    >>> scale(np.array([3.0, 1.0, 2.0])).score(np.array([2.0, 9.0])).round(2).tolist()
-    [0.0, 1.22]
+    >>> scale(np.array([3.0, 1.0, 2.0])).score(np.array([0.0, 9.0])).round(2).tolist()
+    [-1.22, 1.22]
     """
     found, counts = np.unique(values, return_counts=True)
     shares = counts / counts.sum()

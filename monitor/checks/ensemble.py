@@ -125,23 +125,62 @@ def mended(whole: Ensemble, still: Collection[str]) -> dict[str, Break]:
     """
     one_by_one = [side for name, side in whole.sides.items() if name not in still]
     found_by = {side.name: one for side in one_by_one if (one := mend(side)) is not None}
-    told = [name for name in whole.surprised if name not in still and name not in found_by]
-    in_company = [one for name in told if (one := mend(whole.accompanied(name)[0])) is not None]
+    others = [name for name in whole.surprised if name not in still and name not in found_by]
+    in_company = [one for name in others if (one := mend(whole.accompanied(name)[0])) is not None]
     if len({one.undoing.name for one in in_company}) <= MOST_UNITS:
         found_by |= {one.name: one for one in in_company}
     else:
         in_company = []
     sure = [one for one in found_by.values() if one.is_proven or one.undoing.size >= GROSS]
-    found = {one.name: _undone(whole, one) for one in [*sure, *in_company]}
+    told = {one.name: one for one in [*sure, *in_company]}
+    pairs = []
     for pair in _swaps(whole):
         apart = sum(found_by[name].evidence for name in pair.names if name in found_by)
         is_told = pair.is_proven or whole.moves_alone(pair.first, pair.names)
         if pair.evidence >= apart and is_told:
-            found |= _exchanged(whole, pair)
-    small = [one for name, one in found_by.items() if name not in found]
+            pairs.append(pair)
+    exchanged = {name for pair in pairs for name in pair.names}
+    small = [one for name, one in found_by.items() if name not in {*told, *exchanged}]
     if small and not _is_chance(whole, small):
-        found |= {one.name: _undone(whole, one) for one in small}
-    return found
+        told |= {one.name: one for one in small}
+    alone = [one for name, one in told.items() if name not in exchanged]
+    found = {one.name: _undone(whole, one) for one in alone}
+    for pair in pairs:
+        found |= _exchanged(whole, pair)
+    against = _against(whole, alone, pairs) if whole.company is not None else set()
+    return {name: one for name, one in found.items() if name not in against}
+
+
+def _against(whole: Ensemble, alone: Sequence[Mended], pairs: Sequence[Swapped]) -> set[str]:
+    """Name the columns that fit what comes with them better as they came than mended.
+
+    A cold front that looks like Celsius for Fahrenheit is cold by all other columns, too. What
+    else is broken is no witness.
+    """
+    assert whole.company is not None
+    names = [*(one.name for one in alone), *(name for pair in pairs for name in pair.names)]
+    known = [name for name in names if name in whole.company.scales]
+    if not known:
+        return set()
+    beside = dict(zip(known, whole.accompanied(*known), strict=True))
+    against = {
+        one.name
+        for one in alone
+        if (side := beside.get(one.name)) is not None
+        and side.gain(one.undoing.take_back(side.current), one.first) < 0
+    }
+    for pair in pairs:
+        if all(name in beside for name in pair.names) and _pair_gain(whole, beside, pair) < 0:
+            against |= {*pair.names}
+    return against
+
+
+def _pair_gain(whole: Ensemble, beside: Mapping[str, Accompanied], pair: Swapped) -> float:
+    mine, theirs = (whole.at[name] for name in pair.names)
+    both = np.intersect1d(mine, theirs, assume_unique=True)
+    one, other = (beside[name].of(np.isin(whole.at[name], both)) for name in pair.names)
+    first = int(np.searchsorted(both * whole.thinning.step, pair.first))
+    return one.gain(other.current, first) + other.gain(one.current, first)
 
 
 def _swaps(whole: Ensemble) -> list[Swapped]:

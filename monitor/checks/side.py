@@ -206,6 +206,14 @@ class Accompanied(Side):
         by_itself = self.density.log(values) + self.scale.score(values) ** 2 / 2
         return by_itself + self._off.log(self.measure(values))
 
+    def gain(self, values: FloatArray, first: int) -> float:
+        """Return how much likelier values are than the window's, from a row on, by their company.
+
+        As a logarithm; how a column is spread by itself does not count.
+        """
+        likelier = self._off.log(self.measure(values)) - self._off.log(self.measure(self.current))
+        return float(likelier[first:].sum())
+
     def _new(self, sign: str) -> BoolArray:
         del sign  # nothing in the company of a column has its seasons
         low, high = np.quantile(self.clean, USUALLY)
