@@ -67,10 +67,11 @@ def search_feed(
         if store.is_closed(model, window):
             return Searched((), tuple(map(_unlimited, scored.scores)))
         looked_at, features = suspects(scored), scored.reference.schema.features
-        if not rows.num_rows:
+        judged = store.judged(model)
+        if not rows.num_rows or _was_sound(judged.get(window.key), rows.num_rows):
             return Searched((), tuple(scored.scores))
         names = [name for name in features if name in scored.reference.columns]
-        clean = _clean_windows(window, store.judged(model), CLEAN_WINDOWS)
+        clean = _clean_windows(window, judged, CLEAN_WINDOWS)
         before = _read(model, clean, names, log)
         found = tuple(search(rows, before, scored.reference, looked_at))
         return Searched(found, (*scored.scores, *break_scores(found, rows.num_rows)))
@@ -105,6 +106,11 @@ def staleness(
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         detail = f"whether rows are new could not be told: {type(error).__name__}: {error}"
         return [_blank(None, STALE, rows.num_rows, detail, failed=True)]
+
+
+def _was_sound(known: JudgedWindow | None, n_rows: int) -> bool:
+    """Say whether the same rows were searched before, and nothing found: labels change nothing."""
+    return known is not None and not known.incident and known.counts.n_rows == n_rows
 
 
 def suspects(scored: Scored) -> Suspects:

@@ -249,6 +249,16 @@ def test_a_unit_that_changes_within_a_week_is_an_incident_until_the_feed_is_clea
     assert weeks.live(3).diagnosis.kind == "none"
 
 
+def test_late_labels_change_nothing_of_what_was_found_in_a_feed(begin):
+    weeks = begin()
+    first = [weeks.live(0), weeks.live(1, times=1000.0)]
+    watcher = weeks.app.deployment.watcher()
+    again = [run_cycle(watcher.watched["late"], one.window, 2, watcher.world) for one in first]
+    assert [one.revision for one in again] == [2, 2]
+    assert [one.diagnosis.findings for one in again] == [one.diagnosis.findings for one in first]
+    assert again[1].diagnosis.kind == "incident"
+
+
 def test_a_person_closes_an_incident_and_its_rows_are_trained_on(begin):
     weeks = begin()
     weeks.live(0)
