@@ -16,6 +16,9 @@ from monitor.reference import Reference
 from monitor.verdict import score_status
 from monitor.window import JudgedWindow, Window
 
+FEED = "feed"
+"""Method of the score that says why nothing could be searched."""
+
 CLEAN_WINDOWS, CLEAN_ROWS = 4, 20_000
 """The newest clean windows show what a column looks like: so many, or so many rows."""
 
@@ -68,7 +71,10 @@ def search_feed(
             return Searched((), tuple(map(_unlimited, scored.scores)))
         looked_at, features = suspects(scored), scored.reference.schema.features
         judged = store.judged(model)
-        if not rows.num_rows or _was_sound(judged.get(window.key), rows.num_rows):
+        known = judged.get(window.key)
+        was_sound = known is not None and not known.incident
+        # Labels change nothing of what was found in the same rows.
+        if not rows.num_rows or (was_sound and store.has_searched(model, window, rows.num_rows)):
             return Searched((), tuple(scored.scores))
         names = [name for name in features if name in scored.reference.columns]
         clean = _clean_windows(window, judged, CLEAN_WINDOWS)
@@ -77,7 +83,7 @@ def search_feed(
         return Searched(found, (*scored.scores, *break_scores(found, rows.num_rows)))
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         detail = f"the feed could not be searched: {type(error).__name__}: {error}"
-        failed = _blank(None, "feed", rows.num_rows, detail, failed=True)
+        failed = _blank(None, FEED, rows.num_rows, detail, failed=True)
         return Searched((), (*scored.scores, failed))
 
 
@@ -106,11 +112,6 @@ def staleness(
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         detail = f"whether rows are new could not be told: {type(error).__name__}: {error}"
         return [_blank(None, STALE, rows.num_rows, detail, failed=True)]
-
-
-def _was_sound(known: JudgedWindow | None, n_rows: int) -> bool:
-    """Say whether the same rows were searched before, and nothing found: labels change nothing."""
-    return known is not None and not known.incident and known.counts.n_rows == n_rows
 
 
 def suspects(scored: Scored) -> Suspects:

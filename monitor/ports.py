@@ -184,6 +184,10 @@ class Store(Protocol):
         """Say whether a person has closed an incident that the window was of."""
         ...
 
+    def has_searched(self, model: str, window: Window, n_rows: int) -> bool:
+        """Say whether as many rows of a window were searched for what broke, without a crash."""
+        ...
+
     def record(self, record: CycleRecord, channels: Sequence[str]) -> bool:
         """Record everything of a cycle at once; False when another process was first."""
         ...

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from monitor.action import GATE, Action, Ask, Reason
 from monitor.adapters import tables as t
@@ -16,6 +16,7 @@ from monitor.decision import ASKED
 from monitor.diagnosis import DiagnosisKind, Finding
 from monitor.probation import TrialStatus
 from monitor.record import CycleRecord
+from monitor.window import Counts, JudgedWindow, Seen, Window
 
 CYCLE_BUCKETS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, float("inf"))
 """Upper bounds of ``leeway_cycle_duration_seconds``, in seconds."""
@@ -226,3 +227,13 @@ def has_answered(connection: Connection, model: str, version: int) -> bool:
         c.reason == Reason.PERFORMANCE,
     )
     return connection.execute(query.limit(1)).first() is not None
+
+
+def judged_window(row: RowMapping) -> JudgedWindow:
+    """Read a window with what its verdict rested on."""
+    rows = None if row["first_row"] is None else (row["first_row"], row["end_row"])
+    window = Window(row["start_at"], row["end_at"], rows)
+    counts = Counts(row["n_rows"], row["n_labels"], row["n_repeated"])
+    seen = Seen(row["seen_rows"], row["seen_labels"])
+    flags = row["incident"], seen, row["provisional"]
+    return JudgedWindow(window, row["revision"], counts, *flags)

@@ -1,12 +1,13 @@
-"""Incident rows: what becomes of an incident by a person's word."""
+"""Incident rows: what becomes of an incident by a person's word, and what needs no new search."""
 
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
 from monitor.adapters import tables as t
-from monitor.checks.score import Check
+from monitor.checks.score import Check, Status
 from monitor.errors import NotFoundError, NotPossibleError
+from monitor.incident import FEED
 
 CLOSED = "closed"
 """How an alert ended that a person has closed."""
@@ -43,3 +44,14 @@ def is_closed(connection: Connection, model: str, key: str) -> bool:
     closed = select(a.id).where(*covers, a.check == Check.QUALITY, a.ended_how == CLOSED)
     mine = select(w.key).where(w.model == model, w.key == key, closed.exists())
     return connection.execute(mine).first() is not None
+
+
+def was_searched(connection: Connection, model: str, key: str, n_rows: int) -> bool:
+    """Say whether the newest revision of a window has searched as many rows without a crash."""
+    r, s = t.revisions.c, t.scores.c
+    mine = select(r.id, r.n_rows).where(r.model == model, r.window_key == key)
+    newest = connection.execute(mine.order_by(r.revision.desc()).limit(1)).first()
+    if newest is None or newest.n_rows != n_rows:
+        return False
+    crashed = (s.revision_id == newest.id, s.method == FEED, s.status == Status.ERROR)
+    return connection.execute(select(s.method).where(*crashed).limit(1)).first() is None

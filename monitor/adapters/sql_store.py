@@ -9,11 +9,11 @@ from sqlalchemy.exc import IntegrityError
 
 from monitor.action import Ask
 from monitor.adapters import tables as t
-from monitor.adapters.cycle_rows import has_answered, write_cycle
+from monitor.adapters.cycle_rows import has_answered, judged_window, write_cycle
 from monitor.adapters.database import excluded, put_rows, reading
 from monitor.adapters.drift_rows import read_moved
 from monitor.adapters.estimate_rows import read_estimate
-from monitor.adapters.incident_rows import close_incident, is_closed
+from monitor.adapters.incident_rows import close_incident, is_closed, was_searched
 from monitor.adapters.label_rows import count_new_labels, note_counted, read_arrivals
 from monitor.adapters.performance_rows import read_measured
 from monitor.adapters.probation_rows import read_trial
@@ -73,13 +73,18 @@ class SqlStore:
         with reading(self._engine) as connection:
             return is_closed(connection, model, window.key)
 
+    def has_searched(self, model: str, window: Window, n_rows: int) -> bool:
+        """Say whether as many rows of a window were searched for what broke, without a crash."""
+        with reading(self._engine) as connection:
+            return was_searched(connection, model, window.key, n_rows)
+
     def judged(self, model: str) -> Mapping[str, JudgedWindow]:
         """Return the judged windows of a model by key, oldest first."""
         # When their labels came is read of a few: there may be thousands of windows.
         columns = [column for column in t.windows.c if column is not t.windows.c.lags]
         query = select(*columns).where(t.windows.c.model == model).order_by(t.windows.c.start_at)
         with reading(self._engine) as connection:
-            return {row["key"]: _judged_window(row) for row in connection.execute(query).mappings()}
+            return {row["key"]: judged_window(row) for row in connection.execute(query).mappings()}
 
     def arrivals(self, model: str, windows: Sequence[Window]) -> Sequence[Arrivals]:
         """Return when the labels of judged windows came."""
@@ -243,15 +248,6 @@ def _postpone(connection: Connection, channel: str, until: datetime) -> None:
     o = t.outbox.c
     due = (o.channel == channel, o.next_attempt_at < until)
     connection.execute(update(t.outbox).where(*due).values(next_attempt_at=until))
-
-
-def _judged_window(row: RowMapping) -> JudgedWindow:
-    rows = None if row["first_row"] is None else (row["first_row"], row["end_row"])
-    window = Window(row["start_at"], row["end_at"], rows)
-    counts = Counts(row["n_rows"], row["n_labels"], row["n_repeated"])
-    seen = Seen(row["seen_rows"], row["seen_labels"])
-    flags = row["incident"], seen, row["provisional"]
-    return JudgedWindow(window, row["revision"], counts, *flags)
 
 
 def _open_alerts(connection: Connection, model: str) -> dict[Check, Opening]:

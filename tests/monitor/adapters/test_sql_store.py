@@ -16,6 +16,7 @@ from monitor.alert import Alert, AlertChange
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.diagnosis import DiagnosisKind
 from monitor.errors import NotFoundError
+from monitor.incident import FEED
 from monitor.window import Counts, Seen, Window
 
 MONDAY, WEEK = datetime(2026, 1, 5, tzinfo=UTC), timedelta(days=7)
@@ -146,6 +147,19 @@ def test_a_failed_delivery_waits_twice_as_long_each_time_up_to_an_hour(books):
     assert pauses[:4] == [15, 30, 60, 120]
     assert pauses[-1] == LONGEST_RETRY.total_seconds()
     assert books.history.deliveries() == {("log", "delivered"): 0, ("log", "failed"): 10}
+
+
+def test_a_window_is_searched_again_when_rows_came_or_the_search_had_crashed(books):
+    window = books.cycle().judged.window
+    assert not books.store.has_searched("m", window, 50)
+    books.record(books.cycle())
+    assert books.store.has_searched("m", window, 50)
+    assert not books.store.has_searched("m", window, 51)
+    crashed = Score(
+        Check.QUALITY, None, FEED, None, None, BreachWhen.ABOVE, 0, 50, status=Status.ERROR
+    )
+    books.record(books.cycle(revision=2, scores=[crashed]))
+    assert not books.store.has_searched("m", window, 50)
 
 
 def test_a_fall_that_has_opened_a_run_is_answered_for_its_champion(books):
