@@ -34,22 +34,17 @@ def first_round(policy: SearchPolicy, schema: Schema) -> list[Recipe]:
     return [champion, *(r for r in others if r != champion)] if champion else others
 
 
-def usual_recipes(policy: SearchPolicy, schema: Schema) -> list[Recipe]:
-    """Return the recipe that one would try first, if it is allowed: gradient boosting.
+def usual_recipe(policy: SearchPolicy, schema: Schema) -> Recipe:
+    """Return the recipe that one would try first, of those allowed: gradient boosting.
 
     Of tables it is hard to beat (Grinsztajn, Oyallon and Varoquaux, *Why do tree-based models still
     outperform deep learning on typical tabular data?*, NeurIPS 2022).
     """
-    if _USUAL not in policy.algorithms:
-        return []
-    variants = {one.name: one for one in recipes(["hist_gradient_boosting"], schema.task)}
-    name = "hist_gradient_boosting"
-    made = (
-        variants.get(f"{name} absolute", variants[name])
-        if policy.metric == "mae"
-        else variants[name]
-    )
-    return [prepared(made, policy.allowed, schema)]
+    name = _USUAL if _USUAL in policy.algorithms else policy.algorithms[0]
+    variants = {one.name: one for one in recipes([name], schema.task)}
+    plain = variants.get(name, next(iter(variants.values())))
+    made = variants.get(f"{name} absolute", plain) if policy.metric == "mae" else plain
+    return prepared(made, policy.allowed, schema)
 
 
 def prepared(recipe: Recipe, allowed: Allowed, schema: Schema) -> Recipe:

@@ -18,7 +18,7 @@ from monitor.errors import NotPossibleError
 from retrain.bundle import Bundle
 from retrain.candidates import fit, predict
 from retrain.comparison import Blocks, ComparisonPolicy, blocks, judged
-from retrain.contenders import reference_windows, training_ranges, usual_recipes
+from retrain.contenders import reference_windows, training_ranges, usual_recipe
 from retrain.dataset import Dataset, newest, take
 from retrain.evidence import (
     Document,
@@ -97,12 +97,10 @@ def promised(champion: Champion, rows: Dataset, model: Retrained) -> Shown:
     Raises
     ------
     NotPossibleError
-        If the champion has no recipe, or no labelled window is newer than the last trial's, or none
-        before it newer than what the champion has learned.
+        If no labelled window is newer than the last trial's, or none before it newer than what the
+        champion has learned.
     """
     bundle, metric = champion.bundle, model.search.metric
-    if not bundle.recipe:
-        raise NotPossibleError("the champion has no recipe that could be fitted again")
     earlier = windows_of(champion.trials, metric, champion.used_until)
     fresh = newest(_untried(rows, earlier, champion.used_until), 1, model.search.window)
     known = take(rows, rows.event_at < fresh.event_at[0])
@@ -149,18 +147,13 @@ def _contenders(trial: _Trial, bundle: Bundle) -> list[Recipe]:
     """Return the champion's recipe and the usual one, each with all rows, and with newer ones.
 
     Few, as each costs a fit. A champion whose algorithm suited a calm time shall not be held
-    against itself alone when that is over.
+    against itself alone when that is over. For one from elsewhere, which has no recipe, the usual
+    one stands in.
     """
     model = trial.model
-    first = Recipe.from_document(bundle.recipe)
-    starts = [
-        first,
-        *(
-            one
-            for one in usual_recipes(model.search, model.schema)
-            if one.algorithm != first.algorithm
-        ),
-    ]
+    usual = usual_recipe(model.search, model.schema)
+    first = Recipe.from_document(bundle.recipe) if bundle.recipe else usual
+    starts = [first] if first.algorithm == usual.algorithm else [first, usual]
     window = model.search.window
     n_windows = reference_windows(bundle.reference, window)
     found: list[Recipe] = []

@@ -18,6 +18,7 @@ from retrain.adapters.sql_runs import SqlRuns
 from retrain.ports import Outcome, RequestKind
 from retrain.repeat import repeat
 from retrain.run import run
+from retrain.trial import trial
 from retrain.world import collect
 
 MOVED = {"by_x": 1.0, "by_y": 4.0}
@@ -119,8 +120,8 @@ def test_the_rows_that_decide_were_seen_by_neither_of_the_two(app, retrain, week
     assert held["from"] > str(week_start(3) - timedelta(hours=6))
     assert held["until"] < str(week_start(5))
     assert rows["training"] + rows["holdout"] == 1120 + 5 * 280
-    for trial in record["details"]["trials"]:
-        assert trial["status"] == "finished"
+    for tried in record["details"]["trials"]:
+        assert tried["status"] == "finished"
 
 
 def test_a_promoted_version_brings_the_new_reference_and_its_lineage(app, promoted):
@@ -401,10 +402,15 @@ def test_a_challenger_is_held_against_the_logged_predictions_of_a_model_elsewher
             assert client.post("/v1/models/away/predictions", content=body).status_code == 202
             watcher.check("away")
     world = watched.deployment.retrain_world()
-    world.runs.ask("away", RequestKind.RETRAIN, "by hand", "it is time", watched.clock.now())
-    request = world.runs.claim(RequestKind.RETRAIN, "test", watched.clock.now())
     config = watched.deployment.config.models["away"]
     model = retrained("away", config, watched.deployment.schema("away"))
+    world.runs.ask("away", RequestKind.TRIAL, "gain", "would a run pay?", watched.clock.now())
+    trial(world.runs.claim(RequestKind.TRIAL, "test", watched.clock.now()), model, world)
+    (shown,) = world.runs.trials("away")
+    assert shown["pays"], shown["reason"]
+    (asked_for,) = world.runs.open_requests("away")
+    assert asked_for["trigger"] == "gain"
+    request = world.runs.claim(RequestKind.RETRAIN, "test", watched.clock.now())
     result = run(request, model, world)
     assert result.outcome in (Outcome.PROMOTED, Outcome.HELD), result.reason
     assert result.details["comparison"]["gain"] > 0.05
