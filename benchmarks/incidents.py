@@ -30,7 +30,7 @@ from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.feed import search
-from monitor.checks.quality import REPEATED_JUMP, QualityPolicy, repeated_score
+from monitor.checks.quality import REPEATED_JUMP, QualityPolicy, gaps, repeated_score
 from monitor.checks.stale import stale_scores
 from monitor.checks.steadiness import spare_newcomers
 from monitor.columns import TableColumns
@@ -116,7 +116,7 @@ def look(one: History, rows: pa.Table, before: pa.Table) -> tuple[Diagnosis, lis
     times, reference, current = rows.column(EVENT_AT), one.reference, TableColumns(rows)
     window = Window(times[0].as_py(), times[-1].as_py() + timedelta(microseconds=1))
     scores = column_scores(reference, current, DriftPolicy(), QualityPolicy())
-    ratio = repeated_ratio(current, reference.schema.features)
+    ratio = repeated_ratio(current, reference.schema.features, gaps=gaps(scores))
     scores.append(
         repeated_score(reference.repeated_ratio, ratio, rows.num_rows, jump=REPEATED_JUMP)
     )
@@ -222,12 +222,14 @@ def _print_found(kept: Sequence[History], first_seed: int) -> None:
     generated = [_world(first_seed + at, None) for at in range(N_WORLDS)]
     print("| planted | " + " | ".join(["worlds", *(one.name for one in kept)]) + " | all tables |")
     print("|---|" + "---:|" * (len(kept) + 2))
+    every = np.zeros((len(kept) + 2, 2), dtype=int)
     for kind in PLANTS:
         of_worlds = [_one_of(one, kind) for one in generated]
         cells = [(sum(of_worlds), len(of_worlds)), *(found_of(one, kind) for one in kept)]
-        n_found, n_planted = np.sum(cells[1:], axis=0)
-        cells.append((int(n_found), int(n_planted)))
+        cells.append(tuple(np.sum(cells[1:], axis=0)))
+        every += np.array(cells)
         print(f"| {kind} | " + " | ".join(map(_share, cells)) + " |", flush=True)
+    print("| all kinds | " + " | ".join(map(_share, every)) + " |")
     known = [known_of(one) for one in kept]
     n_known, n_planted = np.sum(known, axis=0)
     cells = [(0, 0), *known, (int(n_known), int(n_planted))]
@@ -245,7 +247,7 @@ def _one_of(one: History, kind: str) -> bool:
     return is_found(planted, kind, look(one, planted.rows, one.clean(at))[0])
 
 
-def _share(cell: tuple[int, int]) -> str:
+def _share(cell: Sequence[int]) -> str:
     return f"{cell[0] / cell[1]:.2f}" if cell[1] else ""
 
 

@@ -17,6 +17,7 @@ from monitor.checks.quality import (
     REPEATED_JUMP,
     change_scores,
     date_scores,
+    gaps,
     refusal_scores,
     repeated_score,
 )
@@ -112,7 +113,7 @@ def _scored(
     scores = column_scores(reference, current, policy.drift, watched.quality)
     scores += date_scores(reference, rows, watched.quality)
     scores += _intake(watched, window, rows.num_rows, world)
-    scores.append(_repeated(reference, current))
+    scores.append(_repeated(reference, current, scores))
     scores += staleness(watched.name, window, rows, reference, log=world.log, store=world.store)
     scores += measured_scores(rows, reference, champion.version, policy.performance)
     scores.append(multivariate_score(rows, reference))
@@ -142,8 +143,9 @@ def _intake(watched: Watched, window: Window, n_rows: int, world: World) -> list
     return [*scores, *refusal_scores(n_refused, n_rows, watched.quality)]
 
 
-def _repeated(reference: Reference, current: Columns) -> Score:
-    ratio = repeated_ratio(current, reference.schema.features)
+def _repeated(reference: Reference, current: Columns, scores: Sequence[Score]) -> Score:
+    """Score rows that came twice, among those that have all the values they used to have."""
+    ratio = repeated_ratio(current, reference.schema.features, gaps=gaps(scores))
     return repeated_score(reference.repeated_ratio, ratio, current.n_rows, jump=REPEATED_JUMP)
 
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from monitor.change import Change
 from monitor.checks.broken import Break
 from monitor.checks.outage import SIGNS
-from monitor.checks.quality import REFUSED, REPEATED
+from monitor.checks.quality import INFINITE, MISSING, OUT_OF_RANGE, REFUSED, REPEATED
 from monitor.checks.score import Check, Score, Status
 from monitor.checks.stale import STALE, STILL
 from monitor.verdict import Verdict, decides_by_wobble
@@ -36,9 +36,9 @@ class Finding:
     column : str
         The column.
     sign : str
-        How it shows: missing, unseen, out_of_range, refused, repeated, stale and still (of no
-        column), schema_missing, schema_extra, schema_retyped; scale, units, sign, swap, shift,
-        spelling, renamed, frozen, fill, collapse.
+        How it shows: missing, unseen, out_of_range, infinite, refused, repeated, stale and still
+        (of no column), schema_missing, schema_extra, schema_retyped; scale, units, sign, swap,
+        shift, spelling, renamed, frozen, fill, collapse.
     sentence : str
         The evidence in plain words.
     transform : str
@@ -80,9 +80,10 @@ class Diagnosis:
 
 
 _SENTENCES = {
-    "missing": "{column}: {value:.0%} of rows have no value (reference {before:.0%})",
+    MISSING: "{column}: {value:.0%} of rows have no value (reference {before:.0%})",
     "unseen": "{column}: {value:.0%} of values were never seen in the reference",
-    "out_of_range": "{column}: {value:.0%} of values lie far outside the reference's range",
+    OUT_OF_RANGE: "{column}: {value:.0%} of values lie far outside the reference's range",
+    INFINITE: "{column}: {value:.0%} of values are infinite",
     "schema_missing": "{column}: the column did not arrive in {value:.0%} of rows",
     "schema_extra": "{column}: a column the schema does not know, in {value:.0%} of rows",
     REFUSED: "{value:.0%} of the rows that came could not be stored and were refused",
@@ -171,12 +172,21 @@ def _together(verdict: Verdict) -> str:
     return scores[0].detail or "what comes together has changed" if scores else ""
 
 
+def _far_out(verdict: Verdict) -> str:
+    """Name the columns with numbers far out of range that may be drift; empty without any."""
+    warned = [
+        score.column
+        for score in verdict.scores
+        if score.method == OUT_OF_RANGE and score.status is Status.WARNING
+    ]
+    return f"values of {_listed(warned)} lie far outside the reference's range" if warned else ""
+
+
 def _moved(verdict: Verdict) -> tuple[DiagnosisKind, str]:
     """Diagnose inputs that moved while performance has not fallen, or is not known."""
     if verdict.checks[Check.DRIFT] is Status.BREACH:
-        together = _together(verdict)
-        sentence = "the inputs have moved"
-        return DiagnosisKind.COVARIATE, f"{sentence}; {together}" if together else sentence
+        parts = ["the inputs have moved", _far_out(verdict), _together(verdict)]
+        return DiagnosisKind.COVARIATE, "; ".join(part for part in parts if part)
     if verdict.checks[Check.ESTIMATE] is Status.BREACH:
         # It answers to nothing but inputs that move to where the model is weak.
         sentence = "the inputs have moved to where performance is estimated to be worse"
@@ -186,6 +196,9 @@ def _moved(verdict: Verdict) -> tuple[DiagnosisKind, str]:
 
 def _unconfirmed(verdict: Verdict) -> str:
     """Say what moved and opens no alert, so that its silence has a reason, too."""
+    far_out = _far_out(verdict)
+    if far_out:
+        return f"; {far_out}, as far as such a column moves by itself"
     drift = [s for s in verdict.scores if s.check is Check.DRIFT and s.column]
     together = _together(verdict)
     if together:
@@ -221,9 +234,11 @@ def _leading(scores: list[Score]) -> list[Score]:
     first: dict[str, Score] = {}
     for score in sorted(scores, key=_says_least):
         first.setdefault(score.column or score.method, score)
-    if any(score.column for score in first.values()):
-        for alike in (REPEATED, STALE):  # rows without a column's values look alike
-            first.pop(alike, None)
+    signs = {score.method for score in first.values() if score.column}
+    if signs:  # rows without a column's values look alike
+        first.pop(STALE, None)
+    if signs - {MISSING}:  # of those that miss values the others were compared
+        first.pop(REPEATED, None)
     return list(first.values())
 
 

@@ -1,7 +1,7 @@
 """Duplicates: rows that repeat others in every feature, as when a load ran twice or is old."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from monitor.columns import Columns, FloatArray, numbers, texts
 from monitor.schema import Kind
 from monitor.values import pieces_of
 
+BoolArray = npt.NDArray[np.bool_]
 HashArray = npt.NDArray[np.uint64]
 
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
@@ -21,7 +22,9 @@ _MIXERS = tuple(
 )
 
 
-def repeated_ratio(columns: Columns, kinds: Mapping[str, Kind]) -> float | None:
+def repeated_ratio(
+    columns: Columns, kinds: Mapping[str, Kind], *, gaps: Collection[str] = ()
+) -> float | None:
     """Return the share of rows that repeat an earlier row.
 
     Rows are told apart by a 64-bit hash: of 10 million different rows two are taken for one with
@@ -33,11 +36,13 @@ def repeated_ratio(columns: Columns, kinds: Mapping[str, Kind]) -> float | None:
         The rows; one column at a time is read.
     kinds : mapping of str to Kind
         The columns that are compared, and how; those that are not there are left out.
+    gaps : collection of str
+        Columns that have lost values. Rows without them look alike and are left out.
 
     Returns
     -------
     float or None
-        0 to 1; None without rows or columns.
+        0 to 1; None without columns, or when hardly half of the rows are left.
 
     References
     ----------
@@ -54,7 +59,9 @@ def repeated_ratio(columns: Columns, kinds: Mapping[str, Kind]) -> float | None:
     present = {name: kind for name, kind in kinds.items() if name in columns.names}
     if not columns.n_rows or not present:
         return None
-    hashes = _hashes(columns, present)
+    hashes = _hashes(columns, present)[_has_all(columns, present.keys() & gaps)]
+    if 2 * hashes.size < columns.n_rows:
+        return None
     hashes.sort()
     return float(np.count_nonzero(hashes[1:] == hashes[:-1]) / hashes.size)
 
@@ -86,6 +93,15 @@ def known_ratio(columns: Columns, before: Columns, kinds: Mapping[str, Kind]) ->
     if not columns.n_rows or not before.n_rows or not present:
         return None
     return float(np.isin(_hashes(columns, present), _hashes(before, present)).mean())
+
+
+def _has_all(columns: Columns, names: Collection[str]) -> BoolArray:
+    """Tell which rows have a value in all of these columns."""
+    has = np.ones(columns.n_rows, dtype=np.bool_)
+    for name in names:
+        lacks = [pc.is_null(piece, nan_is_null=True) for piece in pieces_of(columns, name)]
+        has &= ~np.concatenate([np.asarray(piece, dtype=np.bool_) for piece in lacks])
+    return has
 
 
 def _hashes(columns: Columns, present: Mapping[str, Kind]) -> HashArray:

@@ -7,7 +7,7 @@ from monitor.checks.calibrated import METHOD, Limits, limits
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.methods import OTHERWISE_AT_THRESHOLD
-from monitor.checks.quality import REFUSED
+from monitor.checks.quality import OUT_OF_RANGE, REFUSED
 from monitor.checks.score import BreachWhen, Check, Score, Status, worst
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.reference import Reference
@@ -182,9 +182,13 @@ def _statuses(scores: Sequence[Score], check: Check) -> list[Status]:
 def _with_status(
     score: Score, scores: Sequence[Score], policy: VerdictPolicy, moved_before: Collection[str]
 ) -> Score:
-    """Judge a score; where there is a budget it decides on drift, and other limits only warn."""
+    """Judge a score; where there is a budget it decides on drift, and other limits only warn.
+
+    Also that of numbers far out of range: how far a column moves by itself, the budget knows.
+    """
     status, budget = score_status(score), policy.drift.budget
-    if score.check is Check.MULTIVARIATE:
+    is_far_out = score.method == OUT_OF_RANGE and is_calibrated(scores)
+    if score.check is Check.MULTIVARIATE or is_far_out:
         return replace(score, status=Status.WARNING if status is Status.BREACH else status)
     if budget is None or score.check is not Check.DRIFT or not is_calibrated(scores):
         return replace(score, status=status)

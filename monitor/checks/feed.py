@@ -54,7 +54,7 @@ class Suspects:
     clocks : tuple of str
         Features that may tell the time of day: a shift of it moves no distribution.
     outages : tuple of (str, str)
-        Column and sign of what is missing, unseen or far out of range.
+        Column and sign of what is missing, unseen, infinite or far out of range.
     """
 
     moved: tuple[str, ...]

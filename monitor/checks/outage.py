@@ -8,12 +8,12 @@ from monitor.checks.onset import BoolArray, sign_onset
 from monitor.columns import numbers, texts
 from monitor.reference import ColumnReference, NumericReference
 
-SIGNS = ("missing", "unseen", "out_of_range")
+SIGNS = ("missing", "unseen", "out_of_range", "infinite")
 """Methods of the quality scores whose rows can be pointed at."""
 
 
 def outage(column: pa.ChunkedArray, known: ColumnReference, sign: str) -> int:
-    """Return the row from which on values are missing, unseen or far out of range.
+    """Return the row from which on values are missing, unseen, infinite or far out of range.
 
     Parameters
     ----------
@@ -45,6 +45,8 @@ def _where(column: pa.ChunkedArray, known: ColumnReference, sign: str) -> BoolAr
     values = numbers(column)
     if sign == "missing":
         return np.isnan(values)
+    if sign == "infinite":
+        return np.isinf(values)
     width = known.high - known.low
     inside = (values >= known.low - width) & (values <= known.high + width)
     return ~np.isnan(values) & ~inside

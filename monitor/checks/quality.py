@@ -1,6 +1,6 @@
 """Quality: is what arrived the same thing as before, whatever its distribution?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -43,6 +43,15 @@ class QualityPolicy:
 BY_CHANCE = 0.001
 """A column that stands still is spoken of when chance does that less often."""
 
+MISSING = "missing"
+"""Method of the score of values that are not there."""
+
+OUT_OF_RANGE = "out_of_range"
+"""Method of the score of numbers far outside the reference's range."""
+
+INFINITE = "infinite"
+"""Method of the score of numbers that no process makes."""
+
 REPEATED = "repeated"
 """Method of the score of rows that repeat others."""
 
@@ -76,17 +85,18 @@ def quality_scores(
         n_strange = n_values - current.n_values + _n_far_out(reference, current.values)
         # A column that stood still has no range: when it begins to move, that is news, not damage.
         limit = policy.out_of_range if reference.high > reference.low else None
-        method = "out_of_range"
+        method = OUT_OF_RANGE
     else:
         assert isinstance(reference, CategoricalValues)
         n_values, n_strange = current.n_values, _n_unseen(reference, current)
         method, limit = "unseen", policy.unseen if len(reference.levels) > 1 else None
     before = reference.n_null / reference.n_rows if reference.n_rows else 0.0
     most = before + policy.null_jump
-    missing = _share("missing", name, reference, current.n_null, current.n_rows, limit=most)
+    missing = _share(MISSING, name, reference, current.n_null, current.n_rows, limit=most)
     return [
         replace(missing, reference_value=before),
         _share(method, name, reference, n_strange, n_values, limit=limit),
+        *_infinite(name, reference, current, policy),
         *_standing(name, reference, current),
     ]
 
@@ -107,7 +117,7 @@ def date_scores(reference: Reference, current: pa.Table, policy: QualityPolicy) 
         Score(
             check=Check.QUALITY,
             column=name,
-            method="missing",
+            method=MISSING,
             value=current.column(name).null_count / current.num_rows if current.num_rows else None,
             threshold=before + policy.null_jump,
             breach_when=BreachWhen.ABOVE,
@@ -118,6 +128,18 @@ def date_scores(reference: Reference, current: pa.Table, policy: QualityPolicy) 
         )
         for name, before in reference.missing_dates.items()
     ]
+
+
+def _infinite(
+    name: str, reference: ColumnReference, current: Values, policy: QualityPolicy
+) -> Iterator[Score]:
+    """Yield a score for a column with infinite numbers: these are damage, however it moves."""
+    if not isinstance(current, NumericValues):
+        return
+    n_values = current.n_rows - current.n_null
+    if n_values > current.n_values:
+        n_infinite = n_values - current.n_values
+        yield _share(INFINITE, name, reference, n_infinite, n_values, limit=policy.out_of_range)
 
 
 def _standing(name: str, reference: ColumnReference, current: Values) -> Iterator[Score]:
@@ -133,6 +155,18 @@ def _standing(name: str, reference: ColumnReference, current: Values) -> Iterato
         shown = value if isinstance(value, str) else f"{value:g}"
         found = _share("constant", name, reference, current.n_values, current.n_values, limit=None)
         yield replace(found, reference_value=share, detail=f"every value is {shown}")
+
+
+def gaps(scores: Iterable[Score]) -> frozenset[str]:
+    """Return the columns that miss more values than is put up with."""
+    return frozenset(
+        str(score.column)
+        for score in scores
+        if score.method == MISSING
+        and score.value is not None
+        and score.threshold is not None
+        and score.value > score.threshold
+    )
 
 
 def repeated_score(
@@ -165,7 +199,7 @@ def repeated_score(
 
 def unread(name: str, reference: ColumnReference, reason: str) -> Score:
     """Return the failed score of a column that could not be read."""
-    blank = _share("missing", name, reference, 0, 0, limit=None)
+    blank = _share(MISSING, name, reference, 0, 0, limit=None)
     return replace(blank, detail=reason, failed=True)
 
 

@@ -128,6 +128,15 @@ def test_a_shift_beyond_the_wobble_is_a_breach_that_names_the_column(begin):
     assert "x (location +" in alert["sentence"]
 
 
+def test_a_step_far_out_of_range_that_nothing_was_done_to_is_drift_and_no_incident(begin):
+    weeks = begin()
+    weeks.live(0)
+    found = weeks.live(1, shift=40.0)
+    assert (found.diagnosis.kind, found.verdict.checks["quality"]) == ("covariate", "WARNING")
+    assert "values of x lie far outside the reference's range" in found.diagnosis.sentence
+    assert weeks.live(2, shift=40.0).diagnosis.kind == "covariate"
+
+
 def test_what_wobbled_as_much_before_is_no_alert_where_evidently_would_raise_one(begin):
     weeks = begin(wobble=0.6)
     found = weeks.live(0, shift=0.8)

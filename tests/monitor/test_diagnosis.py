@@ -196,15 +196,33 @@ def test_columns_that_broke_at_the_same_row_are_said_to_have_something_in_common
     assert "since" not in diagnose(verdict(*scores)).sentence
 
 
-def test_rows_that_repeat_others_are_an_incident_unless_a_column_has_lost_its_values():
+def test_rows_that_repeat_others_are_an_incident_unless_a_column_makes_them_alike():
     twice = quality(None, "repeated", 0.3, reference_value=0.02)
     found = diagnose(verdict(twice))
     assert found.sentence == (
         "the feed looks broken: 30% of the rows repeat another one in every feature (reference "
         "2%): a load may have run twice"
     )
-    found = diagnose(verdict(twice, quality("x", "missing", 1.0)))
-    assert [finding.sign for finding in found.findings] == ["missing"]
+    found = diagnose(verdict(twice, quality("x", "frozen", 1.0)))
+    assert [finding.sign for finding in found.findings] == ["frozen"]
+    # Rows without a value were left out of the share.
+    found = diagnose(verdict(twice, quality("x", "missing", 0.4)))
+    assert {finding.sign for finding in found.findings} == {"missing", "repeated"}
+
+
+def test_numbers_far_out_that_only_warn_are_said_beside_what_moved():
+    far_out = quality("x", "out_of_range", 0.3, WARNING)
+    told = "values of x lie far outside the reference's range"
+    moved = diagnose(verdict(far_out, drift=BREACH))
+    assert (moved.kind, moved.sentence) == (
+        DiagnosisKind.COVARIATE,
+        f"the inputs have moved; {told}",
+    )
+    calm = diagnose(verdict(far_out))
+    assert (calm.kind, calm.sentence) == (
+        DiagnosisKind.NONE,
+        f"nothing stands out; {told}, as far as such a column moves by itself",
+    )
 
 
 def together(status, detail="what comes together has changed, most of all in x, y"):

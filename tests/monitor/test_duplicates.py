@@ -43,3 +43,16 @@ def test_pieces_and_dictionaries_change_nothing():
 def test_without_rows_or_columns_there_is_no_share():
     assert repeated_ratio(TableColumns(pa.table({"x": pa.array([], pa.float64())})), KINDS) is None
     assert repeated_ratio(TableColumns(pa.table({"other": [1.0]})), KINDS) is None
+
+
+def test_rows_without_a_value_are_no_repetition_where_a_column_has_lost_some():
+    table = pa.table({"x": [1.0, 1.0, 2.0, 3.0, None, float("nan")], "n": [1, 1, 1, 1, 1, 1]})
+    columns = TableColumns(table)
+    assert repeated_ratio(columns, KINDS) == pytest.approx(2 / 6)
+    assert repeated_ratio(columns, KINDS, gaps=["x"]) == pytest.approx(1 / 4)
+    assert repeated_ratio(columns, KINDS, gaps=["not there"]) == pytest.approx(2 / 6)
+
+
+def test_of_few_rows_that_are_left_nothing_is_told():
+    table = pa.table({"x": [1.0, 1.0, None, None, None]})
+    assert repeated_ratio(TableColumns(table), KINDS, gaps=["x"]) is None

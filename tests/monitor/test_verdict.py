@@ -452,6 +452,14 @@ def test_under_a_budget_evidently_s_limits_only_warn_and_do_not_judge():
     assert (found.checks[Check.DRIFT], found.share_drifted) == (OK, 0.0)
 
 
+def test_numbers_far_out_of_range_only_warn_where_the_budget_knows_how_far_a_column_moves():
+    far_out = Score(Check.QUALITY, "x", "out_of_range", 0.3, 0.05, BreachWhen.ABOVE, 9, 9)
+    assert under_budget(far_out, calibrated("x", 0.9)).checks[Check.QUALITY] is WARNING
+    assert under_budget(far_out, drift("x", 0.0)).checks[Check.QUALITY] is BREACH
+    infinite = replace(far_out, method="infinite")
+    assert under_budget(infinite, calibrated("x", 0.9)).checks[Check.QUALITY] is BREACH
+
+
 def test_without_a_calibrated_score_evidently_s_limits_judge_whatever_the_budget():
     found = under_budget(drift("x", 9.0), drift("z", 0.0))
     assert (found.checks[Check.DRIFT], found.share_drifted) == (BREACH, 0.5)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from monitor.batch import ChangeKind, SchemaChange
 from monitor.checks.columns import column_scores
 from monitor.checks.drift import DriftPolicy
-from monitor.checks.quality import QualityPolicy, change_scores
+from monitor.checks.quality import QualityPolicy, change_scores, gaps
 from monitor.checks.score import BreachWhen, Check
 from monitor.columns import TableColumns
 from monitor.reference import prepare
@@ -122,6 +122,19 @@ def test_a_value_is_far_out_beyond_the_range_by_more_than_its_width(value, far):
     # Range 0-10 (its outer quantiles a hair inside): a season passes the edge, a wrong unit all.
     found = score("out_of_range", {"x": RANGE}, {"x": [5.0, value]})
     assert found.value == far / 2
+
+
+def test_infinite_numbers_are_told_by_themselves_where_there_are_any():
+    found = score("infinite", {"x": RANGE}, {"x": [5.0, math.inf, -math.inf, 99.0, None]})
+    assert (found.value, found.threshold) == (0.5, POLICY.out_of_range)
+    assert ("x", "infinite") not in shares({"x": RANGE}, {"x": [5.0, 99.0, None]})
+
+
+def test_columns_beyond_their_limit_of_missing_values_are_gaps():
+    before = {"x": RANGE, "g": ["a"] * 1001}
+    found = scored(before, {"x": [1.0, None, 2.0, 3.0], "g": ["a"] * 4})
+    assert gaps(found) == {"x"}
+    assert gaps(scored(before, {"x": [], "g": []})) == set()
 
 
 def test_one_impossible_value_in_the_reference_hides_no_others():
