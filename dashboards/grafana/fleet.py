@@ -72,7 +72,7 @@ def _counts() -> list[stat.Panel]:
         ).thresholds(steps("green", (1, "purple"))),
         _count(
             "Open incidents",
-            "Feeds that look broken: values are missing, new, or far out of range. "
+            "Feeds that look broken: values are missing or new, or something was done to them. "
             "Leeway does not retrain on them.",
             f"sum({is_open})",
         ).thresholds(calm),

@@ -142,8 +142,8 @@ def _incident() -> stat.Panel:
     is_open = f"max by (kind) ({series('leeway_incident_open', *ONE_MODEL)})"
     panel = number(
         "Incident",
-        "Whether the feed looks broken in the newest window: values missing, new, or far out of "
-        "range. While it does, Leeway does not retrain.",
+        "Whether the feed looks broken in the newest window: values missing or new, or something "
+        "done to them. While it does, Leeway does not retrain.",
         ask_now(is_open, "{{kind}}"),
     )
     panel = panel.unit("none").mappings(switch_mappings("none", "open"))
