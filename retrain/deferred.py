@@ -11,7 +11,7 @@ from threading import Condition, Thread
 from monitor.batch import Batch, Receipt
 from monitor.ports import Log
 
-GATHER_SECONDS = 0.2
+GATHER_SECONDS = 0.5
 """How long answered rows wait for others; a killed process loses no more of its log than that."""
 
 MAX_WAITING_ROWS = 20_000

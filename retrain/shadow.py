@@ -75,6 +75,9 @@ class Shadowing:
 
     def offer(self, batch: Batch) -> None:
         """Take rows that were predicted by the champion; returns at once."""
+        known, until = self._probations.get(batch.model, (None, 0.0))
+        if known is None and time.monotonic() <= until:
+            return  # nobody is on probation: the thread need not wake for these rows
         with self._changed:
             if self._closed or self._n_waiting_rows + batch.rows.num_rows > MAX_WAITING_ROWS:
                 self._dropped(batch.model, batch.rows.num_rows)

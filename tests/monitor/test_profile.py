@@ -81,8 +81,8 @@ def test_missing_infinite_far_out_and_unseen_values_are_counted_as_the_quality_c
     assert (found.n_null.tolist(), found.n_strange.tolist()) == ([2], [4])
     reference = prepare_column(TableColumns(pa.table({"x": before})), "x", Kind.NUMERIC)
     values = read_values(TableColumns(pa.table({"x": now})), "x", Kind.NUMERIC)
-    missing, out_of_range = quality_scores("x", reference, values, QualityPolicy())
-    assert (missing.value, out_of_range.value) == (2 / 8, 4 / 6)
+    missing, far_out, infinite = quality_scores("x", reference, values, QualityPolicy())
+    assert (missing.value, far_out.value, infinite.value) == (2 / 8, 4 / 6, 2 / 6)
     found = counted(Kind.CATEGORICAL, ["a", "b"], pa.array(["a", None, "z", "z"])).columns["x"]
     assert (found.n_null.tolist(), found.n_strange.tolist()) == ([1], [2])
 
