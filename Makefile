@@ -51,7 +51,10 @@ bench: install ## print the benchmark tables
 	$(BIN)/python benchmarks/falls.py
 	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/incidents.py
+	$(BIN)/python benchmarks/incidents.py --data nowhere --seed 9000
 	$(BIN)/python benchmarks/demo.py
+	# It takes an hour and a half, and has no other data than these tables.
+	test ! -d ../shared/data || $(BIN)/python benchmarks/loop.py ../shared/data
 
 lock: install ## resolve the requirements anew from pyproject.toml
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \

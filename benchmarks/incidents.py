@@ -146,8 +146,18 @@ def is_found(planted: Planted, kind: str, diagnosis: Diagnosis) -> bool:
     return all((name, kind) in signs for name in planted.columns or ("",))
 
 
-def found_of(one: History, kind: str) -> tuple[int, int]:
-    """Plant a kind of break; return how many were found, of how many."""
+def offsets(planted: Planted, diagnosis: Diagnosis, first: int) -> list[float]:
+    """Return how far the starts that were told are from the first broken row, in windows."""
+    n_rows = planted.rows.num_rows
+    return [
+        abs(n_rows - finding.n_rows - first) / n_rows
+        for finding in diagnosis.findings
+        if finding.n_rows is not None and finding.column in planted.columns
+    ]
+
+
+def found_of(one: History, kind: str, starts: list[float]) -> tuple[int, int]:
+    """Plant a kind of break; return how many were found, of how many, and add their `offsets`."""
     n_found = n_planted = 0
     for trial in range(N_PLANTED):
         rng = np.random.default_rng([trial, *kind.encode()])
@@ -159,7 +169,9 @@ def found_of(one: History, kind: str) -> tuple[int, int]:
             continue
         diagnosis, _ = look(one, planted.rows, one.clean(at))
         n_planted += 1
-        n_found += is_found(planted, kind, diagnosis)
+        if is_found(planted, kind, diagnosis):
+            n_found += 1
+            starts += offsets(planted, diagnosis, first)
     return n_found, n_planted
 
 
@@ -222,10 +234,10 @@ def _print_found(kept: Sequence[History], first_seed: int) -> None:
     generated = [_world(first_seed + at, None) for at in range(N_WORLDS)]
     print("| planted | " + " | ".join(["worlds", *(one.name for one in kept)]) + " | all tables |")
     print("|---|" + "---:|" * (len(kept) + 2))
-    every = np.zeros((len(kept) + 2, 2), dtype=int)
+    every, starts = np.zeros((len(kept) + 2, 2), dtype=int), list[float]()
     for kind in PLANTS:
         of_worlds = [_one_of(one, kind) for one in generated]
-        cells = [(sum(of_worlds), len(of_worlds)), *(found_of(one, kind) for one in kept)]
+        cells = [(sum(of_worlds), len(of_worlds)), *(found_of(one, kind, starts) for one in kept)]
         cells.append(tuple(np.sum(cells[1:], axis=0)))
         every += np.array(cells)
         print(f"| {kind} | " + " | ".join(map(_share, cells)) + " |", flush=True)
@@ -234,6 +246,11 @@ def _print_found(kept: Sequence[History], first_seed: int) -> None:
     n_known, n_planted = np.sum(known, axis=0)
     cells = [(0, 0), *known, (int(n_known), int(n_planted))]
     print("| *permuted, an oracle* | " + " | ".join(map(_share, cells)) + " |", flush=True)
+    half, most = np.quantile(starts, [0.5, 0.9])
+    print(
+        f"\nThe start that is told for {len(starts)} columns lies within {half:.3f} windows of the "
+        f"first broken row for half of them, and within {most:.3f} for nine in ten."
+    )
 
 
 def _one_of(one: History, kind: str) -> bool:

@@ -98,7 +98,8 @@ def _performance() -> stat.Panel:
         number(
             "Performance",
             "The chosen measure now, and on the rows the model was made with. Realized: known "
-            "outcomes. Estimated: Leeway's guess where outcomes are not known yet.",
+            "outcomes. Estimated: Leeway's guess where outcomes are not known yet; it cannot see "
+            "concept drift.",
             ask_now(realized, "realized {{metric}}"),
             ask_now(estimated, "estimated {{metric}}"),
             ask_now(reference, "reference"),

@@ -16,8 +16,9 @@ def performance_over_time() -> timeseries.Panel:
     panel = lines(
         "Performance: $metric",
         "The chosen measure of the champion. Realized: on rows whose outcome is known. Estimated: "
-        "Leeway's guess where it is not. The shade is where the true value lies in 19 of 20 cases. "
-        "Dashed: the same measure on the rows the model was made with.",
+        "Leeway's guess where it is not, which cannot see concept drift. The shade is where the "
+        "true value lies in 19 of 20 cases. Dashed: the same measure on the rows the model was "
+        "made with.",
         _line("leeway_performance", "realized", "realized"),
         _line("leeway_performance_lower", "realized", "realized, lower end"),
         _line("leeway_performance_upper", "realized", "realized, upper end"),

@@ -160,6 +160,13 @@ def test_annotations_say_what_happened_to_which_model(board):
         assert mark["enable"]
 
 
+def test_where_an_estimate_is_shown_it_is_said_what_it_cannot_see():
+    shown = [one for one in PANELS if "Estimated:" in one["description"]]
+    assert len(shown) == 2
+    assert all("cannot see concept drift" in one["description"] for one in shown)
+
+
+
 @each_panel
 def test_a_panel_has_a_title_and_a_description_that_explains_it(panel):
     assert panel["title"]
