@@ -28,6 +28,7 @@ from monitor.errors import NotFoundError
 from monitor.inferred import infer
 from monitor.ports import Champion, Clock
 from monitor.probation import Probation
+from monitor.recut import Recut
 from monitor.scheduler import Watcher
 from monitor.schema import Schema
 from monitor.world import World as MonitorWorld
@@ -88,11 +89,13 @@ class Deployment:
 
     def watcher(self) -> Watcher:
         """Return what judges the windows of all models."""
-        notify = self.config.notify
+        notify, models = self.config.notify, self.config.models.items()
+        policies = {n: watched(n, one, self.schema(n)) for n, one in models}
+        cuts = {name: one.verdict.window for name, one in policies.items()}
         world = MonitorWorld(
             log=self.log,
             store=self.store,
-            references=self.registry,
+            references=Recut(self.registry, cuts),
             clock=self.clock,
             notifiers=notifiers(notify.to if notify.via == "direct" else ()),
             url=self.config.url.rstrip("/"),
@@ -100,8 +103,6 @@ class Deployment:
             repeat=notify.repeat,
             hooks=[Webhook(one, number) for number, one in enumerate(notify.promoted)],
         )
-        models = self.config.models.items()
-        policies = {n: watched(n, one, self.schema(n)) for n, one in models}
         return Watcher(policies, world, self._roll_back_as_decided)
 
     def _roll_back_as_decided(self) -> None:

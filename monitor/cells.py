@@ -10,7 +10,10 @@ import numpy.typing as npt
 from monitor.columns import IntArray
 from monitor.window import MONDAY, WindowPolicy
 
-HOUR = timedelta(hours=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+HOURLY = timedelta(days=14)
+"""Rows of a longer time are counted by the day: of a year's hours there are 8 760."""
 
 TYPICAL_SHARE = 0.5
 """A reference window with fewer rows than this share of the median one says too little."""
@@ -44,6 +47,45 @@ def hours(event_at: TimeArray) -> Cells:
     ([1, 0], [8, 10])
     """
     return _by_time(event_at, HOUR, MONDAY)
+
+
+def stretches(event_at: TimeArray) -> Cells:
+    """Number rows by the hour, or by the day where they span more than two weeks.
+
+    Examples
+    --------
+    >>> at = np.array(["2026-01-05T08", "2026-01-05T10", "2026-03-01T10"], "datetime64[us]")
+    >>> stretches(at[:2]).of_row.tolist(), stretches(at).of_row.tolist()
+    ([0, 1], [0, 0, 1])
+    """
+    is_long = event_at.size and event_at.max() - event_at.min() > np.timedelta64(HOURLY)
+    return _by_time(event_at, DAY if is_long else HOUR, MONDAY)
+
+
+def regrouped(starts: Sequence[datetime], policy: WindowPolicy) -> Cells | None:
+    """Number stretches by the window that they lie in; None where windows do not hold whole ones.
+
+    Parameters
+    ----------
+    starts : sequence of datetime
+        Where each of `stretches` begins.
+    policy : WindowPolicy
+        How windows are cut.
+
+    Examples
+    --------
+    >>> days = [datetime(2026, 1, day, tzinfo=UTC) for day in (5, 6, 12)]
+    >>> regrouped(days, WindowPolicy(every=timedelta(days=7))).of_row.tolist()
+    [0, 0, 1]
+    >>> regrouped(days, WindowPolicy(every=timedelta(hours=6)))
+    """
+    if policy.every is None or not starts:
+        return None
+    length = HOUR if any((start - MONDAY) % DAY for start in starts) else DAY
+    if policy.every % length or (policy.anchor - MONDAY) % length:
+        return None
+    at = np.array([start.replace(tzinfo=None) for start in starts], dtype="datetime64[us]")
+    return _by_time(at, policy.every, policy.anchor)
 
 
 def windows(event_at: TimeArray, policy: WindowPolicy) -> Cells:

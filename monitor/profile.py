@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from monitor.cells import Cells
 from monitor.columns import Columns, FloatArray, IntArray, numbers, texts
 from monitor.grid import Grid, LevelGrid, NumericGrid
 from monitor.values import pieces_of
@@ -190,6 +191,11 @@ def merge(profiles: Sequence[Profile]) -> Profile:
     starts = tuple(sorted({start for one in profiles for start in one.starts}))
     at = np.array([starts.index(start) for one in profiles for start in one.starts], np.int64)
     return _gathered(profiles, at, starts)
+
+
+def grouped(found: Profile, cells: Cells) -> Profile:
+    """Add the cells of a profile up to longer ones."""
+    return _gathered([found], cells.of_row, tuple(cells.starts))
 
 
 def whole(found: Profile) -> Profile:

@@ -1,6 +1,6 @@
 """Reference: the training-time rows, prepared once so that each comparison is cheap."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from monitor.back_test import BackTest
 from monitor.calibration import Calibration, calibrate
-from monitor.cells import TimeArray, typical, windows
+from monitor.cells import Cells, TimeArray, regrouped, stretches, typical, windows
 from monitor.columns import Columns, FloatArray
 from monitor.contrast import Contrasted, contrasted, contrasts_of
 from monitor.dependence import Dependence
 from monitor.duplicates import repeated_ratio
 from monitor.grid import OUTER_QUANTILES, grid_of
-from monitor.profile import profile
+from monitor.profile import Profile, grouped, profile
 from monitor.sample import Sample
 from monitor.schema import Kind, Schema
 from monitor.values import PIECE_ROWS, CategoricalValues, NumericValues, read_values
@@ -98,6 +98,8 @@ class Reference:
         Share of rows, 0-1, without each feature that is a date: dates are not compared otherwise.
     by_window : mapping of str to tuple of Estimate
         The metric that decides, in each of its windows.
+    stretches : callable or None
+        Returns the profile of its rows by the hour or the day, so that windows can be cut again.
     """
 
     schema: Schema
@@ -115,6 +117,7 @@ class Reference:
     dependence: Dependence | None = None
     missing_dates: Mapping[str, float] = field(default_factory=dict)
     by_window: Mapping[str, tuple[Estimate, ...]] = field(default_factory=dict)
+    stretches: Callable[[], Profile] | None = None
 
 
 @dataclass(frozen=True)
@@ -188,17 +191,59 @@ def calibrated(reference: Reference, columns: Columns, cut: Cut) -> Reference:
     cut : Cut
         How they fall into windows.
     """
-    cells, schema = windows(cut.event_at, cut.policy), reference.schema
-    kept = typical(cells)
-    values = {name: one for name, one in reference.columns.items() if name != schema.target}
-    grids = {name: grid_of(one) for name, one in values.items()}
-    counted = profile(columns, grids, cells=cells.of_row, starts=cells.starts)
+    grids = {
+        name: grid_of(one)
+        for name, one in reference.columns.items()
+        if name != reference.schema.target
+    }
+
+    def counted(cells: Cells) -> Profile:
+        return profile(columns, grids, cells=cells.of_row, starts=cells.starts)
+
+    cells, fine = windows(cut.event_at, cut.policy), counted(stretches(cut.event_at))
+    found = replace(reference, stretches=lambda: fine)
+    return _learned(found, counted(cells), typical(cells), cut.policy)
+
+
+def recut(reference: Reference, policy: WindowPolicy) -> Reference:
+    """Learn how much the windows of a reference wobble that are cut otherwise than it was.
+
+    Counts add up exactly, so this gives what `calibrated` gives of the rows.
+
+    Parameters
+    ----------
+    reference : Reference
+        With its profile by stretches.
+    policy : WindowPolicy
+        How windows are cut now.
+
+    Returns
+    -------
+    Reference
+        The same one where its profile is not there, or its stretches do not fit into windows: of a
+        count of rows, or shorter than a stretch.
+    """
+    if reference.stretches is None:
+        return reference
+    fine = reference.stretches()
+    cells = regrouped(fine.starts, policy)
+    if cells is None:
+        return reference
+    rows = Cells(np.repeat(cells.of_row, fine.n_rows), cells.starts)
+    return _learned(reference, grouped(fine, cells), typical(rows), policy)
+
+
+def _learned(
+    reference: Reference, counted: Profile, kept: Sequence[int], policy: WindowPolicy
+) -> Reference:
+    """Learn the wobble from a profile by windows, of which some are kept."""
     found = {}
-    for name, one in values.items():
-        made = contrasts_of(one, len(kept), feature=name in schema.features)
-        of_all = contrasted(made, counted.columns[name])
+    for name, one in counted.columns.items():
+        feature = name in reference.schema.features
+        made = contrasts_of(reference.columns[name], len(kept), feature=feature)
+        of_all = contrasted(made, one)
         found[name] = (made, Contrasted(*(part[kept] for part in vars(of_all).values())))
-    learned = calibrate(found, [cells.starts[at] for at in kept], cut.policy)
+    learned = calibrate(found, [counted.starts[at] for at in kept], policy)
     return replace(reference, calibration=learned)
 
 

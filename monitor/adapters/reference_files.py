@@ -1,7 +1,7 @@
 """Reference files: a prepared reference on disk, each column mapped into memory when it is used."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,15 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from monitor.adapters.profile_rows import decode_profile, encode_profile
 from monitor.back_test import BackTest
 from monitor.calibration import Calibration, ColumnCalibration
 from monitor.dependence import Dependence
+from monitor.profile import Profile
 from monitor.reference import ColumnReference, Estimate, NumericReference, Reference
 from monitor.sample import Outcomes, Sample
 from monitor.schema import Kind, Schema, Task
 from monitor.values import CategoricalValues
 
 Document = dict[str, Any]
+
+STRETCHES = "reference-stretches.arrow"
 
 
 def save_reference(reference: Reference, folder: Path) -> Document:
@@ -41,6 +45,7 @@ def save_reference(reference: Reference, folder: Path) -> Document:
         "calibration": _encode_calibration(calibration) if calibration else None,
         "sample": _save_sample(reference.sample, folder) if reference.sample else None,
         "back_test": asdict(back_test) if back_test else None,
+        "stretches": _save_stretches(reference, folder),
     }
 
 
@@ -79,12 +84,13 @@ def open_reference(document: Document, folder: Path) -> Reference:
             name: tuple(Estimate(**one) for one in windows)
             for name, windows in document.get("by_window", {}).items()
         },
+        stretches=_open_stretches(document.get("stretches"), folder),
     )
 
 
 def reference_files(document: Document) -> list[str]:
     """Name the files that a reference is read from."""
-    parts = [*document["columns"].values(), document.get("sample")]
+    parts = [*document["columns"].values(), document.get("sample"), document.get("stretches")]
     return [part["file"] for part in parts if part]
 
 
@@ -135,7 +141,23 @@ class StoredColumns(Mapping[str, ColumnReference]):
 
 
 def _without_columns(reference: Reference) -> Reference:
-    return replace(reference, columns={}, calibration=None, sample=None, back_test=None)
+    return replace(
+        reference, columns={}, calibration=None, sample=None, back_test=None, stretches=None
+    )
+
+
+def _save_stretches(reference: Reference, folder: Path) -> Document | None:
+    if reference.stretches is None:
+        return None
+    (folder / STRETCHES).write_bytes(encode_profile(reference.stretches()))
+    return {"file": STRETCHES}
+
+
+def _open_stretches(document: Document | None, folder: Path) -> Callable[[], Profile] | None:
+    """Return what reads the profile: it takes room, and is asked for when windows change."""
+    if document is None:
+        return None
+    return lambda: decode_profile((folder / document["file"]).read_bytes())
 
 
 def _save_column(column: ColumnReference, path: Path) -> Document:

@@ -66,6 +66,12 @@ class Weeks:
 
     def live(self, number, **how: float):
         """Log a week's predictions, end it, and judge it."""
+        self.send(number, **how)
+        (judged,) = self.app.deployment.watcher().check("late")
+        return judged
+
+    def send(self, number, **how: float):
+        """Log a week's predictions, and end it."""
         deployment = self.app.deployment
         rows = week(self.start + (N_REFERENCE + number) * pd.Timedelta(days=7), number, **how)
         ends = self.start + (N_REFERENCE + number + 1) * pd.Timedelta(days=7)
@@ -74,8 +80,6 @@ class Weeks:
         request = intake.Request("late", f"week {number}", "digest", self.app.clock.now(), 1)
         batches = intake.predictions(body, deployment.schema("late"), request, predict=None)
         deployment.log.append(batches).result(60)
-        (judged,) = deployment.watcher().check("late")
-        return judged
 
 
 @pytest.fixture
@@ -191,6 +195,17 @@ def test_a_column_that_moved_before_is_remembered_for_two_windows_of_the_same_ve
     assert remembered == [True, True, False]
     assert store.moved_before("late", later[0], 2) == set()
     assert store.moved_before("late", judged[0].window, 1) == set()
+
+
+def test_who_changes_the_windows_keeps_the_budget_of_the_version_that_is_there(begin):
+    assert begin().app.deployment.champion("late").reference.calibration.n_windows == N_REFERENCE
+    days = begin(yaml=YAML.replace("P7D", "P1D"))
+    days.send(0)
+    judged = days.app.deployment.watcher().check("late")
+    assert [set(calibrated(one)) for one in judged] == [{"x", "y", "g", "p"}] * 7
+    world = days.app.deployment.watcher().world
+    champion = world.references.at("late", days.app.clock.now())
+    assert (champion.version, champion.reference.calibration.n_windows) == (1, 7 * N_REFERENCE)
 
 
 def test_a_calibration_comes_back_from_its_bundle_as_it_was(begin):
