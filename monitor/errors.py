@@ -10,6 +10,7 @@
     ├── RequestConflictError    a request id came again with another body
     ├── NotFoundError           no such model, version, window, run or incident
     ├── NotPossibleError        the thing exists, but not now: no champion, paused, already running
+    │   └── SupersededError     a version was compared with a champion that has been replaced
     ├── StorageError            disk or database do not answer; nothing was acknowledged
     ├── SourceError             a source of rows does not answer, or not with rows
     ├── BundleRefusedError      a bundle's bytes or types are not the ones it may hold
@@ -129,6 +130,10 @@ class NotFoundError(LeewayError):
 
 class NotPossibleError(LeewayError):
     """The thing exists, but what was asked cannot be done with it now."""
+
+
+class SupersededError(NotPossibleError):
+    """A version would replace another champion than the one it was compared with."""
 
 
 class StorageError(LeewayError):

@@ -120,12 +120,19 @@ class Registry(Protocol):
         ...
 
     def promote(
-        self, model: str, version: int, at: datetime, why: str, run: int | None = None
+        self,
+        model: str,
+        version: int,
+        at: datetime,
+        why: str,
+        run: int | None = None,
+        over: int | None = None,
     ) -> None:
         """Make a version the champion, and the champion the predecessor, at once.
 
         With the run that made it the run is promoted in the same moment; NotPossibleError when
-        someone has ended it meanwhile.
+        someone has ended it meanwhile. With the champion that it was compared with, SupersededError
+        when someone else is champion by now.
         """
         ...
 

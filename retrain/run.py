@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from monitor.action import Trigger
-from monitor.errors import NotPossibleError
+from monitor.errors import NotPossibleError, SupersededError
 from retrain.bundle import Bundle
 from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, newest
@@ -177,7 +177,10 @@ def _end(
     if model.approval:
         return Result(Outcome.HELD, f"{look.reason}; it waits for a person: {by_hand}", details)
     why = f"{run.request.why}; {look.reason}"
-    world.registry.promote(model.name, version, now, why, run=run.number)
+    try:
+        world.registry.promote(model.name, version, now, why, run=run.number, over=run.champion)
+    except SupersededError as error:
+        return Result(Outcome.CANCELLED, f"{look.reason}; but {error}", details)
     return Result(Outcome.PROMOTED, look.reason, details)
 
 

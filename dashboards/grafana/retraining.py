@@ -39,7 +39,8 @@ MEANINGS = {
     Outcome.HELD: "The challenger is in the gate, or waits for a person; the champion stayed.",
     Outcome.FAILED: "The run broke: too few labels, no time left, or an error. Leeway's page of "
     "the model has the reason.",
-    Outcome.CANCELLED: "The run was stopped by a person.",
+    Outcome.CANCELLED: "The run was stopped by a person, or another version became champion "
+    "meanwhile.",
 }
 
 

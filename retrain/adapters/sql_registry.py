@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 from monitor.adapters.database import exclusive, insert_row, reading
 from monitor.adapters.probation_rows import read_trial
 from monitor.adapters.tables import requests
-from monitor.errors import NotFoundError, NotPossibleError
+from monitor.errors import NotFoundError, NotPossibleError, SupersededError
 from monitor.ports import Champion
 from monitor.probation import Probation
 from monitor.reference import Reference
@@ -117,17 +117,29 @@ class SqlRegistry:
         return number
 
     def promote(
-        self, model: str, version: int, at: datetime, why: str, run: int | None = None
+        self,
+        model: str,
+        version: int,
+        at: datetime,
+        why: str,
+        run: int | None = None,
+        over: int | None = None,
     ) -> None:
         """Make a version the champion, and the champion the predecessor, at once.
 
         With the run that made it the run is promoted in the same moment: whatever kills its
-        worker, both are on record or neither.
+        worker, both are on record or neither. With the champion that it was compared with, nobody
+        else is replaced: who became champion in the meantime, by a rollback, was not beaten.
         """
         with self._engine.begin() as connection:
             exclusive(connection, "aliases", model)
             self._row(connection, model, version)
             champion = alias(connection, model, CHAMPION)
+            if over is not None and champion != over:
+                raise SupersededError(
+                    f"version {champion} has become the champion of {model!r} meanwhile, and was "
+                    f"not compared with version {version}"
+                )
             if champion == version:
                 raise NotPossibleError(f"version {version} of {model!r} is the champion already")
             if run is not None:

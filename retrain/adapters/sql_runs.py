@@ -14,6 +14,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     update,
 )
 
@@ -24,6 +25,9 @@ from retrain.adapters.tables import runs, trials
 from retrain.ports import Outcome, Request, RequestKind, Shown
 
 DEFAULT_LEASE = timedelta(seconds=30)
+RUNNING = (RequestKind.RETRAIN, RequestKind.LOOK)
+"""Kinds that are carried out as a run, of which a model has one at a time."""
+
 MAX_CLAIMS = 3
 """Workers that may begin a request and fall silent before its run is on record."""
 
@@ -64,12 +68,16 @@ class SqlRuns:
             )
 
     def claim(self, kind: RequestKind, by: str, at: datetime) -> Request | None:
-        """Take the oldest open request; while its lease is renewed no other process gets it."""
+        """Take the oldest open request; while its lease is renewed no other process gets it.
+
+        A model has one run at a time: what would be a second one waits for the first.
+        """
         c, now = requests.c, self._now()
         left = and_(_silent(now), c.n_claims < MAX_CLAIMS, ~_has_run())
         oldest = (
             select(requests)
             .where(c.kind == kind, c.finished_at.is_(None), or_(c.claimed_at.is_(None), left))
+            .where(~_is_running(now) if kind in RUNNING else true())
             .order_by(c.id)
             .limit(1)
         )
@@ -81,6 +89,10 @@ class SqlRuns:
             free = oldest.with_for_update(skip_locked=True)
             row = connection.execute(free).mappings().first()
             if row is None:
+                return None
+            # Two workers may have found a run each, of one model: the second sees the first's.
+            exclusive(connection, "requests", row["model"])
+            if connection.execute(oldest.where(c.id == row["id"])).first() is None:
                 return None
             mine = update(requests).where(c.id == row["id"])
             held = {"lease_until": now + self._lease, "n_claims": c.n_claims + 1}
@@ -231,6 +243,20 @@ class SqlRuns:
 def _silent(now: datetime) -> ColumnElement[bool]:
     c = requests.c
     return func.coalesce(c.lease_until, c.claimed_at) < now
+
+
+def _is_running(now: datetime) -> ColumnElement[bool]:
+    """Tell whether a worker that is alive carries out another run of the same model."""
+    c, other = requests.c, requests.alias("other")
+    alive = func.coalesce(other.c.lease_until, other.c.claimed_at) >= now
+    return exists().where(
+        other.c.model == c.model,
+        other.c.id != c.id,
+        other.c.kind.in_(RUNNING),
+        other.c.finished_at.is_(None),
+        other.c.claimed_at.is_not(None),
+        alive,
+    )
 
 
 def _has_run() -> ColumnElement[bool]:

@@ -355,6 +355,28 @@ def test_a_run_whose_worker_was_taken_for_dead_promotes_nothing(app):
     assert (app.deployment.registry.champion("late"), n_versions(app)) == (1, 1)
 
 
+def test_who_became_champion_during_a_run_is_not_replaced_by_what_was_compared_with_another(app):
+    live(app, 5, MOVED)
+    world = app.deployment.retrain_world()
+    registry = world.registry
+    world.runs.ask("late", RequestKind.RETRAIN, "by hand", "it is time", app.clock.now())
+    request = world.runs.claim(RequestKind.RETRAIN, "test", app.clock.now())
+
+    def a_person_promotes_another() -> float:
+        # Called by the stopwatch of the search, that is in the middle of the run.
+        if registry.champion("late") == 1:
+            other = registry.register(registry.load("late", 1), app.clock.now())
+            registry.promote("late", other, app.clock.now(), "a person said so")
+        return 0.0
+
+    config = app.deployment.config.models["late"]
+    model = retrained("late", config, app.deployment.schema("late"))
+    result = run(request, model, replace(world, monotonic=a_person_promotes_another))
+    assert result.outcome is Outcome.CANCELLED
+    assert "version 2 has become the champion of 'late' meanwhile" in result.reason
+    assert (registry.champion("late"), n_versions(app)) == (2, 3)
+
+
 def test_version_1_is_trained_on_the_reference_without_a_gate(app, week_start):
     bundle = app.deployment.registry.load("late", 1)
     assert bundle.pipeline is not None

@@ -124,6 +124,35 @@ def test_of_two_processes_one_claims_a_request(runs, now, where):
     assert sorted(claimed) == list(range(1, 21))
 
 
+def test_a_model_has_one_run_at_a_time_whatever_it_is_asked_for(runs, now):
+    run = begun(runs, now)
+    runs.ask("m0", RequestKind.LOOK, "gain", "labels are there", now)
+    runs.ask("m1", RequestKind.LOOK, "gain", "labels are there", now)
+    assert runs.claim(RequestKind.LOOK, "another", now).model == "m1"
+    assert runs.claim(RequestKind.LOOK, "another", now) is None
+    runs.finish(run, Outcome.REFUSED, "no gain", {}, now)
+    assert runs.claim(RequestKind.LOOK, "another", now).model == "m0"
+
+
+def test_of_many_threads_none_begins_a_second_run_of_a_model(runs, now):
+    for number in range(20):
+        ask(runs, now, f"m{number}")
+        runs.ask(f"m{number}", RequestKind.LOOK, "gain", "labels are there", now)
+    kinds = [RETRAIN, RequestKind.LOOK] * 40
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda kind: runs.claim(kind, "worker", now), kinds))
+    claimed = [one.model for one in found if one]
+    assert len(claimed) == len(set(claimed)) > 0
+
+
+def test_a_worker_that_fell_silent_keeps_no_other_run_waiting(runs, now):
+    ask(runs, now)
+    runs.claim(RETRAIN, "worker", now)
+    runs.ask("m0", RequestKind.LOOK, "gain", "labels are there", now)
+    assert runs.claim(RequestKind.LOOK, "another", now) is None
+    assert silent(runs).claim(RequestKind.LOOK, "another", now).model == "m0"
+
+
 def test_a_run_is_seen_from_its_start_to_its_outcome(runs, now, week_start):
     run = begun(runs, now)
     runs.progress(run, 0.5, "fitting tree")
