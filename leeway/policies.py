@@ -49,6 +49,7 @@ def watched(name: str, model: ModelConfig, schema: Schema) -> Watched:
         retrain=RetrainPolicy(
             when=frozenset(model.retrain.when),
             every=model.retrain.every,
+            new_rows=model.retrain.new_rows,
             cooldown=model.retrain.cooldown,
             min_labels=model.retrain.min_labels,
         ),

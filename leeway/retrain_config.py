@@ -63,10 +63,12 @@ class RetrainConfig(Strict):
     """What opens a run; empty: only a person does."""
     every: Stretch = timedelta(days=28)
     """Longest time between runs, where `when` has schedule."""
+    new_rows: int | None = Field(default=None, ge=1)
+    """So many labelled rows since the last run open one, where `when` has new_rows."""
     cooldown: Duration = timedelta(days=7)
     """Shortest time between runs."""
     min_labels: int | None = Field(default=None, ge=1)
-    """New labelled rows a run needs; by default three windows' worth."""
+    """New labelled rows a run needs; by default two labelled windows."""
     budget: Stretch = timedelta(minutes=10)
     """Time for comparing candidates."""
     max_fits: int | None = Field(default=None, ge=1)

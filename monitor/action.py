@@ -22,6 +22,7 @@ class Trigger(StrEnum):
     PERFORMANCE = "performance"
     DRIFT = "drift"
     SCHEDULE = "schedule"
+    NEW_ROWS = "new_rows"
 
 
 class Ask(StrEnum):
@@ -42,6 +43,7 @@ class Reason(StrEnum):
     PERFORMANCE = "performance breach"
     DRIFT = "drift breach"
     SCHEDULE = "schedule"
+    NEW_ROWS = "new rows"
     PROBATION = "probation breach"
     CHECK_FAILED = "a check failed"
     DECIDED_BEFORE = "decided before"

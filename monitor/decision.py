@@ -1,6 +1,6 @@
 """Decision: what is done about a verdict, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -29,12 +29,15 @@ class RetrainPolicy:
         Shortest time between two runs.
     min_labels : int or None
         New labelled rows a run needs; by default two labelled windows, however large.
+    new_rows : int or None
+        So many labelled rows since the last run open one, where `when` has new rows.
     """
 
     when: frozenset[Trigger] = frozenset(Trigger)
     every: timedelta = timedelta(days=28)
     cooldown: timedelta = timedelta(days=7)
     min_labels: int | None = None
+    new_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class ModelState:
     n_new_windows, n_new_labels : int
         Labelled windows outside incidents since the champion's training data ended, and their
         labelled rows.
+    n_since_run : int
+        Those among them that came after a run was last asked for.
     open_alerts : mapping of Check to Opening
         Alerts that are open.
     incident_open, run_pending, paused : bool
@@ -66,6 +71,7 @@ class ModelState:
     last_run_at: datetime
     n_new_windows: int = 0
     n_new_labels: int = 0
+    n_since_run: int = 0
     open_alerts: Mapping[Check, Opening] = field(default_factory=dict)
     incident_open: bool = False
     run_pending: bool = False
@@ -111,8 +117,12 @@ def decide(judged: Judged, state: ModelState, policy: RetrainPolicy, now: dateti
     stands against it is the reason.
     """
     if _has_new_labels(judged):  # the window at hand is not in the store yet
-        n_labels = state.n_new_labels + judged.n_labels
-        state = replace(state, n_new_windows=state.n_new_windows + 1, n_new_labels=n_labels)
+        state = replace(
+            state,
+            n_new_windows=state.n_new_windows + 1,
+            n_new_labels=state.n_new_labels + judged.n_labels,
+            n_since_run=state.n_since_run + judged.n_labels,
+        )
     action, reason, sentence = _act(judged, state, policy, now)
     asked = ASKED.get(action) or _ask(judged, state, policy, now)
     return Decision(action, reason, sentence, alerts(judged, state.open_alerts), asked)
@@ -128,15 +138,16 @@ def _ask(judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime
     """Return what new labels are good for where no run is opened.
 
     They are the next look at a challenger in the gate. Without one they tell, in a cheap trial,
-    whether a run would pay, which no breach may show. Where the schedule opens one anyway a trial
-    would only keep it waiting.
+    whether a run would pay, which no breach may show. Where the schedule or new rows open one
+    anyway a trial would only keep it waiting.
     """
     if not _has_new_labels(judged):
         return None
     if state.challenger is not None:
         stopped = state.paused or state.run_pending or state.incident_open
         return None if stopped else Ask.LOOK
-    wanted = Trigger.GAIN in policy.when and not _is_due(state, policy, now)
+    is_due = _is_due(state, policy, now) or _has_enough(judged, state, policy)
+    wanted = Trigger.GAIN in policy.when and not is_due
     wanted = wanted and _against(judged, state, policy, now) is None
     return Ask.TRIAL if wanted else None
 
@@ -179,18 +190,7 @@ _NOTHING_TO_DO = frozenset(
 def _trigger(
     judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime
 ) -> tuple[Reason, str]:
-    checks, first = judged.verdict.checks, judged.revision == 1
-    breaches: list[tuple[Trigger, Reason, str]] = []
-    if checks[Check.PERFORMANCE] is Status.BREACH:
-        sentence = describe(judged.verdict, Check.PERFORMANCE)
-        breaches.append((Trigger.PERFORMANCE, Reason.PERFORMANCE, sentence))
-    # Inputs do not change with late labels: drift has had its say in the first revision.
-    if checks[Check.DRIFT] is Status.BREACH and first:
-        sentence = describe(judged.verdict, Check.DRIFT)
-        breaches.append((Trigger.DRIFT, Reason.DRIFT, sentence))
-    if first and _is_due(state, policy, now):
-        sentence = f"{_days(policy.every)} have passed since the last run"
-        breaches.append((Trigger.SCHEDULE, Reason.SCHEDULE, sentence))
+    breaches = list(_breaches(judged, state, policy, now))
     for trigger, reason, sentence in breaches:
         if trigger in policy.when and not _is_left_to_a_trial(trigger, state, policy):
             return reason, sentence
@@ -202,8 +202,34 @@ def _trigger(
     return _no_trigger(judged)
 
 
+def _breaches(
+    judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime
+) -> Iterator[tuple[Trigger, Reason, str]]:
+    """Yield what may open a run, the weightiest first."""
+    checks, first = judged.verdict.checks, judged.revision == 1
+    if checks[Check.PERFORMANCE] is Status.BREACH:
+        sentence = describe(judged.verdict, Check.PERFORMANCE)
+        yield Trigger.PERFORMANCE, Reason.PERFORMANCE, sentence
+    # Inputs do not change with late labels: drift has had its say in the first revision.
+    if checks[Check.DRIFT] is Status.BREACH and first:
+        yield Trigger.DRIFT, Reason.DRIFT, describe(judged.verdict, Check.DRIFT)
+    if first and _is_due(state, policy, now):
+        sentence = f"{_days(policy.every)} have passed since the last run"
+        yield Trigger.SCHEDULE, Reason.SCHEDULE, sentence
+    if _has_enough(judged, state, policy):
+        sentence = f"{state.n_since_run} labelled rows have come since the last run"
+        yield Trigger.NEW_ROWS, Reason.NEW_ROWS, sentence
+
+
 def _is_due(state: ModelState, policy: RetrainPolicy, now: datetime) -> bool:
     return Trigger.SCHEDULE in policy.when and now - state.last_run_at >= policy.every
+
+
+def _has_enough(judged: Judged, state: ModelState, policy: RetrainPolicy) -> bool:
+    """Tell whether new labels have made up the number that opens a run."""
+    if policy.new_rows is None or Trigger.NEW_ROWS not in policy.when:
+        return False
+    return _has_new_labels(judged) and state.n_since_run >= policy.new_rows
 
 
 def _is_left_to_a_trial(trigger: Trigger, state: ModelState, policy: RetrainPolicy) -> bool:

@@ -25,6 +25,8 @@ class Standing:
         When a run was last asked for, or the model registered.
     n_new_windows, n_new_labels : int
         Labelled windows outside incidents since a time, and their labelled rows.
+    n_since_run : int
+        Those of windows that ended after a run was last asked for.
     incident_open, run_pending, paused : bool
         The newest judged window is an incident; a run is asked for or going on; a person has
         paused retraining.
@@ -34,6 +36,7 @@ class Standing:
     last_run_at: datetime
     n_new_windows: int
     n_new_labels: int
+    n_since_run: int
     incident_open: bool
     run_pending: bool
     paused: bool

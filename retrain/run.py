@@ -13,9 +13,9 @@ from retrain.gate import Look, Step
 from retrain.holdout import after, split_off
 from retrain.lineage import aware
 from retrain.noticed import noticed, warned
-from retrain.ports import BY_HAND, Entry, Outcome, Request, RequestKind
+from retrain.ports import Entry, Outcome, Request, RequestKind
 from retrain.recipe import Recipe
-from retrain.running import Running, look_with, stand
+from retrain.running import CALM, Running, look_with, stand
 from retrain.search import SearchResult, search
 from retrain.servable import Cost, obstacle, seconds_of
 from retrain.skew import skew_of
@@ -86,8 +86,7 @@ def _find(run: Running, bundle: Bundle, rows: Dataset) -> Result:
     model = run.model
     evidence = run.gathered()
     until = run.world.registry.used_until(model.name)
-    is_calm = run.opened_by in {Trigger.SCHEDULE, BY_HAND}
-    most = MAX_HOLDOUT_WINDOWS if is_calm else 1
+    most = MAX_HOLDOUT_WINDOWS if run.opened_by in CALM else 1
     if run.request.trigger == Trigger.GAIN:
         until = evidence.newest_since or until
     training, holdout, number = split_off(rows, until, model.search.window, most=most)

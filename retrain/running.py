@@ -18,6 +18,9 @@ from retrain.recipe import Recipe
 from retrain.version import Retrained
 from retrain.world import World
 
+CALM = frozenset({Trigger.SCHEDULE, Trigger.NEW_ROWS, BY_HAND})
+"""What opens a run without an alarm or a trial."""
+
 
 @dataclass(frozen=True)
 class Running:
@@ -104,7 +107,7 @@ def look_with(
         minimum_gain=model.minimum_gain,
         earlier=earlier,
     )
-    if look.step is not Step.PASS or run.opened_by in {Trigger.GAIN, Trigger.SCHEDULE, BY_HAND}:
+    if look.step is not Step.PASS or run.opened_by in {Trigger.GAIN, *CALM}:
         return look
     lost = unskilled(rows.target, model.schema, metric)
     seen = Window(aware(rows.event_at[-1]), look.seen, lost, n_windows)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, and_, case, func, select, update
 
 from monitor.adapters import tables as t
 from monitor.maturity import Arrivals
@@ -44,15 +44,22 @@ def note_counted(
     connection.execute(mine.values(**values))
 
 
-def count_new_labels(connection: Connection, model: str, since: datetime) -> tuple[int, int]:
-    """Return the sound windows since a time whose labels are mature, and their labels."""
+def count_new_labels(
+    connection: Connection, model: str, since: datetime, run_at: datetime
+) -> tuple[int, int, int]:
+    """Return the sound windows since a time whose labels are mature, and their labels.
+
+    Last come the labels of those among them that ended after a run was last asked for.
+    """
     w = t.windows.c
-    query = select(func.count(), func.coalesce(func.sum(w.n_labels), 0)).where(
+    after = case((w.end_at > run_at, w.n_labels), else_=0)
+    sums = (func.coalesce(func.sum(one), 0) for one in (w.n_labels, after))
+    query = select(func.count(), *sums).where(
         w.model == model,
         w.start_at >= since,
         w.incident.is_(False),
         w.provisional.is_(False),
         w.n_labels > 0,
     )
-    n_windows, n_labels = connection.execute(query).one()
-    return int(n_windows), int(n_labels)
+    n_windows, n_labels, n_after = connection.execute(query).one()
+    return int(n_windows), int(n_labels), int(n_after)

@@ -104,12 +104,13 @@ class SqlStore:
                 t.requests.c.kind != Ask.TRIAL,  # a trial is no run, and holds none up
             )
             last_run_at = connection.execute(asked).scalar() or row["registered_at"]
-            n_windows, n_labels = count_new_labels(connection, model, since)
+            n_windows, n_labels, n_after = count_new_labels(connection, model, since, last_run_at)
             return Standing(
                 open_alerts=_open_alerts(connection, model),
                 last_run_at=last_run_at,
                 n_new_windows=n_windows,
                 n_new_labels=n_labels,
+                n_since_run=n_after,
                 incident_open=_incident_open(connection, model),
                 run_pending=connection.execute(pending).first() is not None,
                 paused=row["paused"],

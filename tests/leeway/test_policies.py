@@ -40,7 +40,13 @@ def test_every_setting_of_the_watch_reaches_its_policy():
             quality={"null_jump": 0.2, "unseen": 0.4, "out_of_range": 0.1, "schema_change": 0.5},
             performance={"metric": "rmse", "max_drop": 0.1},
             labels={"horizon": "P30D", "mature": 0.8},
-            retrain={"when": ["drift"], "every": "P14D", "cooldown": "P1D", "min_labels": 100},
+            retrain={
+                "when": ["drift"],
+                "every": "P14D",
+                "cooldown": "P1D",
+                "min_labels": 100,
+                "new_rows": 5000,
+            },
         ),
         SCHEMA,
     )
@@ -52,7 +58,7 @@ def test_every_setting_of_the_watch_reaches_its_policy():
     assert found.verdict.drift == DriftPolicy({"x": "psi"}, {"x": 0.2}, 0.3, budget=None)
     assert found.verdict.performance == PerformancePolicy("rmse", 0.1)
     assert found.quality == QualityPolicy(0.2, 0.4, 0.1, 0.5)
-    assert found.retrain == RetrainPolicy(frozenset({Trigger.DRIFT}), 14 * DAY, DAY, 100)
+    assert found.retrain == RetrainPolicy(frozenset({Trigger.DRIFT}), 14 * DAY, DAY, 100, 5000)
     assert found.name == "late"
 
 

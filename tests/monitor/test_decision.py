@@ -83,6 +83,12 @@ CASES = {
     Reason.DRIFT: (Action.RETRAIN, DRIFTED, {}, RetrainPolicy(when=frozenset({Trigger.DRIFT}))),
     Reason.TRIED: (Action.NONE, DRIFTED, {}, POLICY),
     Reason.SCHEDULE: (Action.RETRAIN, judged(), {"last_run_at": NOW - 28 * DAY}, POLICY),
+    Reason.NEW_ROWS: (
+        Action.RETRAIN,
+        judged(n_labels=100),
+        {"n_since_run": 400},
+        RetrainPolicy(new_rows=500),
+    ),
     Reason.PROBATION: (Action.ROLL_BACK, judged(), {"judgement": HARMFUL}, POLICY),
     Reason.CHECK_FAILED: (Action.NONE, judged(drift=ERROR), {}, POLICY),
     Reason.DECIDED_BEFORE: (Action.NONE, judged(revision=2, drift=BREACH), {}, POLICY),
@@ -239,6 +245,27 @@ def test_without_a_schedule_time_alone_retrains_nothing():
     assert act(judged(), policy=policy, last_run_at=NOW - 900 * DAY)[1] is Reason.ALL_WELL
 
 
+MANY = RetrainPolicy(new_rows=1000)
+
+
+@pytest.mark.parametrize(("n_before", "reason"), [(899, Reason.ALL_WELL), (900, Reason.NEW_ROWS)])
+def test_so_many_new_labelled_rows_open_a_run(n_before, reason):
+    found = decided(judged(n_labels=100), policy=MANY, n_since_run=n_before)
+    assert found.reason is reason
+    if reason is Reason.NEW_ROWS:
+        assert (found.action, found.ask) == (Action.RETRAIN, Ask.RETRAIN)
+        assert found.sentence == "1000 labelled rows have come since the last run"
+    else:
+        assert found.ask is Ask.TRIAL
+
+
+def test_new_rows_open_nothing_without_new_labels_or_where_they_are_no_trigger():
+    assert act(judged(), policy=MANY, n_since_run=5000)[1] is Reason.ALL_WELL
+    alone = replace(MANY, when=frozenset({Trigger.DRIFT}))
+    assert act(judged(n_labels=100), policy=alone, n_since_run=5000)[1] is Reason.ALL_WELL
+    assert act(judged(n_labels=100), n_since_run=10**9)[1] is Reason.ALL_WELL
+
+
 # what stands against it
 
 
@@ -368,7 +395,7 @@ def test_a_run_is_opened_only_on_sound_data_with_nothing_against_it(
     found = decide(one, state, policy, NOW)
     assert found.sentence
     if found.action is Action.RETRAIN:
-        assert found.reason.value in {"performance breach", "drift breach", "schedule"}
+        assert found.reason.value in {"performance breach", "drift breach", "schedule", "new rows"}
         assert not (state.paused)
         assert not (state.run_pending)
         assert not (state.incident_open)

@@ -202,6 +202,14 @@ def test_new_labels_are_counted_from_a_time_on_in_mature_windows_without_inciden
     assert (found.n_new_windows, found.n_new_labels) == (2, 95)
 
 
+def test_labels_since_the_last_run_are_those_of_windows_that_ended_after_it(books):
+    run = {"action": Action.RETRAIN, "status": Status.BREACH}
+    for number, more in ((0, {}), (1, run), (2, {}), (3, {})):
+        books.record(books.cycle(number, counts=Counts(50 + number, 50 + number), **more))
+    found = standing(books)
+    assert (found.n_new_labels, found.n_since_run) == (50 + 51 + 52 + 53, 52 + 53)
+
+
 def test_an_incident_is_open_while_the_newest_window_with_rows_is_one(books):
     books.record(books.cycle(0, kind=DiagnosisKind.INCIDENT))
     assert standing(books).incident_open
