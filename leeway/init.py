@@ -133,7 +133,7 @@ models:
     # performance: {{metric: {_metric(schema.task)}, max_drop: 0.03}}
     # labels: {{horizon: P90D}}  # how long labels are waited for
     # retrain:
-    #   when: [gain, performance, drift, schedule]  # empty: only a person does
+    #   when: [gain, performance, drift, schedule, new_rows]  # empty: only a person does
     #   every: P28D
     #   cooldown: P7D
     #   budget: PT10M
