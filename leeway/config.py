@@ -225,6 +225,6 @@ class Config(Strict):
     max_body_bytes: int = Field(default=64 << 20, ge=1 << 16)
     """Largest body of a request, as it came and unpacked."""
     series_per_model: int = Field(default=200, ge=100)
-    """Prometheus series a model may have; of many columns those that moved most are exported."""
+    """Prometheus series a model may have: of many columns those that matter or moved most."""
     url: str = "http://127.0.0.1:8000"
     """Where people reach Leeway's pages; used in messages."""

@@ -41,9 +41,10 @@ class Prometheus:
         return list(self.get("query_range", query=expression, **parameters)["result"])
 
     def get_names(self) -> list[str]:
-        """Return the names of all metrics it has."""
-        answer = self.http.get("/api/v1/label/__name__/values").raise_for_status()
-        return list(answer.json()["data"])
+        """Return the names of all metrics it has, and of those that have no series now."""
+        stored = self.http.get("/api/v1/label/__name__/values").raise_for_status()
+        told = self.http.get("/api/v1/metadata").raise_for_status()
+        return [*stored.json()["data"], *told.json()["data"]]
 
     def wait_for_scrape(self) -> None:
         """Wait until every target has been scraped from now on, without an error."""

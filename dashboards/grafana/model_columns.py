@@ -60,6 +60,7 @@ FIELDS = {
     "column": "Column",
     "Value #A": "Distance from its limit",
     "Value #B": "Drifted",
+    "Value #G": "Rank",
     "method": "Method",
     "Value #C": "Score",
     "Value #D": "Limit",
@@ -74,6 +75,7 @@ def columns_now() -> table.Panel:
     panel = rows(
         "Columns in the newest window",
         "Every column with its score and its limit; the furthest off first. " + HOW_FAR + " "
+        "Rank: of those that drifted, 1 matters most; only the first three have one. "
         "p-values drift below their limit, distances above. Missing: rows without a value. New "
         "values: rows whose value the reference never had.",
         ask_rows(distance(*COLUMNS)),
@@ -82,6 +84,7 @@ def columns_now() -> table.Panel:
         ask_rows(deciding_by_method("leeway_drift_threshold", *COLUMNS)),
         ask_rows(newest("column", series("leeway_missing_ratio", *COLUMNS))),
         ask_rows(newest("column", series("leeway_unseen_ratio", *COLUMNS))),
+        ask_rows(newest("column", series("leeway_column_rank", *COLUMNS))),
     )
     panel = columns(panel, FIELDS).unit("none").height(10).filterable(filterable=True)
     by_distance = c.TableSortByFieldState().display_name("Distance from its limit").desc(desc=True)

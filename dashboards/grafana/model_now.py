@@ -76,7 +76,7 @@ def _drifted() -> stat.Panel:
         number(
             "Drifted columns",
             "How many columns look different from the rows the model was made with, of how many "
-            "that were compared. Not exported: beyond the budget of series; they moved least, and "
+            "that were compared. Not exported: beyond the budget of series; they matter least, and "
             "Leeway's own pages and API have them.",
             ask_now(f"sum({drifted} >= 0)", "drifted"),
             ask_now(f"count({drifted} >= 0)", "compared"),

@@ -70,6 +70,10 @@ GAUGES: Described = {
         ("model", "column", "method"),
     ),
     "column_drifted": ("1 when the column's drift score is beyond its limit.", _COLUMN),
+    "column_rank": (
+        "Place of a drifted column among those that matter, 1 for the most important; at most 3.",
+        _COLUMN,
+    ),
     "drifted_columns_ratio": ("Drifted columns over compared columns.", MODEL),
     "check_status": (
         "Status of a check: 0 OK, 1 WARNING, 2 BREACH, 3 NO_DATA, 4 ERROR.",

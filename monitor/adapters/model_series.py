@@ -7,6 +7,7 @@ from math import nan
 
 from monitor.adapters.families import Families
 from monitor.adapters.newest import Newest, NewestScore, NewestWindow
+from monitor.alert import N_NAMED
 from monitor.checks.calibrated import METHOD
 from monitor.checks.multivariate import METHOD as TOGETHER
 from monitor.checks.score import BreachWhen, Check, Status
@@ -101,7 +102,7 @@ def _add_band(families: Families, labels: list[str], score: NewestScore) -> None
 def add_columns(
     families: Families, model: str, served: Served, window: NewestWindow | None, room: int
 ) -> None:
-    """Add the columns that moved most, as many as there is room for in series."""
+    """Add the columns that matter or moved most, as many as there is room for in series."""
     scores = window.scores if window else ()
     drift: dict[str | None, list[NewestScore]] = defaultdict(list)
     for one in scores:
@@ -109,7 +110,7 @@ def add_columns(
             drift[one.column].append(one)
     quality = {(one.column, one.method): one for one in scores if one.check == Check.QUALITY}
     kinds = served.kinds
-    ranked = sorted(kinds, key=lambda name: _excess(_deciding(drift[name])), reverse=True)
+    ranked = sorted(kinds, key=lambda name: _place(_deciding(drift[name])))
     n_left_out = 0
     for column in ranked:
         room -= 2 * max(1, len(drift[column])) + (3 if kinds[column] is Kind.CATEGORICAL else 2)
@@ -125,6 +126,15 @@ def add_columns(
     families.add("columns_not_exported", [model], n_left_out)
 
 
+def add_ranks(families: Families, model: str, window: NewestWindow | None) -> None:
+    """Add the places of the columns that an alert names; none where nothing is ranked."""
+    # A column that is compared by several methods has one place.
+    ranks = {one.column: one.rank for one in (window.scores if window else ()) if one.rank}
+    for column, rank in ranks.items():
+        if column is not None and rank <= N_NAMED:
+            families.add("column_rank", [model, column], rank)
+
+
 def _add_drift(families: Families, model: str, column: str, scores: list[NewestScore]) -> None:
     for score in scores or [_NOTHING]:
         families.add("drift_score", [model, column, score.method], score.value)
@@ -138,6 +148,11 @@ def _deciding(scores: list[NewestScore]) -> NewestScore:
     """Return the score that decides: the calibrated one where there is one."""
     calibrated = [score for score in scores if score.method == METHOD]
     return next(iter(calibrated or scores), _NOTHING)
+
+
+def _place(score: NewestScore) -> tuple[bool, int, float]:
+    """Order columns: in their rank, then the furthest beyond its limit first."""
+    return score.rank is None, score.rank or 0, -_excess(score)
 
 
 def _excess(score: NewestScore) -> float:

@@ -39,6 +39,7 @@ class NewestScore(NamedTuple):
     status: str
     standard_error: float | None
     reference_value: float | None
+    rank: int | None = None
 
 
 @dataclass(frozen=True)

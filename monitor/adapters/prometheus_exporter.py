@@ -17,7 +17,13 @@ from monitor.adapters.cycle_rows import CYCLE_BUCKETS
 from monitor.adapters.families import COUNTERS, GAUGES, Families
 from monitor.adapters.history import History
 from monitor.adapters.log_catalog import LogStats
-from monitor.adapters.model_series import Served, add_columns, add_limits, add_performance
+from monitor.adapters.model_series import (
+    Served,
+    add_columns,
+    add_limits,
+    add_performance,
+    add_ranks,
+)
 from monitor.adapters.newest import Newest, NewestReader
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.batch import RowKind
@@ -27,7 +33,7 @@ from monitor.ports import Champion, Clock
 from monitor.verdict import VerdictPolicy
 from monitor.window import count_due
 
-FIXED_SERIES = 54
+FIXED_SERIES = 57
 """Series of a model besides those of its columns and its performance."""
 
 CHECKS = (*Check, "cycle")
@@ -59,7 +65,7 @@ class Exported:
     url : str
         Where people reach Leeway's pages.
     series_budget : int
-        Series a model may have: the columns that moved most are exported.
+        Series a model may have: the columns that matter or moved most are exported.
     """
 
     engine: Engine
@@ -140,6 +146,7 @@ class MonitorCollector(Collector):
             room = self._exported.series_budget - FIXED_SERIES
             room -= add_performance(made, newest.model, served, newest.window, newest.labelled)
             add_limits(made, newest)
+            add_ranks(made, newest.model, newest.window)
             add_columns(made, newest.model, served, newest.window, room)
             known = self._samples[newest.model] = (state, made.samples())
         return known[1]

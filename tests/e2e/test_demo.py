@@ -44,6 +44,7 @@ MAY_BE_EMPTY = {
     'kind="estimated"': "the weeks are too different for a back-test, so none is given",
     "annotation Rollbacks": "no version has to be taken back",
     "leeway-model: Drifted columns, C": "every column is exported: none is beyond the budget",
+    "leeway_column_rank": "columns are ranked in the weeks that breach, and those are few",
 }
 """What the dashboards cannot show of the flights, and why; everything else must have data."""
 

@@ -51,16 +51,18 @@ def rows(start: str, n_rows: int, seed: int) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def scrape(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A scrape of the composed application after a labelled week and a refused row."""
+    """A scrape of the composed application after a broken week, one that moved, a refused row."""
     folder = tmp_path_factory.mktemp("metrics")
     rows("2026-01-05", 448, seed=0).to_parquet(folder / "reference.parquet")
     (folder / "leeway.yaml").write_text(YAML)
-    (folder / "clock").write_text("2026-03-09T12:00:00Z")
+    (folder / "clock").write_text("2026-03-16T12:00:00Z")
     environment = Environment(api_key=None, clock_file=folder / "clock")
     with opened(folder / "leeway.yaml", environment) as deployment:
         ensure_first_versions(deployment, lambda _share, _text: None)
         with TestClient(api(deployment, environment, "api")) as client:
             week = rows("2026-03-02", 56, seed=1)
+            moved = rows("2026-03-09", 56, seed=2).assign(weather="rain")
+            moved["distance_km"] = 8 + moved["distance_km"] / 4
             # Every distance is gone, so that an alert opens and is delivered.
             broken = week.drop(columns=["late", "distance_km"])
             csv = {"Content-Type": "text/csv"}
@@ -68,10 +70,13 @@ def scrape(tmp_path_factory: pytest.TempPathFactory) -> str:
             labels = week[["order_id", "late"]].to_csv(index=False)
             sent = [
                 client.post(predict, content=broken.to_csv(index=False), headers=csv),
+                client.post(
+                    predict, content=moved.drop(columns="late").to_csv(index=False), headers=csv
+                ),
                 client.post("/v1/models/deliveries/labels", content=labels, headers=csv),
                 client.post("/v1/models/deliveries/checks"),
             ]
-            assert [one.status_code for one in sent] == [200, 202, 200]
+            assert [one.status_code for one in sent] == [200, 200, 202, 200]
             assert client.post(predict, content="[{}]").status_code == 422
             return str(client.get("/metrics").text)
 

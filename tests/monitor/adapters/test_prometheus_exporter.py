@@ -190,7 +190,7 @@ def test_an_open_incident_shows_and_ends(scrape, books):
 
 
 @pytest.mark.parametrize("served", [100, 200, 400], indirect=True)
-def test_of_many_columns_those_that_moved_most_are_exported_within_the_budget(
+def test_of_many_columns_those_that_matter_or_moved_most_are_exported_within_the_budget(
     scrape, books, served
 ):
     features = {f"c{i:03}": Kind.CATEGORICAL for i in range(100)}
@@ -200,15 +200,35 @@ def test_of_many_columns_those_that_moved_most_are_exported_within_the_budget(
         for i, name in enumerate(features)
     ]
     scores[0] = replace(scores[0], method="z", value=0.0, breach_when=p_value)
+    for place, at in enumerate((30, 10, 20)):
+        scores[at] = replace(scores[at], value=0.2, status=Status.BREACH, rank=place + 1)
     books.record(books.cycle(scores=scores))
     served.champion = champion(features)
     found = scrape()
     kept = [column for _, column, _ in found["leeway_drift_score"]]
-    assert kept[:3] == ["c000", "c099", "c098"]
+    assert kept[:6] == ["c030", "c010", "c020", "c000", "c099", "c098"]
+    assert len(found["leeway_column_rank"]) == 3
     assert found["leeway_columns_not_exported"]["m",] == 102 - len(kept)
     n_series = sum(labels[:1] == ("m",) for series in found.values() for labels in series)
     # What retraining shows of a model is not in this scrape.
     assert served.series_budget - 26 < n_series <= served.series_budget
+
+
+def moved(column, method, value, rank):
+    return Score(
+        Check.DRIFT, column, method, value, 0.1, BreachWhen.ABOVE, 9, 9,
+        status=Status.BREACH, rank=rank,
+    )  # fmt: skip
+
+
+def test_the_places_of_the_three_columns_that_matter_most_are_exported_once(scrape, books):
+    assert "leeway_column_rank" not in scrape()
+    scores = [moved(f"c{rank}", "psi", rank / 5, rank) for rank in (4, 2, 1, 3)]
+    scores.append(moved("c1", "wasserstein", 0.3, 1))
+    books.record(books.cycle(0, scores=scores))
+    assert scrape()["leeway_column_rank"] == {("m", f"c{rank}"): rank for rank in (1, 2, 3)}
+    books.record(books.cycle(1, scores=[moved("c1", "psi", 0.3, None)]))
+    assert "leeway_column_rank" not in scrape()
 
 
 def test_cycle_durations_are_a_histogram(scrape, books):
