@@ -8,6 +8,8 @@ import typer
 
 from leeway.grafana_commands import commands as grafana
 from leeway.log_commands import log
+from leeway.options import DEFAULT_CONFIG, ConfigOption, ModelArgument
+from leeway.person_commands import by_hand
 from monitor.errors import ConfigError, LeewayError, SchemaError
 
 app = typer.Typer(
@@ -18,17 +20,13 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 database = typer.Typer(help="The state database.", no_args_is_help=True)
+app.add_typer(by_hand)
 app.add_typer(database, name="db")
 app.add_typer(log, name="log")
 app.add_typer(grafana, name="grafana")
 
 FINE, BREACHED, WRONG_USE, FAILED = 0, 1, 2, 3
 """Exit statuses."""
-
-ConfigOption = Annotated[Path, typer.Option("--config", help="The configuration file.")]
-ModelArgument = Annotated[str, typer.Argument(help="Name of the model in leeway.yaml.")]
-WhyOption = Annotated[str, typer.Option("--why", help="The reason, for the record.")]
-DEFAULT_CONFIG = Path("leeway.yaml")
 
 
 @app.command()
@@ -193,87 +191,6 @@ def versions(model: ModelArgument, config: ConfigOption = DEFAULT_CONFIG) -> Non
     from leeway.console import show_versions  # noqa: PLC0415
 
     show_versions(config, model)
-
-
-@app.command()
-def register(
-    model: ModelArgument,
-    file: Annotated[Path, typer.Argument(help="A fitted scikit-learn pipeline, saved by skops.")],
-    why: WhyOption = "registered by a person",
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Register a model from elsewhere as a new version; `leeway promote` lets it serve."""
-    from leeway.console import register_file  # noqa: PLC0415
-
-    register_file(config, model, file, why)
-
-
-@app.command()
-def retrain(
-    model: ModelArgument,
-    why: WhyOption = "asked for by a person",
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Ask the worker for a retrain run."""
-    from leeway.console import ask_for_run  # noqa: PLC0415
-
-    ask_for_run(config, model, why)
-
-
-@app.command()
-def repeat(
-    model: ModelArgument,
-    run: Annotated[int, typer.Argument(help="The retrain run whose model is made again.")],
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Make a run's model again, out of the rows on its record; say whether it is the same."""
-    from leeway.console import repeat_run  # noqa: PLC0415
-
-    repeat_run(config, model, run)
-
-
-@app.command()
-def promote(
-    model: ModelArgument,
-    version: Annotated[int, typer.Argument(help="The version to promote.")],
-    why: WhyOption = "asked for by a person",
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Make a version the champion."""
-    from leeway.console import promote_version  # noqa: PLC0415
-
-    promote_version(config, model, version, why)
-
-
-@app.command()
-def rollback(
-    model: ModelArgument,
-    version: Annotated[
-        int | None, typer.Argument(help="The version to go back to; default: the one before.")
-    ] = None,
-    why: WhyOption = "asked for by a person",
-    config: ConfigOption = DEFAULT_CONFIG,
-) -> None:
-    """Go back to a former version, with its reference and thresholds."""
-    from leeway.console import roll_back  # noqa: PLC0415
-
-    roll_back(config, model, version, why)
-
-
-@app.command()
-def pause(model: ModelArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Hold back retraining of a model."""
-    from leeway.console import set_paused  # noqa: PLC0415
-
-    set_paused(config, model, paused=True)
-
-
-@app.command()
-def resume(model: ModelArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
-    """Let retraining of a model go on."""
-    from leeway.console import set_paused  # noqa: PLC0415
-
-    set_paused(config, model, paused=False)
 
 
 @database.command("upgrade")

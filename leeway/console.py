@@ -189,6 +189,13 @@ def roll_back(config: Path, model: str, version: int | None, why: str) -> None:
     out.print(f"version {version} of {model} is the champion again")
 
 
+def close_incident(config: Path, model: str, number: int | None, why: str) -> None:
+    """Close an incident by a person's word."""
+    with _deployment(config, model) as deployment:
+        number = deployment.store.close_incident(model, number, deployment.clock.now(), why)
+    out.print(f"incident {number} of {model} is closed: its rows may be trained on")
+
+
 def set_paused(config: Path, model: str, *, paused: bool) -> None:
     """Hold back retraining of a model, or let it go on."""
     with _deployment(config, model) as deployment:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from leeway.options import DEFAULT_CONFIG, ConfigOption
 from monitor.errors import NotFoundError
 
 if TYPE_CHECKING:  # opening a deployment imports all there is: only when a command runs
@@ -17,9 +18,6 @@ log = typer.Typer(help="The prediction log.", no_args_is_help=True)
 
 FAILED = 3
 """Exit status when a file is not what was written."""
-
-ConfigOption = Annotated[Path, typer.Option("--config", help="The configuration file.")]
-DEFAULT_CONFIG = Path("leeway.yaml")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, RowMapping, select, update
 
 from monitor.adapters import tables as t
 from monitor.checks.score import Check, Status
@@ -13,28 +13,45 @@ CLOSED = "closed"
 """How an alert ended that a person has closed."""
 
 
-def close_incident(connection: Connection, model: str, number: int, at: datetime, why: str) -> None:
+def close_incident(
+    connection: Connection, model: str, number: int | None, at: datetime, why: str
+) -> int:
     """Close an incident: its rows are as they should be, whatever the checks say.
+
+    Returns the incident's number; without one the incident that is open is closed.
 
     Raises
     ------
     NotFoundError
         If the model has no such incident.
     NotPossibleError
-        If it has ended already.
+        If it is no incident or has ended already, or none is open.
     """
     a, w = t.alerts.c, t.windows.c
-    mine = (a.id == number, a.model == model, a.check == Check.QUALITY)
-    alert = connection.execute(select(t.alerts).where(*mine)).mappings().first()
-    if alert is None:
-        raise NotFoundError("incident", f"{number} of {model}")
-    if alert["ended_at"] is not None:
-        raise NotPossibleError(f"incident {number} of {model} was {alert['ended_how']} before")
-    ended = {"ended_at": at, "ended_how": CLOSED}
-    sentence = f"{alert['sentence']}; closed: {why}"
-    connection.execute(update(t.alerts).where(*mine).values(sentence=sentence, **ended))
+    alert = _to_close(connection, model, number)
+    ended = {"ended_at": at, "ended_how": CLOSED, "sentence": f"{alert['sentence']}; closed: {why}"}
+    connection.execute(update(t.alerts).where(a.id == alert["id"]).values(ended))
     since = (w.model == model, w.start_at >= alert["window_start"])
     connection.execute(update(t.windows).where(*since).values(incident=False))
+    return int(alert["id"])
+
+
+def _to_close(connection: Connection, model: str, number: int | None) -> RowMapping:
+    a = t.alerts.c
+    open_one = (a.check == Check.QUALITY, a.ended_at.is_(None))
+    asked = open_one if number is None else (a.id == number,)
+    query = select(t.alerts).where(a.model == model, *asked)
+    alert = connection.execute(query).mappings().first()
+    if alert is None and number is None:
+        raise NotPossibleError(f"no incident of {model} is open; there is nothing to close")
+    if alert is None:
+        raise NotFoundError("incident", f"{number} of {model}")
+    if alert["check"] != Check.QUALITY:
+        what = f"alert {number} of {model} is about {alert['check']}, no incident"
+        raise NotPossibleError(f"{what}; it ends by itself with a window that is within bounds")
+    if alert["ended_at"] is not None:
+        raise NotPossibleError(f"incident {number} of {model} was {alert['ended_how']} before")
+    return alert
 
 
 def is_closed(connection: Connection, model: str, key: str) -> bool:

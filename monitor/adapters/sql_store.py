@@ -57,8 +57,10 @@ class SqlStore:
                 update(t.models).where(t.models.c.name == model).values(paused=paused)
             )
 
-    def close_incident(self, model: str, number: int, at: datetime, why: str) -> None:
+    def close_incident(self, model: str, number: int | None, at: datetime, why: str) -> int:
         """Close an incident by a person's word; its rows may be trained on, and retraining goes on.
+
+        Returns its number; without one the incident that is open is closed.
 
         Raises
         ------
@@ -66,7 +68,7 @@ class SqlStore:
             If the model has no such incident, or it has ended already.
         """
         with self._engine.begin() as connection:
-            close_incident(connection, model, number, at, why)
+            return close_incident(connection, model, number, at, why)
 
     def is_closed(self, model: str, window: Window) -> bool:
         """Say whether a person has closed an incident that the window was of."""

@@ -72,6 +72,7 @@ def test_help_names_every_command(leeway, tmp_path):
         "windows",
         "why",
         "versions",
+        "close",
     ):
         assert f"\n  {command} " in ended.stdout
 
@@ -146,7 +147,9 @@ def test_a_wrong_webhook_address_is_told_in_a_line(home, cli):
     assert "secret" not in line
 
 
-@pytest.mark.parametrize("command", ["windows", "why", "versions", "check", "pause", "retrain"])
+@pytest.mark.parametrize(
+    "command", ["windows", "why", "versions", "check", "close", "pause", "retrain"]
+)
 def test_a_model_that_is_not_there_is_told_in_a_line(cli, command):
     assert "'stranger'" in is_one_line(cli(command, "stranger"), FAILED)
 
