@@ -3,22 +3,22 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import fill
 
 from rich.console import Console
 from rich.table import Table
 
-from dashboards.pages.estimated import BLIND, estimated, kept_promises, taken_apart
+from dashboards.pages.estimated import BLIND, estimated, kept_promises
 from leeway.config import Environment
 from leeway.deployment import Deployment, ensure_first_versions, opened
 from leeway.policies import retrained, trusted_types
+from leeway.reasons import Followed, reasons
 from monitor.adapters.history import Document, History
 from monitor.checks.score import Status
-from monitor.diagnosis import DiagnosisKind
 from monitor.errors import NotFoundError
 from retrain.adapters.bundle_files import load_model
 from retrain.adapters.labelled_rows import labelled_reference, read_table
 from retrain.adapters.sql_runs import SqlRuns
-from retrain.evidence import tried_until
 from retrain.foreign import foreign_version
 from retrain.ports import BY_HAND, RequestKind
 from retrain.repeat import repeat
@@ -97,29 +97,30 @@ def _cells(window: Document, metric: str) -> tuple[str, ...]:
 def show_reasons(config: Path, model: str) -> None:
     """Print what was done about each window, or was not, and why."""
     with _deployment(config, model) as deployment:
-        windows = History(deployment.engine).windows(model)
-        trials = [one for one in SqlRuns(deployment.engine).trials(model) if one["n_fits"]]
+        history, runs = History(deployment.engine), SqlRuns(deployment.engine)
+        windows = history.windows(model)
+        followed = Followed(
+            history.decisions(model),
+            history.alerts(model),
+            runs.requests(model),
+            runs.trials(model),
+            runs.runs(model),
+        )
     # First, so that what ends the output is the newest window.
     if any(estimated(window) for window in windows):
-        out.print(f"{kept_promises(windows)} {BLIND}\n")
-    for window in windows:
-        told: str = window["sentence"]
-        for part in (_diagnosed(window), taken_apart(window), estimated(window)):
-            told += f"; {part}" if part not in told else ""
-        out.print(
-            f"{window['id']}  {window['status']}  {window['decision']} ({window['reason']}): {told}"
-        )
-        for one in trials:
-            if window["start"] <= tried_until(one) < window["end"]:
-                out.print(f"{window['id']}  {one['reason']}", style="dim")
+        _tell(f"{kept_promises(windows)} {BLIND}")
+        out.print()
+    for window, (first, *more) in reasons(windows, followed):
+        _tell(f"{window}  {first}", indent=len(window) + 2)
+        for one in more:
+            _tell(f"{window}  {one}", indent=len(window) + 2, style="dim")
 
 
-def _diagnosed(window: Document) -> str:
-    """Return what kind of drift a window shows, where its decision does not say it already."""
-    is_drift = window["diagnosis"] in (DiagnosisKind.COVARIATE, DiagnosisKind.CONCEPT)
-    said: str = window["diagnosis_sentence"]
-    is_new = is_drift and said not in window["sentence"]
-    return f"{window['diagnosis']} drift, {said}" if is_new else ""
+def _tell(line: str, *, indent: int = 0, style: str | None = None) -> None:
+    """Print a line as it is; on a terminal between words, so that what it is about stands out."""
+    if out.is_terminal:
+        line = fill(line, out.width, subsequent_indent=" " * indent, break_on_hyphens=False)
+    out.print(line, style=style, markup=False)
 
 
 def show_versions(config: Path, model: str) -> None:

@@ -221,11 +221,6 @@ def best(contenders: Sequence[Recipe], trials: Sequence[Document]) -> int:
     return max(range(len(contenders)), key=lambda place: gain(contenders[place])) if recent else 0
 
 
-def tried_until(trial: Document) -> datetime:
-    """Return the event time of the newest row of a trial that was made."""
-    return datetime.fromisoformat(trial["details"]["window"]["until"])
-
-
 def told_by(trial: Document) -> Recipe:
     """Return the recipe that counted in a trial."""
     details = trial["details"]

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, func, select
+from sqlalchemy import Connection, Engine, RowMapping, Select, func, select
 
+from monitor.action import Action
 from monitor.adapters import tables as t
 from monitor.adapters.database import reading
 from monitor.checks.score import Check
@@ -41,8 +42,8 @@ class History:
     def windows(self, model: str) -> Sequence[Document]:
         """Return the latest revision of each window of a model, oldest first.
 
-        What was decided is taken from the latest revision that decided something: late labels do
-        not undo that a window was held or retrained on.
+        What was decided is taken from the latest revision that set something going, else from the
+        latest that held: late labels undo neither.
         """
         with reading(self._engine) as connection:
             _model_row(connection, model)
@@ -53,6 +54,15 @@ class History:
                 {**_window(row, index, found), **acted.get(row["window_key"], {})}
                 for index, row in enumerate(rows)
             ]
+
+    def decisions(self, model: str) -> Mapping[str, Sequence[Document]]:
+        """Return what each revision of each window decided, by window, oldest first."""
+        with reading(self._engine) as connection:
+            _model_row(connection, model)
+            found: dict[str, list[Document]] = {}
+            for row in connection.execute(_decisions(model).order_by(t.revisions.c.id)).mappings():
+                found.setdefault(row["window_key"], []).append(dict(row))
+            return found
 
     def window(self, model: str, key: str) -> Document:
         """Return one window with all its revisions and the scores of the latest."""
@@ -166,19 +176,20 @@ def _collection_error(connection: Connection, name: str) -> str | None:
 
 
 def _acted(connection: Connection, model: str) -> dict[str, Document]:
-    """Return, by window, the decision of the latest revision that decided something."""
+    """Return, by window, the decision of the latest revision that set something going, or held."""
     r = t.revisions.c
-    query = select(r.window_key, r.action, r.reason, r.sentence).where(
-        r.model == model, r.action != "none"
-    )
+    query = _decisions(model).where(r.action != Action.NONE)
+    newest_last = query.order_by(r.action != Action.HOLD, r.id)
     return {
-        row["window_key"]: {
-            "decision": row["action"],
-            "reason": row["reason"],
-            "sentence": row["sentence"],
-        }
-        for row in connection.execute(query.order_by(r.id)).mappings()
+        row["window_key"]: {name: row[name] for name in ("decision", "reason", "sentence")}
+        for row in connection.execute(newest_last).mappings()
     }
+
+
+def _decisions(model: str) -> Select[Any]:
+    r = t.revisions.c
+    decided = (r.action.label("decision"), r.reason, r.sentence)
+    return select(r.window_key, r.revision, *decided).where(r.model == model)
 
 
 def _performances(connection: Connection, revisions: Sequence[int]) -> dict[int, Document]:

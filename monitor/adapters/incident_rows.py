@@ -1,6 +1,8 @@
 """Incident rows: what becomes of an incident by a person's word, and what needs no new search."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select, update
 
@@ -11,6 +13,9 @@ from monitor.incident import FEED
 
 CLOSED = "closed"
 """How an alert ended that a person has closed."""
+
+_WORD = "; closed: "
+"""What stands between an alert's sentence and why a person has closed it."""
 
 
 def close_incident(
@@ -29,7 +34,7 @@ def close_incident(
     """
     a, w = t.alerts.c, t.windows.c
     alert = _to_close(connection, model, number)
-    ended = {"ended_at": at, "ended_how": CLOSED, "sentence": f"{alert['sentence']}; closed: {why}"}
+    ended = {"ended_at": at, "ended_how": CLOSED, "sentence": f"{alert['sentence']}{_WORD}{why}"}
     connection.execute(update(t.alerts).where(a.id == alert["id"]).values(ended))
     since = (w.model == model, w.start_at >= alert["window_start"])
     connection.execute(update(t.windows).where(*since).values(incident=False))
@@ -52,6 +57,12 @@ def _to_close(connection: Connection, model: str, number: int | None) -> RowMapp
     if alert["ended_at"] is not None:
         raise NotPossibleError(f"incident {number} of {model} was {alert['ended_how']} before")
     return alert
+
+
+def closed_because(alert: Mapping[str, Any]) -> str | None:
+    """Return why a person has closed an incident; None where nobody has."""
+    is_word = alert["ended_how"] == CLOSED
+    return str(alert["sentence"]).rpartition(_WORD)[2] if is_word else None
 
 
 def is_closed(connection: Connection, model: str, key: str) -> bool:

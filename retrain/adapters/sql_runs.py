@@ -162,8 +162,14 @@ class SqlRuns:
         A run that was asked for since the trial was takes its place, however it ended.
         """
         c, mine = requests.c, update(requests).where(requests.c.id == request.id)
-        asked = {"model": request.model, "kind": RequestKind.RETRAIN, "trigger": "gain"}
+        window = select(c.window_key).where(c.id == request.id)
         with self._engine.begin() as connection:
+            asked = {
+                "model": request.model,
+                "kind": RequestKind.RETRAIN,
+                "trigger": "gain",
+                "window_key": connection.execute(window).scalar(),
+            }
             connection.execute(mine.values(finished_at=at))
             values = {"request_id": request.id, "model": request.model, "champion": champion}
             connection.execute(insert(trials).values(**values, at=at, **vars(shown)))
@@ -216,6 +222,12 @@ class SqlRuns:
             connection.execute(
                 update(requests).where(requests.c.id == request).values(finished_at=at)
             )
+
+    def requests(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Return what was ever asked for, oldest first."""
+        query = select(requests).where(requests.c.model == model).order_by(requests.c.id)
+        with reading(self._engine) as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
 
     def open_requests(self, model: str) -> Sequence[Mapping[str, Any]]:
         """Return what is asked for and not done yet, oldest first."""

@@ -52,6 +52,9 @@ def test_what_a_person_closes_is_trained_on_and_does_not_open_again(home, broken
         assert quality[0]["sentence"].endswith(f"; closed: {WHY}")
         collected = app.deployment.retrain_world().rows.labelled("late", app.clock.now())
         assert {part.name: part.n_rows for part in collected.parts}[key] == len(week)
+    held, closed, *_ = [line for line in home.cli("why", "late").stdout.splitlines() if key in line]
+    assert "  hold (incident): the feed looks broken: g" in held
+    assert closed == f"{key}  the incident was closed by a person: {WHY}"
 
 
 def test_what_nobody_closes_is_not_trained_on_when_its_labels_come(home, broken):

@@ -1,17 +1,22 @@
 """The command line as a person meets it: its output and its exit status."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from leeway import console
 from leeway.cli import main
 from leeway.demo.run import free_port
 from leeway.policies import retrained
+from retrain.ports import Outcome, Shown
 from retrain.trial import trial
 from retrain.world import claim
 
@@ -226,6 +231,40 @@ def test_why_tells_what_trials_have_shown(home, cli):
     told = [line for line in lines if "  a trial on one window: " in line]
     assert len(told) == 2
     assert told[-1].split()[0] == lines[-2].split()[0]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.REFUSED, Outcome.FAILED])
+def test_why_tells_what_became_of_the_run_that_a_window_led_to(home, cli, outcome):
+    with home.opened() as app:
+        world, now = app.deployment.retrain_world(), app.clock.now
+        app.live(0)
+        app.live(1)
+        app.deployment.watcher().check("late")
+        asked_by = world.runs.requests("late")[-1]["window_key"]
+        pays = Shown(pays=True, n_fits=1, reason="a run would pay", details={})
+        world.runs.tried(claim(world, "test"), 1, pays, now())
+        run = world.runs.start(claim(world, "test"), 1, now())
+        world.runs.finish(run, outcome, "what stood against it", {}, now())
+    lines = cli("why", "late").stdout.splitlines()
+    first = lines.index(f"{asked_by}  a run would pay")
+    assert lines[first + 1] == f"{asked_by}  run {run}: {outcome}: what stood against it"
+
+
+def test_why_is_wrapped_between_words_on_a_terminal_and_one_line_elsewhere(home, monkeypatch):
+    with home.opened() as app:
+        app.live(0)
+        app.live(1, by_x=-3.0)
+        app.deployment.watcher().check("late")
+    screen, pipe = StringIO(), StringIO()
+    for file, terminal in ((screen, True), (pipe, False)):
+        shown = Console(file=file, force_terminal=terminal, width=80, highlight=False)
+        shown.soft_wrap = True
+        monkeypatch.setattr(console, "out", shown)
+        console.show_reasons(home.config, "late")
+    on_screen = re.sub(r"\x1b\[[\d;]*m", "", screen.getvalue())
+    assert len(on_screen.splitlines()) > len(pipe.getvalue().splitlines())
+    assert max(map(len, on_screen.splitlines())) <= 80
+    assert on_screen.split() == pipe.getvalue().split()
 
 
 def test_why_tells_of_estimates_or_why_there_is_none(home, cli):

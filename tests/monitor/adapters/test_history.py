@@ -5,8 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from monitor.action import Action, Reason
 from monitor.alert import AlertChange
 from monitor.checks.score import BreachWhen, Check, Score, Status
+from monitor.decision import Decision
 from monitor.errors import NotFoundError
 from monitor.window import Counts
 
@@ -36,6 +38,20 @@ def test_windows_are_shown_in_their_latest_revision_oldest_first(books):
     assert windows[0]["metrics"] == {"roc_auc": 0.8}
 
 
+def test_what_was_set_going_is_not_undone_by_a_later_hold_and_each_revision_is_kept(books):
+    done = [(Action.RETRAIN, Reason.PERFORMANCE), (Action.HOLD, Reason.RUN_PENDING)]
+    for revision, (action, reason) in enumerate(done, 1):
+        one = books.cycle(0, revision=revision)
+        books.record(replace(one, decision=Decision(action, reason, f"because of {reason}", ())))
+    books.record(books.cycle(1))
+    first, second = books.history.windows("m")
+    assert (first["decision"], first["reason"]) == (Action.RETRAIN, Reason.PERFORMANCE)
+    assert books.history.window("m", KEYS[0])["decision"] == Action.RETRAIN
+    decisions = books.history.decisions("m")
+    assert [(one["decision"], one["reason"]) for one in decisions[KEYS[0]]] == done
+    assert [one["sentence"] for one in decisions[KEYS[1]]] == [second["sentence"]]
+
+
 def test_a_window_comes_with_its_scores_and_all_its_revisions(books):
     books.record(books.cycle(0, scores=DRIFT_ALONE))
     books.record(books.cycle(0, revision=2))
@@ -62,7 +78,7 @@ def test_open_alerts_are_on_the_model_and_ended_ones_in_its_list(books):
     assert (ended["opened_at"], ended["ended_at"]) == (MONDAY + WEEK, MONDAY + 2 * WEEK)
 
 
-@pytest.mark.parametrize("ask", ["model", "windows", "alerts"])
+@pytest.mark.parametrize("ask", ["model", "windows", "decisions", "alerts"])
 def test_a_model_nobody_registered_is_not_found(books, ask):
     with pytest.raises(NotFoundError, match="'stranger'"):
         getattr(books.history, ask)("stranger")
