@@ -37,6 +37,7 @@ from retrain.adapters.news import News
 from retrain.adapters.sql_gate import SqlGate
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
+from retrain.odd_windows import judged_without
 from retrain.serving import Serving
 from retrain.shadow import Shadowing
 from retrain.version import Retrained, first_version, watched_only
@@ -214,4 +215,5 @@ def _make_first_version(
     version = deployment.registry.register(bundle, now)
     deployment.registry.load(model.name, version)  # nothing serves that cannot be read back
     deployment.registry.promote(model.name, version, now, "first version")
-    progress(1.0, f"version 1 of {model.name} is ready")
+    odd = judged_without(bundle.lineage.notes.odd_windows)
+    progress(1.0, f"version 1 of {model.name} is ready{f'; {odd}' if odd else ''}")

@@ -1,6 +1,6 @@
 """Bundle: a model with the reference, schema and record it is promoted and rolled back with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -38,11 +38,15 @@ class Notes:
         A sentence for each feature that may know the label.
     calibration : str
         Whether its probabilities are calibrated, and why; empty for regression.
+    odd_windows : mapping of str to sequence of str
+        Windows of its reference that stand out, by when they start, with the columns whose drift
+        is judged without them.
     """
 
     left_out: Mapping[str, str] = field(default_factory=dict)
     leakage: tuple[str, ...] = ()
     calibration: str = ""
+    odd_windows: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

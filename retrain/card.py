@@ -95,6 +95,9 @@ def _to_know(bundle: Bundle) -> Iterator[str]:
         yield f"- leakage alarm: {_plain(alarm)}: is it known when a prediction is made?"
     for name, why in notes.left_out.items():
         yield f"- {_code(name)} is left out: {why}"
+    for start, columns in notes.odd_windows.items():
+        listed = ", ".join(map(_code, columns))
+        yield f"- {listed}: drift is judged without the reference window of {start}: it stands out"
     if bundle.reference.schema.task is not Task.REGRESSION:
         asked = notes.calibration or "nobody has asked whether to calibrate them"
         yield f"- probabilities: {asked}"

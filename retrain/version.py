@@ -17,12 +17,13 @@ from monitor.columns import TableColumns
 from monitor.reference import Cut, Estimate, Reference, calibrated, prepare
 from monitor.schema import Kind, Schema
 from monitor.window import MONDAY, WindowPolicy
-from retrain.bundle import Bundle
+from retrain.bundle import Bundle, Notes
 from retrain.candidates import fit
 from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, TargetArray, from_table, newest, take
 from retrain.lineage import Origin, aware, lineage_of
 from retrain.noticed import noticed, warned
+from retrain.odd_windows import odd_windows
 from retrain.out_of_fold import out_of_fold, with_predictions
 from retrain.recipe import Recipe
 from retrain.search import search
@@ -127,6 +128,7 @@ def first_version(
     notes = noticed(pipeline, rows, model.schema, seed=model.seed)
     notes = replace(notes, calibration=found.calibration.reason)
     progress(0.95, warned(f"{found.recipe.name} is fitted", notes))
+    notes = replace(notes, odd_windows=odd_windows(reference))
     lineage = lineage_of(Origin("first version", notes=notes), rows, model.seed)
     return Bundle(model.name, reference, pipeline, asdict(found.recipe), performance, lineage)
 
@@ -155,7 +157,8 @@ def watched_only(table: pa.Table, model: Retrained) -> Bundle:
         segments=_segments(rows, predictions, model),
     )
     reference = _watchable(reference, columns, rows, model)
-    lineage = lineage_of(Origin("watched only"), rows, model.seed)
+    notes = Notes(odd_windows=odd_windows(reference))
+    lineage = lineage_of(Origin("watched only", notes=notes), rows, model.seed)
     return Bundle(model.name, reference, None, {}, reached, lineage)
 
 
@@ -208,6 +211,7 @@ def successor(
         reference = _watchable(reference, columns, spanned, model)
         reference = replace(reference, importance=importance)
         pipeline = fitted.result()
+    origin = replace(origin, notes=replace(origin.notes, odd_windows=odd_windows(reference)))
     lineage = lineage_of(origin, newest(rows, recipe.training_range, window), model.seed)
     return Bundle(model.name, reference, pipeline, asdict(recipe), gate, lineage)
 

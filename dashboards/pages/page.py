@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from dashboards.pages import estimated, held, phrase
 from dashboards.pages.record import version_made
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
+from retrain.odd_windows import judged_without
 
 HEADERS = {
     # The pages need nothing but themselves; whatever text slips in can load and run nothing.
@@ -88,6 +89,7 @@ def _environment() -> Environment:
                 estimated.taken_apart,
                 held.slow_fall,
                 held.together,
+                judged_without,
                 phrase.counted,
                 phrase.day,
                 phrase.lasted,

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import select
 
+from leeway.config import Environment
+from leeway.deployment import ensure_first_versions, opened
 from monitor import intake
 from monitor.adapters import tables
 from monitor.adapters.history import History
@@ -246,6 +248,22 @@ def test_a_score_names_the_reference_windows_that_were_left_out(begin):
     expected = f"reference windows left out as incidents: {named:%Y-%m-%d %H:%M}"
     assert found["x"].detail.endswith(expected)
     assert "left out" not in found["y"].detail
+    with weeks.app.http() as http:
+        card = http.get("/v1/models/late/versions/1/card").text
+        page = http.get("/models/late").text
+    assert f"- `x`: drift is judged without the reference window of {named:%Y-%m-%d %H:%M}" in card
+    sentence = "drift is judged without 1 reference window that stands out:"
+    assert f"{sentence} {named:%Y-%m-%d %H:%M} (x)" in page
+
+
+def test_what_makes_version_1_says_which_reference_windows_stand_out(begin, new_home):
+    begin(broken=3)
+    new_home.configure("late:\n", "again:\n")
+    environment, told = Environment(api_key=None, clock_file=new_home.folder / "clock"), []
+    with opened(new_home.config, environment) as deployment:
+        ensure_first_versions(deployment, lambda _share, text: told.append(text))
+    sentence = "version 1 of again is ready; drift is judged without 1 reference window"
+    assert told[-1].startswith(sentence)
 
 
 def test_a_window_that_cannot_be_counted_is_an_error_and_costs_no_other_check_its_own(begin):

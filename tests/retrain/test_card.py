@@ -47,6 +47,9 @@ def test_what_was_noticed_is_on_the_card(bundle):
     text = card(noted(bundle, left_out={"u": "it has one value"}, leakage=("'x' alone tells",)))
     assert "- `u` is left out: it has one value\n" in text
     assert "- leakage alarm: 'x' alone tells: is it known when a prediction is made?\n" in text
+    text = card(noted(bundle, odd_windows={"2026-01-05 00:00": ["x", "g"]}))
+    odd = "- `x`, `g`: drift is judged without the reference window of 2026-01-05 00:00"
+    assert f"{odd}: it stands out\n" in text
 
 
 @pytest.mark.parametrize(
