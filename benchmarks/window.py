@@ -1,20 +1,32 @@
-"""What judging one window costs, part by part, after the reference is prepared.
+"""What judging one window costs, part by part and as a cycle, after the reference is prepared.
 
 100 000 rows of 40 numbers and 10 categories, with a probability; the reference is 13 windows of
-20 000 labelled rows. Reading the log and writing the verdict are left out. Prints a Markdown table.
+20 000 labelled rows. The parts leave out reading the log and writing the verdict; the cycles are
+those of a deployment on the disk, whose version 1 Leeway has trained, and which judges five windows
+with all their labels, each sealed: four like the reference, and one in which all numbers have
+moved. Prints Markdown tables.
 """
 
 import platform
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from leeway.config import Environment
+from leeway.deployment import Deployment, ensure_first_versions, opened
+from monitor import intake
+from monitor.adapters.clocks import FileClock
+from monitor.alert import Judged
 from monitor.batch import EVENT_AT, MODEL_VERSION
+from monitor.body import Body
 from monitor.checks.beyond import beyond_wobble
 from monitor.checks.calibrated import AlertBudget
 from monitor.checks.columns import column_scores
@@ -33,6 +45,7 @@ from monitor.ranking import weigh
 from monitor.reference import Cut, calibrated, prepare
 from monitor.schema import Kind, Schema, Task
 from monitor.window import MONDAY, Window, WindowPolicy
+from retrain.serving import Serving
 
 Found = TypeVar("Found")
 N_ROWS, N_NUMERIC, N_CATEGORICAL = 100_000, 40, 10
@@ -44,6 +57,18 @@ KINDS = dict.fromkeys(NAMES[:N_NUMERIC], Kind.NUMERIC) | dict.fromkeys(
     NAMES[N_NUMERIC:], Kind.CATEGORICAL
 )
 SCHEMA = Schema(Task.BINARY, KINDS, "y", "p", classes=("0", "1"))
+
+ONCE = "once a version: "
+MODEL, N_CALM = "wide", 4
+LEEWAY_YAML = f"""\
+models:
+  {MODEL}:
+    task: binary
+    reference: reference.parquet
+    columns: {{time: at, target: y}}
+    window: {{every: P7D}}
+    retrain: {{candidates: [logistic], max_fits: 1}}
+"""
 
 
 def rows(n_rows: int, start: datetime, length: timedelta, shift: float, seed: int) -> pa.Table:
@@ -61,9 +86,9 @@ def rows(n_rows: int, start: datetime, length: timedelta, shift: float, seed: in
     return pa.table({**columns, MODEL_VERSION: np.ones(n_rows, dtype=np.int64)})
 
 
-def main() -> None:
-    """Print the table."""
-    past = rows(N_WINDOWS * REFERENCE_ROWS, MONDAY, N_WINDOWS * WEEK, 0.0, 0)
+def parts() -> dict[str, float]:
+    """Return the CPU seconds of each part; those that are once a version come first."""
+    past = reference()
     before, seconds = TableColumns(past), {}
 
     def timed(name: str, work: Callable[[], Found]) -> Found:
@@ -74,15 +99,17 @@ def main() -> None:
 
     reached = performance(past["y"].to_numpy(), past["p"].to_numpy(), SCHEMA)
     cut = Cut(past[EVENT_AT].to_numpy(), POLICY)
-    prepared = timed("preparing columns", lambda: prepare(before, SCHEMA, performance=reached))
-    prepared = timed("calibrating", lambda: calibrated(prepared, before, cut))
+    once = ONCE
     prepared = timed(
-        "sample, back-test of estimates, and what comes together",
+        f"{once}preparing columns", lambda: prepare(before, SCHEMA, performance=reached)
+    )
+    prepared = timed(f"{once}calibrating", lambda: calibrated(prepared, before, cut))
+    prepared = timed(
+        f"{once}sample, back-test of estimates, and what comes together",
         lambda: estimable(prepared, before, cut, "roc_auc"),
     )
     start = MONDAY + N_WINDOWS * WEEK
     now, window = rows(N_ROWS, start, WEEK, 0.1, 1), Window(start, start + WEEK)
-    once = len(seconds)
     scores = timed(
         "drift and quality by column",
         lambda: column_scores(prepared, TableColumns(now), DriftPolicy(), QualityPolicy()),
@@ -102,13 +129,68 @@ def main() -> None:
     timed("ranking, were all columns to breach", lambda: weigh(NAMES, asked, now))
     told = timed("estimate", lambda: estimate_score(now, prepared, 1, PerformancePolicy("roc_auc")))
     assert told.value is not None, told.detail
+    return seconds
+
+
+def reference() -> pa.Table:
+    """Draw the reference."""
+    return rows(N_WINDOWS * REFERENCE_ROWS, MONDAY, N_WINDOWS * WEEK, 0.0, 0)
+
+
+def cycles() -> list[tuple[float, Judged]]:
+    """Return the CPU seconds of each cycle, and what it judged."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        pq.write_table(sent(reference()), home / "reference.parquet")
+        (home / "leeway.yaml").write_text(LEEWAY_YAML)
+        clock = FileClock(home / "clock")
+        clock.set(MONDAY + N_WINDOWS * WEEK)
+        environment = Environment(api_key=None, clock_file=home / "clock")
+        with opened(home / "leeway.yaml", environment) as made:
+            ensure_first_versions(made, lambda _share, _text: None)
+            return [cycle(made, clock, number) for number in range(N_CALM + 1)]
+
+
+def sent(table: pa.Table) -> pa.Table:
+    """Return rows as a client sends them, with their labels and without a prediction."""
+    named = {"at": table[EVENT_AT], **{name: table[name] for name in NAMES}}
+    return pa.table({**named, "y": table["y"].cast(pa.int64())})
+
+
+def cycle(made: Deployment, clock: FileClock, number: int) -> tuple[float, Judged]:
+    """Let a week pass, which is predicted, logged and sealed, and judge it."""
+    start = MONDAY + (N_WINDOWS + number) * WEEK
+    now = sent(rows(N_ROWS, start, WEEK, 0.1 if number == N_CALM else 0.0, 3 + number))
+    clock.set(start + WEEK)
+    served = Serving(made.registry).champion(MODEL)
+    body = Body({name: now.column(name) for name in now.column_names}, now.num_rows)
+    request = intake.Request(MODEL, f"week {number}", None, clock.now(), served.version)
+    made.log.append(intake.predictions(body, served.schema, request, served.predict)).result()
+    made.log.seal()
+    watcher = made.watcher()
+    began = time.process_time()
+    (judged,) = watcher.check(MODEL)
+    used = time.process_time() - began
+    assert judged.n_labels == N_ROWS
+    return used, judged
+
+
+def main() -> None:
+    """Print the tables."""
     print(
         f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}\n"
     )
     print("| part | CPU s |\n| --- | ---: |")
-    for at, (name, used) in enumerate(seconds.items()):
-        print(f"| {'once a version: ' if at < once else ''}{name} | {used:.2f} |")
-    print(f"| **a window in all** | **{sum(list(seconds.values())[once:]):.2f}** |")
+    seconds = parts()
+    for name, used in seconds.items():
+        print(f"| {name} | {used:.2f} |")
+    in_all = sum(used for name, used in seconds.items() if not name.startswith(ONCE))
+    print(f"| **a window in all** | **{in_all:.2f}** |\n")
+    print("| a cycle | status | scores | CPU s |\n| --- | --- | ---: | ---: |")
+    for number, (used, judged) in enumerate(cycles(), start=1):
+        what = "all numbers moved" if number > N_CALM else "like the reference"
+        found = f"{judged.verdict.status} | {len(judged.verdict.scores)}"
+        print(f"| window {number}, {what} | {found} | {used:.2f} |")
 
 
 if __name__ == "__main__":
