@@ -3,8 +3,10 @@
 import os
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import yaml
 
@@ -12,7 +14,7 @@ from leeway.config import Config
 from leeway.config_file import load_config
 from monitor.batch import EVENT_AT
 from monitor.calibration import MIN_WINDOWS
-from monitor.cells import typical, windows
+from monitor.cells import TimeArray, typical, windows
 from monitor.checks.calibrated import DEFAULT_WINDOWS
 from monitor.errors import ConfigError
 from monitor.inferred import Inferred, infer
@@ -22,6 +24,10 @@ from retrain.adapters.labelled_rows import labelled_reference, read_table
 
 PLAIN = pa.timestamp("us")
 """Times without a zone, as NumPy has them."""
+
+LEAST_ROWS = 100
+"""Windows are not made shorter than this for the sake of an alert budget: shares and performance
+of fewer rows are mostly chance."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,26 @@ class Wanted:
     task: str | None = None
     window: str | None = None
     name: str | None = None
+
+
+@dataclass(frozen=True)
+class Offered:
+    """A length that windows may be given, as leeway.yaml has it, and in words."""
+
+    setting: str
+    policy: WindowPolicy
+    words: str
+
+
+BY_TIME = (
+    Offered("every: P7D", WindowPolicy(every=timedelta(days=7)), "weeks of event time"),
+    Offered("every: P1D", WindowPolicy(every=timedelta(days=1)), "days of event time"),
+    Offered("every: PT1H", WindowPolicy(every=timedelta(hours=1)), "hours of event time"),
+)
+BY_COUNT = tuple(
+    Offered(f"rows: {n}", WindowPolicy(rows=n), f"{n} rows each") for n in (500, 200, 100)
+)
+"""The usual length first; a shorter one is taken where the reference has too few of those."""
 
 
 def write_config(wanted: Wanted, path: Path) -> list[str]:
@@ -55,8 +81,11 @@ def write_config(wanted: Wanted, path: Path) -> list[str]:
     task = Task(wanted.task) if wanted.task else None
     roles = Roles(wanted.target, wanted.prediction, wanted.time, task=task)
     found = infer(table, roles)
-    labelled_reference(table, found.schema)  # a reference that cannot be learned from fails here
-    window, guesses = _window(wanted.window, has_time=found.schema.time is not None)
+    # A reference that cannot be learned from fails here.
+    rows = labelled_reference(table, found.schema).sort_by(EVENT_AT)
+    event_at = rows.column(EVENT_AT).cast(PLAIN).to_numpy()
+    offered = BY_COUNT if found.schema.time is None else BY_TIME
+    window, guesses = _window(wanted.window, event_at, offered)
     name = wanted.name or _model_name(wanted.data.stem)
     reference = os.path.relpath(wanted.data.resolve(), path.resolve().parent)
     text = _render(name, reference, found, window, with_prediction=wanted.prediction)
@@ -69,16 +98,15 @@ def write_config(wanted: Wanted, path: Path) -> list[str]:
     except ConfigError:
         path.unlink()  # else the next attempt would find it, and be refused
         raise
-    said = [*found.guesses, *guesses, _calibrated(table, found, load_config(path))]
+    said = [*found.guesses, *guesses, _calibrated(event_at, load_config(path))]
     return [f"wrote {path}; please check what was guessed:", *(f"  - {guess}" for guess in said)]
 
 
-def _calibrated(table: pa.Table, found: Inferred, config: Config) -> str:
+def _calibrated(event_at: TimeArray, config: Config) -> str:
     """Say who will judge drift: that depends on how many windows the reference has."""
     ((_, model),) = config.models.items()
     policy = WindowPolicy(**model.window.model_dump())
-    rows = labelled_reference(table, found.schema).sort_by(EVENT_AT)
-    n_windows = len(typical(windows(rows.column(EVENT_AT).cast(PLAIN).to_numpy(), policy)))
+    n_windows = len(typical(windows(event_at, policy)))
     if n_windows >= MIN_WINDOWS:
         return f"windows of the reference: {n_windows}, so an alert budget judges drift"
     few = f"windows of the reference: {n_windows}, an alert budget needs {MIN_WINDOWS}"
@@ -89,12 +117,28 @@ def _model_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", text).lstrip("_.-")[:100] or "model"
 
 
-def _window(text: str | None, *, has_time: bool) -> tuple[str, list[str]]:
+def _window(
+    text: str | None, event_at: TimeArray, offered: tuple[Offered, ...]
+) -> tuple[str, list[str]]:
+    """Return the setting of the windows' length, and what was guessed of it."""
     if text is not None:
         return (f"rows: {text}" if text.isdigit() else f"every: {text}"), []
-    if has_time:
-        return "every: P7D", ["windows are weeks of event time (--window P1D for days)"]
-    return "rows: 500", ["windows are 500 rows each (--window 1000 for more)"]
+    usual, *shorter = offered
+    if not _is_enough(event_at, usual, 0):
+        for one in shorter:
+            if _is_enough(event_at, one, LEAST_ROWS):
+                why = "longer ones would be too few for an alert budget"
+                longer = usual.setting.partition(": ")[2]
+                return one.setting, [f"windows are {one.words}: {why} (--window {longer})"]
+    hint = "--window 1000 for more" if usual.policy.rows else "--window P1D for days"
+    return usual.setting, [f"windows are {usual.words} ({hint})"]
+
+
+def _is_enough(event_at: TimeArray, offered: Offered, least_rows: int) -> bool:
+    """Say whether windows of a length calibrate an alert budget, and each has so many rows."""
+    cells = windows(event_at, offered.policy)
+    n_rows = np.bincount(cells.of_row)
+    return len(typical(cells)) >= MIN_WINDOWS and bool(np.median(n_rows) >= least_rows)
 
 
 def _dates(names: list[str]) -> str:

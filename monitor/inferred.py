@@ -62,6 +62,7 @@ def infer(table: pa.Table, roles: Roles) -> Inferred:
         time=time,
         id=identifier,
         classes=_classes(labels, roles.target, task),
+        unused=tuple(name for name in table.column_names if name not in {*taken, *features}),
     )
     return Inferred(schema, tuple(guesses))
 
@@ -201,11 +202,25 @@ def _guess_features(table: pa.Table, taken: set[str | None], guesses: list[str])
             guesses.append(f"{field.name!r} is left out: nearly every row has its own value")
         else:
             features[field.name] = kind
+    _leave_out_counts(table, features, guesses)
     n_of = Counter(features.values())
     of_dates = f", {n_of[Kind.DATE]} dates" if n_of[Kind.DATE] else ""
     n_numeric, n_categorical = n_of[Kind.NUMERIC], n_of[Kind.CATEGORICAL]
     guesses.append(f"{n_numeric} numeric and {n_categorical} categorical features{of_dates}")
     return features
+
+
+def _leave_out_counts(table: pa.Table, features: dict[str, Kind], guesses: list[str]) -> None:
+    """Leave out what only counts the rows, as far as something else is left to learn from.
+
+    No later row has a value that a model has seen there, and each window would drift from the last.
+    """
+    counts = [name for name in features if _counts_rows(table.column(name))]
+    if len(counts) == len(features):
+        return
+    for name in counts:
+        del features[name]
+        guesses.append(f"{name!r} is left out: it only counts the rows")
 
 
 def kind_of(dtype: pa.DataType) -> Kind | None:
@@ -239,6 +254,14 @@ def is_date(dtype: pa.DataType) -> bool:
 def _names_rows(column: pa.ChunkedArray) -> bool:
     n_unique = pc.count_distinct(texts(column)).as_py()
     return bool(n_unique > MAX_CLASSES and n_unique > ID_LIKE_SHARE * len(column))
+
+
+def _counts_rows(column: pa.ChunkedArray) -> bool:
+    """Say whether whole numbers rise, or fall, from each row to the next; few may by chance."""
+    if not pa.types.is_integer(column.type) or column.null_count or len(column) <= MAX_CLASSES:
+        return False
+    before, after = column[:-1], column[1:]
+    return any(pc.all(step(before, after)).as_py() for step in (pc.less, pc.greater))
 
 
 def _classes(labels: pa.ChunkedArray, target: str, task: Task) -> tuple[str, ...]:

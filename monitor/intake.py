@@ -220,6 +220,7 @@ def _places(sent: Sequence[Sent]) -> Iterator[tuple[Sent, int, int]]:
 
 def _keep_extra(body: Body, schema: Schema, misfits: Misfits) -> None:
     known = {schema.prediction, schema.target, schema.time, schema.id, *_OUR_FIELDS}
+    known.update(schema.unused)
     for name in [one for one in body.columns if one not in schema.features and one not in known]:
         kept = ((i, v) for i, v in enumerate(values_of(body.columns[name])) if v is not ABSENT)
         misfits.keep(name, ChangeKind.EXTRA, kept)

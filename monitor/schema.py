@@ -45,6 +45,8 @@ class Schema:
         The column that joins predictions with labels; None means generated ids.
     classes : tuple of str
         The classes as text, the positive one last; empty for regression.
+    unused : tuple of str
+        Columns of the reference that have no role: rows may bring them, and nothing is made of it.
     """
 
     task: Task
@@ -54,6 +56,7 @@ class Schema:
     time: str | None = None
     id: str | None = None
     classes: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
     @property
     def positive(self) -> str:

@@ -63,6 +63,7 @@ def open_reference(document: Document, folder: Path) -> Reference:
     schema["task"] = Task(schema["task"])
     schema["features"] = {name: Kind(kind) for name, kind in schema["features"].items()}
     schema["classes"] = tuple(schema["classes"])
+    schema["unused"] = tuple(schema.get("unused", ()))  # older bundles know none
     start, end = (_time(document[name]) for name in ("start", "end"))
     return Reference(
         schema=Schema(**schema),

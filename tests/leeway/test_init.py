@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -105,6 +106,38 @@ def test_with_enough_windows_it_is_said_that_a_budget_judges(write):
     (config.parent / "leeway.yaml").unlink()
     said, _ = write(reference(with_time=False), window="10")
     assert said[-1] == "  - windows of the reference: 12, so an alert budget judges drift"
+
+
+def spread(n_rows, length):
+    """A reference whose rows are evenly spread over some time, or that has no time column."""
+    columns = {"temp": [i % 7 * 0.5 for i in range(n_rows)], "y": [i % 2 for i in range(n_rows)]}
+    times = {"at": [START + i * length / n_rows for i in range(n_rows)]} if length else {}
+    return pa.table({**times, **columns})
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "length", "window", "said"),
+    [
+        (2000, timedelta(weeks=8), "P7D", "windows are weeks of event time (--window P1D for"),
+        (2000, timedelta(weeks=2), "P1D", "windows are days of event time: longer ones would be"),
+        (2000, timedelta(hours=12), "PT1H", "windows are hours of event time: longer ones would"),
+        (500, timedelta(weeks=2), "P7D", "windows are weeks of event time (--window P1D for"),
+        (4000, None, 500, "windows are 500 rows each (--window 1000 for more)"),
+        (2000, None, 200, "windows are 200 rows each: longer ones would be too few for an alert"),
+        (900, None, 100, "windows are 100 rows each: longer ones would be too few for an alert"),
+        (700, None, 500, "windows are 500 rows each (--window 1000 for more)"),
+    ],
+)
+def test_windows_are_as_long_as_leaves_the_reference_enough_of_them_with_enough_rows(
+    write, n_rows, length, window, said
+):
+    guesses, config = write(spread(n_rows, length))
+    assert yaml.safe_load(config.read_text())["models"]["reference"]["window"] in (
+        {"every": window},
+        {"rows": window},
+    )
+    assert any(line.startswith(f"  - {said}") for line in guesses)
+    assert ("so an alert budget judges drift" in guesses[-1]) == (n_rows >= 900)
 
 
 def test_what_a_person_says_is_written_and_not_guessed(write):

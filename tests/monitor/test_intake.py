@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -185,6 +186,13 @@ def test_an_extra_column_is_kept_raw_and_counted_where_it_came():
     batches = taken([{**ROW, "new": [1, {"a": None}]}, ROW, {**ROW, "new": None}])
     assert column(batches, EXTRA) == ['{"new": [1, {"a": null}]}', None, '{"new": null}']
     assert batches[0].changes == (SchemaChange("new", ChangeKind.EXTRA, 2),)
+
+
+def test_a_column_of_the_reference_that_has_no_role_may_come_and_is_no_change():
+    schema = replace(BINARY, unused=("position",))
+    batches = taken([{**ROW, "position": 7, "new": 1}, ROW], schema)
+    assert column(batches, EXTRA) == ['{"new": 1}', None]
+    assert batches[0].changes == (SchemaChange("new", ChangeKind.EXTRA, 1),)
 
 
 def test_values_of_another_type_are_kept_raw_and_counted():

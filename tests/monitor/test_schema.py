@@ -97,6 +97,43 @@ def test_a_text_that_names_nearly_every_row_is_left_out_and_said_so():
     assert guess_about("'name'", found) == "'name' is left out: nearly every row has its own value"
 
 
+N_MANY = MAX_CLASSES + 10
+
+
+@pytest.mark.parametrize(
+    ("values", "counts"),
+    [
+        (range(N_MANY), True),
+        ([i * i for i in reversed(range(N_MANY))], True),
+        (pa.array(range(N_MANY), pa.int16()), True),
+        ([i // 2 for i in range(N_MANY)], False),
+        ([i * 0.5 for i in range(N_MANY)], False),
+        ([*range(N_MANY - 1), None], False),
+        ([*range(N_MANY - 1), 0], False),
+    ],
+    ids=["up", "down", "short", "twice", "fractions", "gap", "again"],
+)
+def test_whole_numbers_that_change_one_way_in_every_row_only_count_them(values, counts):
+    found = pa.table({"n": values, "x": [0.5] * N_MANY, "y": [0, 1] * (N_MANY // 2)})
+    assert ("n" not in schema_of(found).features) == counts
+    if counts:
+        assert guess_about("'n'", found) == "'n' is left out: it only counts the rows"
+    # Of few rows that may be chance, and what a person has named is a feature.
+    assert "n" in schema_of(found.slice(0, MAX_CLASSES)).features
+    assert "n" in schema_of(found, numeric=("n",)).features
+
+
+def test_counting_is_all_there_is_to_learn_from_where_nothing_else_is_left():
+    found = pa.table({"n": range(N_MANY), "y": [0, 1] * (N_MANY // 2)})
+    assert set(schema_of(found).features) == {"n"}
+
+
+def test_columns_of_the_reference_without_a_role_are_known_as_unused():
+    found = table(name=[f"n{i}" for i in range(6)], odd=[[1]] * 6, at=HOURS)
+    assert schema_of(found, numeric=("x",)).unused == ("g", "name", "odd")
+    assert schema_of(found).unused == ("odd",)
+
+
 def test_a_text_with_many_levels_that_come_again_is_a_feature():
     rows = range(200)
     found = pa.table({"town": [f"town {i % 60}" for i in rows], "y": [i % 2 for i in rows]})
