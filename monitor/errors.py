@@ -14,7 +14,8 @@
     ├── StorageError            disk or database do not answer; nothing was acknowledged
     ├── SourceError             a source of rows does not answer, or not with rows
     ├── BundleRefusedError      a bundle's bytes or types are not the ones it may hold
-    └── MissingDependencyError  an optional package is needed
+    ├── MissingDependencyError  an optional package is needed
+    └── StoppedError            a person stopped what was going on, by Ctrl-C
 
 The doors (HTTP, command line) map them to responses; no error knows about HTTP.
 """
@@ -165,3 +166,7 @@ class MissingDependencyError(LeewayError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed: pip install 'leeway-ml[{extra}]'")
+
+
+class StoppedError(LeewayError):
+    """A person stopped what was going on."""

@@ -22,7 +22,8 @@ class Replay:
     Parameters
     ----------
     facts : mapping
-        ``name``, ``mean``, ``worst``, and what it cost, as `leeway backtest --json` writes them.
+        ``name``, ``mean``, ``gain``, ``worst``, and what it cost, as `leeway backtest --json`
+        writes them.
     windows, alerts, runs : sequence of mapping
         As the HTTP API shows them.
     """
@@ -45,6 +46,8 @@ class Compared:
         The metric that decides.
     bigger_is_better : bool
         Which way it is better.
+    compared_with : str
+        The policy that gains are told over.
     notes : sequence of str
         What was left out, and why.
     made_at : datetime
@@ -55,6 +58,7 @@ class Compared:
     history: str
     metric: str
     bigger_is_better: bool
+    compared_with: str
     notes: Sequence[str]
     made_at: datetime
 
@@ -69,8 +73,6 @@ class Track:
         What is drawn.
     meaning : str
         What the policy does, in words.
-    gain : float or None
-        How much better its mean is than that of never retraining; None without either.
     strip : Strip
         Its windows.
     chart : Chart or None
@@ -81,7 +83,6 @@ class Track:
 
     replay: Replay
     meaning: str
-    gain: float | None
     strip: Strip
     chart: Chart | None
     summary: str
@@ -111,10 +112,10 @@ def sentence(compared: Compared, policies: Sequence[Document]) -> str:
 
     Examples
     --------
-    >>> compared = Compared("m", "h.parquet", "mae", False, (), datetime(2026, 1, 5))
-    >>> never = {"name": "never", "mean": 5.0, "promotions": 0}
-    >>> always = {"name": "always", "mean": 3.0, "promotions": 9}
-    >>> ours = {"name": "configured", "mean": 3.5, "promotions": 2}
+    >>> compared = Compared("m", "h.parquet", "mae", False, "never", (), datetime(2026, 1, 5))
+    >>> never = {"name": "never", "mean": 5.0, "gain": 0.0, "promotions": 0}
+    >>> always = {"name": "always", "mean": 3.0, "gain": 2.0, "promotions": 9}
+    >>> ours = {"name": "configured", "mean": 3.5, "gain": 1.5, "promotions": 2}
     >>> print(sentence(compared, [never, always, ours]).replace("; ", chr(10)))
     As configured Leeway reaches a mean MAE of 3.5 with 2 promotions, 1.5 better than never does
     replacing the champion after every window reaches 3 with 9 promotions
@@ -129,10 +130,10 @@ def sentence(compared: Compared, policies: Sequence[Document]) -> str:
     reached = f"{who} reaches a mean {title} of {_cost(told)}"
     if NEVER not in by_name or told["name"] == NEVER:
         return reached
-    gain = _gain(compared, told, by_name[NEVER])
+    gain = told["gain"]
     parts = [f"{reached}, {_better(gain)} than never does"]
     if ALWAYS in by_name and told["name"] != ALWAYS:
-        most = _gain(compared, by_name[ALWAYS], by_name[NEVER])
+        most = by_name[ALWAYS]["gain"]
         parts.append(f"replacing the champion after every window reaches {_cost(by_name[ALWAYS])}")
         if most > 0 and gain > 0:
             parts.append(f"{gain / most:.0%} of that gain is kept".replace("%", " %"))
@@ -147,20 +148,13 @@ def _better(gain: float) -> str:
     return f"{number(abs(gain))} {'better' if gain >= 0 else 'worse'}"
 
 
-def _gain(compared: Compared, policy: Document, never: Document) -> float:
-    sign = 1 if compared.bigger_is_better else -1
-    return float(sign * (policy["mean"] - never["mean"]))
-
-
 def _track(compared: Compared, replay: Replay, replays: Sequence[Replay]) -> Track:
     never = next((one for one in replays if one.facts["name"] == NEVER), None)
-    has_both = never is not None and None not in {replay.facts["mean"], never.facts["mean"]}
     beside = () if never is None or never is replay else never.windows
     (strip,) = timeline(replay.windows, per_row=len(replay.windows))
     return Track(
         replay=replay,
         meaning=_meaning(replay.facts["name"]),
-        gain=_gain(compared, replay.facts, never.facts) if never and has_both else None,
         strip=strip,
         chart=chart(
             replay.windows,

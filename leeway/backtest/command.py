@@ -16,7 +16,7 @@ from leeway.config_file import load_config
 from leeway.config_values import Duration
 from leeway.demo.run import progress_bar
 from monitor.checks.performance import METRICS
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, StoppedError
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,16 @@ def run_backtest(
     ------
     ConfigError, SchemaError
         If an option, leeway.yaml or the history cannot be used.
+    StoppedError
+        If it is interrupted.
     """
     console = Console(highlight=False)
     asked = Asked(config, _model(config, model), data, policies(compare), _duration(label_lag))
-    with progress_bar(console) as tell:
-        found = backtest(asked, tell, written.folder)
+    try:
+        with progress_bar(console) as tell:
+            found = backtest(asked, tell, written.folder)
+    except KeyboardInterrupt:
+        raise StoppedError(_stopped(written.folder)) from None
     for note in found.document["notes"]:
         console.print(note)
     console.print(_table(found.document))
@@ -57,6 +62,13 @@ def run_backtest(
         written.json_file.write_text(json.dumps(found.document, indent=1, default=str))
     if written.html_file is not None:
         written.html_file.write_text(_page(asked, found), encoding="utf-8")
+
+
+def _stopped(folder: Path | None) -> str:
+    """Say what is left of a backtest that was interrupted."""
+    if folder is None:
+        return "stopped, and nothing is kept; with --folder DIR the same command could go on later"
+    return f"stopped; the same command goes on from where it was, which is kept in {folder}"
 
 
 def _model(config: Path, model: str | None) -> str:
@@ -81,12 +93,13 @@ def _duration(text: str) -> timedelta:
 
 def _table(document: Document) -> Table:
     title = METRICS[document["metric"]].title
-    table = Table("policy", f"mean {title}", "worst", "promotions", "fits", "alerts", box=None)
+    over = f"better than {document['compared_with']}"
+    costs = ("promotions", "fits", "alerts")
+    table = Table("policy", f"mean {title}", over, "worst", *costs, box=None)
     for policy in document["policies"]:
-        numbers = (policy["mean"], policy["worst"])
+        numbers = (policy["mean"], policy["gain"], policy["worst"])
         shown = ("no labels" if value is None else f"{value:.4f}" for value in numbers)
-        counts = (str(policy[name]) for name in ("promotions", "fits", "alerts"))
-        table.add_row(policy["name"], *shown, *counts)
+        table.add_row(policy["name"], *shown, *(str(policy[name]) for name in costs))
     return table
 
 
@@ -97,6 +110,7 @@ def _page(asked: Asked, found: Backtest) -> str:
         asked.data.name,
         document["metric"],
         document["bigger_is_better"],
+        document["compared_with"],
         document["notes"],
         datetime.now(UTC),
     )

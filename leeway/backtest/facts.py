@@ -8,7 +8,12 @@ from monitor.action import GATE
 
 Document = dict[str, Any]
 
+NEVER = "never"
+"""The policy that gains are told over, where it is among them."""
+
 _KEPT = ("index", "start", "end", "n_rows", "status", "diagnosis", "decision", "reason", "champion")
+
+_TOLD = ("check", "opened_at", "ended_at", "ended_how", "sentence")
 
 
 def window_facts(window: Mapping[str, Any], metric: str) -> Document:
@@ -22,6 +27,17 @@ def window_facts(window: Mapping[str, Any], metric: str) -> Document:
         The metric that decides.
     """
     return {**{key: window[key] for key in _KEPT}, "metric": window["metrics"].get(metric)}
+
+
+def opening_facts(alert: Mapping[str, Any]) -> Document:
+    """Return what is told of one alert: its check, which window opened it, how it ended, and when.
+
+    Parameters
+    ----------
+    alert : mapping
+        An alert of `monitor.adapters.history.History.alerts`.
+    """
+    return {"window": alert["window_key"], **{key: alert[key] for key in _TOLD}}
 
 
 def n_fits(runs: Sequence[Mapping[str, Any]]) -> int:
@@ -64,3 +80,28 @@ def policy_facts(
         **costs,
         "windows": list(windows),
     }
+
+
+def compared_with(policies: Sequence[Document]) -> Document:
+    """Return the policy that the others' gains are told over: never, else the first.
+
+    Examples
+    --------
+    >>> compared_with([{"name": "always"}, {"name": "never"}])["name"]
+    'never'
+    """
+    return next((one for one in policies if one["name"] == NEVER), policies[0])
+
+
+def gain(policy: Document, over: Document, *, bigger_is_better: bool) -> float | None:
+    """Return how much better a policy's mean is than another's; None where one has no labels.
+
+    Examples
+    --------
+    >>> gain({"mean": 3.0}, {"mean": 5.0}, bigger_is_better=False)
+    2.0
+    """
+    if policy["mean"] is None or over["mean"] is None:
+        return None
+    better, worse = (policy, over) if bigger_is_better else (over, policy)
+    return float(better["mean"] - worse["mean"])

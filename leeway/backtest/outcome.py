@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from leeway.backtest.facts import n_fits, policy_facts, window_facts
+from leeway.backtest.facts import n_fits, opening_facts, policy_facts, window_facts
 from leeway.backtest.past import Past
 from leeway.config import Environment
 from leeway.deployment import Deployment, opened
@@ -25,7 +25,7 @@ class Replayed:
     Parameters
     ----------
     facts : dict
-        What `leeway.backtest.facts.policy_facts` returns.
+        What `leeway.backtest.facts.policy_facts` returns, and ``openings``, its alerts.
     windows, alerts, runs : sequence of mapping
         As the HTTP API shows them.
     """
@@ -79,4 +79,5 @@ def read_back(home: Path, past: Past, name: str, model: str, metric: str) -> Rep
         costs,
         bigger_is_better=METRICS[metric].bigger_is_better,
     )
+    facts["openings"] = [opening_facts(one) for one in alerts]
     return Replayed(facts, windows, alerts, ended)

@@ -2,20 +2,22 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from leeway.backtest.facts import compared_with, gain
 from leeway.backtest.home import claim_folder, copied, steps_done
 from leeway.backtest.outcome import Replayed, deployed, read_back
 from leeway.backtest.past import Past, cut
@@ -77,8 +79,9 @@ class Backtest:
     Parameters
     ----------
     document : dict
-        ``metric``, ``bigger_is_better``, ``notes``, and ``policies``: for each its mean and worst
-        metric over labelled windows, what it cost, and its windows.
+        ``metric``, ``bigger_is_better``, ``notes``, ``compared_with``, and ``policies``: for each
+        its mean and worst metric over labelled windows, its gain over the policy that all are
+        compared with, what it cost, its windows, and the alerts it opened.
     replays : sequence of Replayed
         The same and more, a policy each.
     """
@@ -121,11 +124,17 @@ def backtest(asked: Asked, progress: Progress, folder: Path | None = None) -> Ba
             read_back(home, past, policy.name, asked.model, metric)
             for home, policy in zip(homes, asked.policies, strict=True)
         ]
+    better = METRICS[metric].bigger_is_better
+    facts = [one.facts for one in replays]
+    over = compared_with(facts)
+    for one in facts:
+        one["gain"] = gain(one, over, bigger_is_better=better)
     document = {
         "metric": metric,
-        "bigger_is_better": METRICS[metric].bigger_is_better,
+        "bigger_is_better": better,
         "notes": list(past.notes),
-        "policies": [one.facts for one in replays],
+        "compared_with": over["name"],
+        "policies": facts,
     }
     return Backtest(document, replays)
 
@@ -192,8 +201,10 @@ def _replay_all(asked: Asked, homes: Sequence[Path], n_steps: int, progress: Pro
         told = done
 
     # Spawned: a copy of this process would have its locks without the threads that hold them.
+    spawning = get_context("spawn")
+    stopped = spawning.Event()
     with ProcessPoolExecutor(
-        N_AT_ONCE, get_context("spawn"), initializer=_end_with, initargs=(os.getpid(),)
+        N_AT_ONCE, spawning, initializer=_end_with, initargs=(os.getpid(), stopped)
     ) as pool:
         going: list[Future[None]] = [pool.submit(replay, asked, *one) for one in left]
         try:
@@ -202,18 +213,23 @@ def _replay_all(asked: Asked, homes: Sequence[Path], n_steps: int, progress: Pro
             for one in going:
                 one.result()
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            stopped.set()
+            pool.shutdown(cancel_futures=True)
             raise
     tell()
 
 
-def _end_with(parent: int) -> None:
-    """End this process when the one that started it has, however it ended: nobody else would."""
+def _end_with(parent: int, stopped: Event) -> None:
+    """End this process when the one that started it stops, or is gone: nobody else would.
+
+    A terminal interrupts this process, too; it leaves to the other what to say of that.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     is_gone = parent_is_gone(parent)
 
     def watch() -> None:
-        while not is_gone():
-            time.sleep(LOOK_SECONDS)
+        while not stopped.wait(LOOK_SECONDS) and not is_gone():
+            pass
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

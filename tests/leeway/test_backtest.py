@@ -1,11 +1,14 @@
 """A history replayed through the whole loop, under several policies."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,6 +35,7 @@ WINDOW_KEYS = {
     *("index", "start", "end", "n_rows", "metric", "status", "diagnosis", "decision", "reason"),
     "champion",
 }
+OPENING_KEYS = {"window", "check", "opened_at", "ended_at", "ended_how", "sentence"}
 
 
 def weeks(first, n_weeks, by_x, by_y):
@@ -99,8 +103,29 @@ def test_retraining_pays_where_the_world_changes_and_costs_what_it_says(folder):
     assert found["configured"]["promotions"] >= 1
     for name, gain in (("always", 0.15), ("every:3", 0.1), ("configured", 0.03)):
         assert found[name]["mean"] > found["never"]["mean"] + gain
+        assert found[name]["gain"] == pytest.approx(found[name]["mean"] - found["never"]["mean"])
+    assert (document["compared_with"], found["never"]["gain"]) == ("never", 0.0)
     assert {window["champion"] for window in found["never"]["windows"]} == {1}
     assert found["configured"]["alerts"] >= 1
+    for policy in found.values():
+        starts = {window["start"] for window in policy["windows"]}
+        assert policy["alerts"] == len(policy["openings"])
+        for alert in policy["openings"]:
+            assert set(alert) == OPENING_KEYS
+            assert datetime.fromisoformat(alert["window"]) in starts
+            assert alert["ended_at"] is None or alert["ended_at"] > alert["opened_at"]
+            assert alert["sentence"]
+    # The world changes for good, and only a new version ends the alert that says so.
+    (fallen,) = [one for one in found["never"]["openings"] if one["check"] == "performance"]
+    changed = MONDAY + (N_REFERENCE + CHANGES_AT) * WEEK
+    assert (fallen["window"], fallen["ended_at"]) == (f"{changed:%Y-%m-%dT%H:%M:%SZ}", None)
+
+
+def test_without_never_gains_are_told_over_the_first_policy(folder):
+    document, found = replayed(folder, "every:4,every:3")
+    assert document["compared_with"] == "every:4"
+    assert found["every:4"]["gain"] == 0.0
+    assert found["every:3"]["gain"] == found["every:3"]["mean"] - found["every:4"]["mean"]
 
 
 def test_the_replay_says_the_same_each_time(folder):
@@ -169,6 +194,7 @@ def test_the_page_shows_each_policy_and_needs_nothing_but_itself(folder, monkeyp
     assert len(page.findall(".//svg[@class='strip']/g")) == 2 * N_WEEKS
     assert "As configured Leeway reaches a mean ROC AUC of" in text
     assert "better than never does" in text
+    assert "Better than never" in text
     assert not re.findall(r'(?:src|href)="(?!data:)', text)
     assert "<script" not in text
 
@@ -191,6 +217,62 @@ def test_one_that_is_killed_goes_on_to_the_same_end(folder):
     subprocess.run(command, cwd=folder, check=True)
     resumed = json.loads((folder / "out.json").read_text())
     assert resumed == jsonable(replayed(folder, "always,configured", label_lag=WEEK)[0])
+
+
+def test_policies_are_replayed_at_once_and_one_interrupted_says_how_to_go_on(folder):
+    """Both are between their first step and their end, which one after the other never are."""
+    arguments = ["--compare", "always,every:2", "--folder", "kept", "--json", "out.json"]
+    homes = [folder / "kept" / name for name in ("always", "every-2")]
+    with started(folder, *arguments) as process:
+        # In this order: a first policy at its end would let the second begin only after.
+        while not (steps_done(homes[0]) <= N_WEEKS and all(map(steps_done, homes))):
+            assert process.poll() is None, "they were replayed one after the other"
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate()[1]
+    assert process.returncode == 3
+    assert said == (
+        "leeway: stopped; the same command goes on from where it was, which is kept in kept\n"
+    )
+    assert not at_work(process.pid)
+    done = [steps_done(home) for home in homes]
+    with started(folder, *arguments) as process:
+        assert process.wait() == 0
+    assert [steps_done(home) for home in homes] == [N_WEEKS + 1] * 2 != done
+
+
+def test_one_that_is_interrupted_without_a_folder_says_that_there_is_one(folder):
+    with started(folder, "--compare", "always,every:2", TMPDIR=str(folder)) as process:
+        while not any(folder.glob("leeway-backtest-*/always/steps")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate()[1]
+    assert process.returncode == 3
+    assert said == (
+        "leeway: stopped, and nothing is kept; with --folder DIR the same command could go on "
+        "later\n"
+    )
+    assert not list(folder.glob("leeway-backtest-*"))
+
+
+@contextmanager
+def started(folder, *arguments: str, **environment: str):
+    """A backtest as a terminal starts it, in a process group of its own; it has ended after."""
+    command = [sys.executable, "-m", "leeway", "backtest", "--data", "history.parquet"]
+    with subprocess.Popen(
+        [*command, *arguments],
+        cwd=folder,
+        env={**os.environ, **environment},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def at_work(group):

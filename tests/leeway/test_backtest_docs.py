@@ -41,6 +41,14 @@ def test_each_policy_named_is_replayed_and_retraining_pays(replayed):
     assert all(f"{mean:.4f}" in printed for mean in means.values())
 
 
+def test_every_key_of_the_facts_is_told(replayed):
+    document, _ = replayed
+    policy = document["policies"][-1]
+    told = set(re.findall(r"`\.?([a-z_]+)(?:\[\])?`", DOCUMENT))
+    (opening, *_), (window, *_) = policy["openings"], policy["windows"]
+    assert {*document, *policy, *window, *opening} <= told
+
+
 def test_every_option_of_the_command_is_told():
     command = [sys.executable, "-m", "leeway", "backtest", "--help"]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
