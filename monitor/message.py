@@ -105,6 +105,27 @@ def messages(
     return (_rollback(model, judged, decision, telling.url), *about)
 
 
+def closed(model: str, sentence: str, why: str) -> Message:
+    """Render that a person has closed an incident, for those who heard of it.
+
+    Parameters
+    ----------
+    model : str
+        The model.
+    sentence : str
+        What the incident was.
+    why : str
+        Why the person has closed it.
+    """
+    lines = [
+        f"A person says that the data are right: {why}.",
+        f"What was found: {sentence}.",
+        "What Leeway does: these rows may be trained on, and retraining goes on.",
+    ]
+    title = f"[{model}] {_CHANGED[AlertChange.RESOLVED]}{_WHAT[Check.QUALITY]}"
+    return Message(None, title, "\n".join(lines))
+
+
 def _rollback(model: str, judged: Judged, decision: Decision, url: str) -> Message:
     lines = [
         f"{decision.sentence[:1].upper()}{decision.sentence[1:]}.",

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, select, update
+from sqlalchemy import Connection, RowMapping, insert, select, update
 
 from monitor.adapters import tables as t
 from monitor.checks.score import Check, Status
 from monitor.errors import NotFoundError, NotPossibleError
 from monitor.incident import FEED
+from monitor.message import Message, closed
 
 CLOSED = "closed"
 """How an alert ended that a person has closed."""
@@ -38,7 +39,21 @@ def close_incident(
     connection.execute(update(t.alerts).where(a.id == alert["id"]).values(ended))
     since = (w.model == model, w.start_at >= alert["window_start"])
     connection.execute(update(t.windows).where(*since).values(incident=False))
+    _tell(connection, alert["id"], closed(model, alert["sentence"], why), at)
     return int(alert["id"])
+
+
+def _tell(connection: Connection, number: int, message: Message, at: datetime) -> None:
+    """Tell where the incident was told."""
+    o = t.outbox.c
+    heard = select(o.channel).where(o.alert_id == number).distinct().order_by(o.channel)
+    told = {"alert_id": number, "change": CLOSED, "title": message.title, "body": message.body}
+    rows = [
+        {**told, "channel": channel, "created_at": at, "next_attempt_at": at, "attempts": 0}
+        for channel in connection.execute(heard).scalars()
+    ]
+    if rows:
+        connection.execute(insert(t.outbox), rows)
 
 
 def _to_close(connection: Connection, model: str, number: int | None) -> RowMapping:

@@ -57,6 +57,18 @@ def test_what_a_person_closes_is_trained_on_and_does_not_open_again(home, broken
     assert closed == f"{key}  the incident was closed by a person: {WHY}"
 
 
+def test_those_who_heard_of_an_incident_hear_that_a_person_has_closed_it(home, broken):
+    number, *_ = broken
+    by_command(home, number)
+    with home.opened() as app:
+        opened, closed = app.deployment.store.undelivered(app.clock.now())
+    assert opened.title == "[late] the data look broken"
+    assert (closed.channel, closed.title) == (opened.channel, "[late] over: the data look broken")
+    assert closed.body.startswith(
+        f"A person says that the data are right: {WHY}.\nWhat was found: "
+    )
+
+
 def test_what_nobody_closes_is_not_trained_on_when_its_labels_come(home, broken):
     _, key, week = broken
     with home.opened() as app, app.http() as http:
