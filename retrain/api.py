@@ -247,11 +247,9 @@ def _answer(model: str, answered: _Answered, rows: pa.Table) -> Document:
     return answer
 
 
-def report(written: Any) -> None:
-    """Say in the server's log when predictions were answered and could not be logged."""
-    error = written.exception()
-    if error is not None:
-        _log.error("predictions were answered but not logged", error=str(error))
+def report(error: BaseException) -> None:
+    """Say in the server's log that predictions were answered and could not be logged."""
+    _log.error("predictions were answered but not logged", error=str(error))
 
 
 def _without_details(run: Mapping[str, Any]) -> Document:

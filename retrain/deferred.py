@@ -6,13 +6,19 @@ the last second of the log to be lost.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from threading import Condition, Thread
 
 from monitor.batch import Batch, Receipt
+from monitor.errors import LeewayError
 from monitor.ports import Log
 
-GATHER_SECONDS = 0.5
-"""How long answered rows wait for others; a killed process loses no more of its log than that."""
+GATHER_SECONDS = 0.8
+"""How long answered rows wait for others; a killed process loses no more of its log than that.
+
+Whoever asks while rows are logged waits for Python's lock. So they are logged seldom, and all at
+once: of a hundred answers at most one comes later for it.
+"""
 
 MAX_WAITING_ROWS = 20_000
 """From so many waiting rows on they are logged at once: a large batch has nobody to wait for."""
@@ -25,13 +31,13 @@ class Deferred:
     ----------
     log : Log
         Where the rows go.
-    done : callable
-        Told of each request what became of it.
+    failed : callable
+        Told of each request that could not be logged, and why.
     """
 
-    def __init__(self, log: Log, done: Callable[[Future[Receipt]], object]) -> None:
+    def __init__(self, log: Log, failed: Callable[[BaseException], object]) -> None:
         self._log = log
-        self._done = done
+        self._failed = failed
         self._waiting: list[Sequence[Batch]] = []
         self._n_rows = 0
         self._changed = Condition()
@@ -59,8 +65,24 @@ class Deferred:
 
     def _run(self) -> None:
         while group := self._collect():
+            self._append(group)
+
+    def _append(self, group: Sequence[Sequence[Batch]]) -> None:
+        self._log.append_together(group).add_done_callback(partial(self._appended, group))
+
+    def _appended(
+        self, group: Sequence[Sequence[Batch]], written: Future[Sequence[Receipt | LeewayError]]
+    ) -> None:
+        error = written.exception()
+        if error is None:
+            for one in written.result():
+                if isinstance(one, LeewayError):
+                    self._failed(one)
+        elif len(group) == 1:
+            self._failed(error)
+        else:  # one of them may spoil it for all
             for batches in group:
-                self._log.append(batches).add_done_callback(self._done)
+                self._append([batches])
 
     def _collect(self) -> list[Sequence[Batch]]:
         with self._changed:

@@ -1,9 +1,14 @@
 """Predictions that were answered are logged together, soon, and all of them at the end."""
 
 import json
+from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
+from monitor import intake
+from monitor.batch import EVENT_AT, Batch
+from monitor.body import Body
 from retrain import deferred
 
 PATH = "/v1/models/late/predict"
@@ -45,6 +50,30 @@ def test_a_durable_answer_waits_for_nobody(app, rows, monkeypatch):
     with app.http() as http:
         http.post(f"{PATH}?durable=true", json=rows)
         assert logged(app) == 20
+
+
+def test_what_cannot_be_logged_spoils_nothing_that_waits_with_it(
+    app, made_up, week_start, eventually
+):
+    app.clock.set(week_start(1))
+    served = app.serving.champion("late")
+    frame = made_up(0).drop(columns="late").head(3)
+
+    def request(number) -> list[Batch]:
+        one = frame.iloc[number : number + 1]
+        body = Body({name: pa.chunked_array([pa.array(one[name])]) for name in one}, 1)
+        known = intake.Request("late", f"request {number}", "digest", app.clock.now(), 1)
+        return intake.predictions(body, served.schema, known, predict=served.predict)
+
+    first, second, third = map(request, range(3))
+    bad = [replace(second[0], table=second[0].table.drop_columns(EVENT_AT))]
+    failed = []
+    waiting = deferred.Deferred(app.deployment.log, failed.append)
+    for one in (first, bad, third):
+        waiting.append(one)
+    waiting.close()
+    eventually(lambda: logged(app) == 2 and len(failed) == 1, "two are logged, and one is not")
+    assert EVENT_AT in str(failed[0])
 
 
 def test_a_request_that_cannot_be_logged_is_said_in_the_servers_log(app, rows, eventually, capfd):
