@@ -54,5 +54,6 @@ class Reason(StrEnum):
     RUN_PENDING = "a run is already asked for"
     TRIED = "a trial tells"
     IN_THE_GATE = "a challenger is in the gate"
+    WAITS_FOR_A_PERSON = "a version waits for a person"
     COOLING_DOWN = "cooling down"
     TOO_FEW_LABELS = "too few new labels"

@@ -177,6 +177,7 @@ def _state(watched: Watched, world: World, tested: Tested) -> ModelState:
     return ModelState(
         champion=champion.version,
         challenger=champion.challenger,
+        waits_since=champion.waits_since,
         judgement=judgement,
         is_answered=world.store.has_answered(watched.name, champion.version),
         **vars(standing),

@@ -63,6 +63,8 @@ class ModelState:
         The feed is broken; a run is asked for or going on; a person has paused retraining.
     is_answered : bool
         A fall of the champion's performance has opened a run already.
+    waits_since : datetime or None
+        Since when the challenger has passed the gate and waits for a person, if it does.
     judgement : Judgement or None
         What is thought of a champion on probation.
     """
@@ -79,6 +81,7 @@ class ModelState:
     is_answered: bool = False
     judgement: Judgement | None = None
     challenger: int | None = None
+    waits_since: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,7 @@ def _ask(judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime
     if not _has_new_labels(judged):
         return None
     if state.challenger is not None:
-        stopped = state.paused or state.run_pending or state.incident_open
+        stopped = state.paused or state.run_pending or state.incident_open or state.waits_since
         return None if stopped else Ask.LOOK
     is_due = _is_due(state, policy, now) or _has_enough(judged, state, policy)
     wanted = Trigger.GAIN in policy.when and not is_due
@@ -264,10 +267,8 @@ def _against(
 ) -> tuple[Reason, str] | None:
     rest = policy.cooldown - (now - state.last_run_at)
     if policy.min_labels is None:
-        enough, wanted = (
-            state.n_new_windows >= DEFAULT_NEW_WINDOWS,
-            f"{DEFAULT_NEW_WINDOWS} labelled windows",
-        )
+        n_windows = DEFAULT_NEW_WINDOWS
+        enough, wanted = state.n_new_windows >= n_windows, f"{n_windows} labelled windows"
     else:
         enough, wanted = state.n_new_labels >= policy.min_labels, f"{policy.min_labels} labels"
     few = (
@@ -279,15 +280,18 @@ def _against(
         (judged.champion != state.champion, Reason.SUPERSEDED, "a newer version serves already"),
         (state.incident_open, Reason.INCIDENT, "an incident is open, fix the feed first"),
         (state.run_pending, Reason.RUN_PENDING, "a run is already asked for"),
-        (
-            state.challenger is not None,
-            Reason.IN_THE_GATE,
-            f"version {state.challenger} is in the gate and decided on first",
-        ),
+        (state.challenger is not None, *_challenged(state)),
         (rest > timedelta(0), Reason.COOLING_DOWN, f"cooling down for another {_days(rest)}"),
         (not enough, Reason.TOO_FEW_LABELS, few),
     )
     return next(((reason, text) for holds, reason, text in obstacles if holds), None)
+
+
+def _challenged(state: ModelState) -> tuple[Reason, str]:
+    if state.waits_since is None:
+        return Reason.IN_THE_GATE, f"version {state.challenger} is in the gate and decided on first"
+    waits = f"version {state.challenger} waits for a person since {state.waits_since:%d %b %Y}"
+    return Reason.WAITS_FOR_A_PERSON, waits
 
 
 def _days(duration: timedelta) -> str:

@@ -116,7 +116,9 @@ class Champion:
     probation : Probation or None
         Set after a promotion over a version that can still predict.
     challenger : int or None
-        The version that is in the gate.
+        The version that is in the gate, or has passed it and waits for a person.
+    waits_since : datetime or None
+        Since when it waits for a person, if it does.
     """
 
     version: int
@@ -124,6 +126,7 @@ class Champion:
     trained_until: datetime | None
     probation: Probation | None = None
     challenger: int | None = None
+    waits_since: datetime | None = None
 
 
 class References(Protocol):

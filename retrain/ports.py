@@ -11,6 +11,7 @@ import pyarrow as pa
 from monitor.probation import Probation
 from retrain.bundle import Bundle
 from retrain.collected import Collected, Part
+from retrain.waiting import Waiting
 
 BY_HAND = "by hand"
 """The trigger of what a person asks for."""
@@ -213,6 +214,14 @@ class Runs(Protocol):
 
     def run(self, model: str, number: int) -> Mapping[str, Any]:
         """Return one run of a model; NotFoundError if there is none."""
+        ...
+
+    def waiting(self, model: str) -> Waiting | None:
+        """Return the version that waits for a person; None where none does."""
+        ...
+
+    def decline(self, waits: Waiting, why: str) -> None:
+        """End a wait without a promotion; the version stays registered."""
         ...
 
     def trials(self, model: str) -> Sequence[Mapping[str, Any]]:

@@ -13,13 +13,14 @@ from retrain.gate import Look, Step
 from retrain.holdout import after, split_off
 from retrain.lineage import aware
 from retrain.noticed import noticed, warned
-from retrain.ports import Entry, Outcome, Request, RequestKind
+from retrain.ports import BY_HAND, Entry, Outcome, Request, RequestKind
 from retrain.recipe import Recipe
 from retrain.running import CALM, Running, look_with, stand
 from retrain.search import SearchResult, search
 from retrain.servable import Cost, obstacle, seconds_of
 from retrain.skew import skew_of
 from retrain.version import Retrained, frozen, successor
+from retrain.waiting import WAITS, Waiting
 from retrain.world import World, collected
 
 MAX_HOLDOUT_WINDOWS = 2
@@ -75,10 +76,25 @@ def _challenge(run: Running) -> Result:
     if entry is not None and run.request.kind is not RequestKind.LOOK:
         waits = f"version {entry.version} is in the gate; its next look comes with the next labels"
         return Result(Outcome.HELD, waits, {"challenger": entry.version})
+    passed = run.world.runs.waiting(run.model.name)
+    if passed is not None and run.request.trigger != BY_HAND:
+        return _held_for(passed, run.model.name)
+    if passed is not None:
+        another = f"run {run.number} was asked for by hand: {run.request.why}"
+        run.world.runs.decline(passed, another)
     bundle = run.world.registry.load(run.model.name, run.champion)
     rows, parts = collected(run.model, run.world)
     run = replace(run, parts=parts)
     return _find(run, bundle, rows) if entry is None else _look_again(run, bundle, rows, entry)
+
+
+def _held_for(passed: Waiting, model: str) -> Result:
+    """Hold a run back while a version waits: a second one would only be in its way."""
+    reason = (
+        f"version {passed.version} waits for a person since {passed.since:%d %b %Y %H:%M} UTC: "
+        f"leeway promote {model} {passed.version}, or to decline it: leeway retrain {model}"
+    )
+    return Result(Outcome.HELD, reason, {"challenger": passed.version})
 
 
 def _find(run: Running, bundle: Bundle, rows: Dataset) -> Result:
@@ -174,13 +190,23 @@ def _end(
         return Result(Outcome.REFUSED, reason, {**details, "challenger": version})
     details = {**details, "version": version}
     if model.approval:
-        return Result(Outcome.HELD, f"{look.reason}; it waits for a person: {by_hand}", details)
+        return _hold(run, look, by_hand, details)
     why = f"{run.request.why}; {look.reason}"
     try:
         world.registry.promote(model.name, version, now, why, run=run.number, over=run.champion)
     except SupersededError as error:
         return Result(Outcome.CANCELLED, f"{look.reason}; but {error}", details)
     return Result(Outcome.PROMOTED, look.reason, details)
+
+
+def _hold(run: Running, look: Look, by_hand: str, details: Mapping[str, Any]) -> Result:
+    """Let a version wait for a person, unless its evidence is against another champion by now."""
+    champion = run.world.registry.champion(run.model.name)
+    if champion != run.champion:
+        other = f"version {champion} has become the champion meanwhile"
+        return Result(Outcome.CANCELLED, f"{look.reason}; but {other}", details)
+    reason = f"{look.reason}{WAITS}: {by_hand}"
+    return Result(Outcome.HELD, reason, {**details, "needs_approval": True})
 
 
 def _costs(

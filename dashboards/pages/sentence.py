@@ -227,6 +227,8 @@ _AGAINST = {
     Reason.PAUSED: "not retrained, a person has paused it",
     Reason.INCIDENT: "not retrained, the feed was broken",
     Reason.RUN_PENDING: "not retrained, a run was asked for already",
+    Reason.IN_THE_GATE: "not retrained, the challenger in the gate is decided on first",
+    Reason.WAITS_FOR_A_PERSON: "not retrained, a version that has passed waits for a person",
     Reason.COOLING_DOWN: "not retrained yet, cooling down after the last run",
     Reason.PROBATION: "the new version did harm, and the one before serves again",
     Reason.TOO_FEW_LABELS: "not retrained yet, too few new labels",

@@ -11,6 +11,7 @@ from monitor.adapters.families import MODEL, Described, Families
 from monitor.adapters.tables import models, probations, requests
 from monitor.probation import CAPITAL_TO_ROLL_BACK
 from retrain.adapters import tables as t
+from retrain.adapters.challenger_rows import needs_approval
 from retrain.adapters.move_rows import CHAMPION
 from retrain.ports import Outcome
 
@@ -40,6 +41,9 @@ _COUNTERS: Described = {
     "retrain_runs": ("Retrain runs that have ended.", ("model", "outcome")),
     "rollbacks": ("Times that the champion was taken back.", MODEL),
 }
+
+
+_AFTER_A_WAIT = (Outcome.PROMOTED, Outcome.CANCELLED)
 
 
 class RetrainCollector(Collector):
@@ -98,6 +102,10 @@ def _add_runs(families: Families, connection: Connection, names: list[str]) -> N
     r, q = t.runs.c, requests.c
     counted = select(r.model, r.outcome, func.count()).group_by(r.model, r.outcome)
     ended = {(model, outcome): n for model, outcome, n in connection.execute(counted)}
+    # What waited for a person was held first: a counter that fell would read as a restart.
+    waited = select(r.model, func.count()).where(r.outcome.in_(_AFTER_A_WAIT), needs_approval)
+    for model, n in connection.execute(waited.group_by(r.model)):
+        ended[model, Outcome.HELD] = ended.get((model, Outcome.HELD), 0) + n
     asked = select(q.model, func.count()).where(q.finished_at.is_(None), q.kind == "retrain")
     n_open = {model: n for model, n in connection.execute(asked.group_by(q.model))}  # noqa: C416
     for name in names:

@@ -26,6 +26,7 @@ from retrain.adapters.bundle_files import (
     model_digest,
     save_bundle,
 )
+from retrain.adapters.challenger_rows import challenger, end_wait
 from retrain.adapters.model_content import content_sha256
 from retrain.adapters.move_rows import (
     CHAMPION,
@@ -256,12 +257,9 @@ class SqlRegistry:
             row = self._row(connection, model, move["version"])
             probation = probation_of(connection, move)
             spent_until = used_until(connection, model, move["version"], instant)
-            inside = select(t.gates.c.version).where(
-                t.gates.c.model == model, t.gates.c.champion == move["version"]
-            )
-            challenger = connection.execute(inside).scalar()
+            against = challenger(connection, model, move["version"])
         reference = self._reference(row["folder"], row["sha256"])
-        return Champion(move["version"], reference, spent_until, probation, challenger)
+        return Champion(move["version"], reference, spent_until, probation, *against)
 
     def _load_reference(self, folder: str, digest: str) -> Reference:
         return load_reference(self._folder / folder, digest)
@@ -284,6 +282,7 @@ class SqlRegistry:
     def _move(self, connection: Connection, model: str, version: int, move: Move) -> None:
         """Move the aliases, record the move, and write what others are told of it."""
         previous = alias(connection, model, CHAMPION)
+        end_wait(connection, model, version, move)
         set_alias(connection, model, CHAMPION, version)
         if previous is not None:
             set_alias(connection, model, PREVIOUS, previous)

@@ -21,8 +21,10 @@ from sqlalchemy import (
 from monitor.adapters.database import exclusive, insert_row, reading
 from monitor.adapters.tables import requests
 from monitor.errors import NotFoundError, NotPossibleError
+from retrain.adapters.challenger_rows import settle, waiting
 from retrain.adapters.tables import runs, trials
 from retrain.ports import Outcome, Request, RequestKind, Shown
+from retrain.waiting import Waiting
 
 DEFAULT_LEASE = timedelta(seconds=30)
 RUNNING = (RequestKind.RETRAIN, RequestKind.LOOK)
@@ -228,6 +230,16 @@ class SqlRuns:
         query = select(requests).where(requests.c.model == model).order_by(requests.c.id)
         with reading(self._engine) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def waiting(self, model: str) -> Waiting | None:
+        """Return the version that waits for a person; None where none does."""
+        with reading(self._engine) as connection:
+            return waiting(connection, model)
+
+    def decline(self, waits: Waiting, why: str) -> None:
+        """End a wait without a promotion; the version stays registered."""
+        with self._engine.begin() as connection:
+            settle(connection, waits, Outcome.CANCELLED, f"declined: {why}")
 
     def open_requests(self, model: str) -> Sequence[Mapping[str, Any]]:
         """Return what is asked for and not done yet, oldest first."""

@@ -73,6 +73,8 @@ HARMFUL = Judgement(
     Trial(Probation(7, 2, 1, MONDAY)), TrialStatus.BREACHED, "version 2 has a ROC AUC worse by 0.05"
 )
 
+PASSED = {"challenger": 2, "waits_since": NOW - 2 * DAY}
+
 # every reason
 
 CASES = {
@@ -100,6 +102,7 @@ CASES = {
     Reason.COOLING_DOWN: (Action.HOLD, FALLEN, {"last_run_at": NOW - 6 * DAY}, POLICY),
     Reason.TOO_FEW_LABELS: (Action.HOLD, FALLEN, {"n_new_windows": 1}, POLICY),
     Reason.IN_THE_GATE: (Action.HOLD, FALLEN, {"challenger": 2}, POLICY),
+    Reason.WAITS_FOR_A_PERSON: (Action.HOLD, FALLEN, PASSED, POLICY),
 }
 
 
@@ -148,6 +151,10 @@ def test_each_reason_can_be_reached_and_goes_with_its_action(reason):
         (
             Reason.IN_THE_GATE,
             "roc_auc is 0.600, its limit 0.700; not retrained: version 2 is in the gate and decided on first",
+        ),
+        (
+            Reason.WAITS_FOR_A_PERSON,
+            "roc_auc is 0.600, its limit 0.700; not retrained: version 2 waits for a person since 23 Jan 1970",
         ),
         (
             Reason.COOLING_DOWN,
@@ -317,6 +324,7 @@ LATE = judged(n_labels=100, revision=2)
         (judged(quality=BREACH, n_labels=100), {}, {Trigger.GAIN}, None),
         (judged(performance=BREACH, n_labels=100), {}, set(Trigger), Ask.RETRAIN),
         (LABELLED, {"challenger": 2, "last_run_at": NOW}, set(), Ask.LOOK),
+        (LABELLED, {**PASSED, "last_run_at": NOW}, {Trigger.GAIN}, None),
         (judged(performance=BREACH, n_labels=9), {"challenger": 2}, set(Trigger), Ask.LOOK),
         (LABELLED, {"challenger": 2, "paused": True}, set(Trigger), None),
         (LABELLED, {"challenger": 2, "run_pending": True}, set(Trigger), None),

@@ -12,6 +12,7 @@ from markupsafe import escape
 
 from leeway.policies import retrained
 from monitor import intake
+from monitor.adapters.history import History
 from monitor.body import Body
 from monitor.errors import NotPossibleError
 from retrain.adapters.sql_runs import SqlRuns
@@ -24,11 +25,11 @@ from retrain.world import collect
 MOVED = {"by_x": 1.0, "by_y": 4.0}
 
 
-def asked(app, kind=RequestKind.RETRAIN, **world: object):
+def asked(app, kind=RequestKind.RETRAIN, trigger="by hand", **world: object):
     """Ask for a run, carry it out, and return its result with its record."""
     world = replace(app.deployment.retrain_world(), **world)
     now = app.clock.now()
-    world.runs.ask("late", kind, "by hand", "it is time", now)
+    world.runs.ask("late", kind, trigger, "it is time", now)
     request = world.runs.claim(kind, "test", now)
     result = run(request, model_of(app), world)
     return result, world.runs.runs("late")[-1]
@@ -311,6 +312,71 @@ def test_evidence_against_a_champion_that_was_replaced_is_void(app, retrain):
     assert world.gate.inside("late") is None
 
 
+@pytest.fixture
+def waits(home):
+    """A deployment in which version 2 or a later one has passed the gate and waits for a person."""
+    home.configure("budget: PT20S", "budget: PT20S, approval: true")
+    with home.opened() as app:
+        live(app, 5, MOVED)
+        record = asked(app)[1]
+        for number in range(5, 9):
+            if "version" in record["details"]:
+                break
+            live(app, 1, MOVED, first=number)
+            record = asked(app, RequestKind.LOOK)[1]
+        yield app, record
+
+
+def test_what_has_passed_waits_for_a_person_and_serves_when_promoted(waits):
+    app, record = waits
+    version, registry = record["details"]["version"], app.deployment.registry
+    assert record["outcome"] == "held"
+    assert record["reason"].endswith(f"; it waits for a person: leeway promote late {version}")
+    assert registry.champion("late") == 1
+    with app.http() as http:
+        path = f"/v1/models/late/versions/{version}/promote"
+        http.post(path, json={"why": "I have read its card"}).raise_for_status()
+        shown = http.get(f"/v1/models/late/runs/{record['id']}").json()
+        rows = {"x": [0.1], "y": [0.2], "g": ["a"], "at": [str(app.clock.now())], "id": ["one"]}
+        answer = http.post("/v1/models/late/predict", json={"columns": rows})
+        assert answer.json()["version"] == registry.champion("late") == version
+    before = record["reason"].partition("; it waits")[0]
+    told = f"{before}; promoted by a person: I have read its card"
+    assert (shown["outcome"], shown["reason"]) == ("promoted", told)
+
+
+def test_while_a_version_waits_no_other_is_made_unless_a_person_asks(waits):
+    app, record = waits
+    n_before, since = n_versions(app), f"{record['ended_at']:%d %b %Y %H:%M} UTC"
+    waiting = f"version {record['details']['version']} waits for a person since"
+    result, _ = asked(app, trigger="performance")
+    assert (result.outcome, n_versions(app)) == (Outcome.HELD, n_before)
+    assert result.reason.startswith(f"{waiting} {since}: leeway promote late ")
+    live(app, 1, {"by_x": -3.0}, first=9)  # the champion falls
+    app.deployment.store.pause("late", paused=False)
+    app.live(10, by_x=-3.0)
+    app.deployment.watcher().check("late")
+    assert (
+        f"not retrained: {waiting}"
+        in History(app.deployment.engine).windows("late")[-1]["sentence"]
+    )
+    assert app.deployment.retrain_world().runs.open_requests("late") == []
+
+    asked(app)
+    declined = app.deployment.retrain_world().runs.run("late", record["id"])
+    assert declined["outcome"] == "cancelled"
+    assert declined["reason"].endswith("was asked for by hand: it is time")
+
+
+def test_a_version_does_not_wait_on_evidence_against_a_former_champion(home):
+    home.configure("budget: PT20S", "budget: PT20S, approval: true")
+    with home.opened() as app:
+        result = run_while_another_is_promoted(app)
+        assert result.outcome is Outcome.CANCELLED
+        assert "but version 2 has become the champion meanwhile" in result.reason
+        assert app.deployment.retrain_world().runs.waiting("late") is None
+
+
 def test_without_new_rows_the_run_fails_and_the_champion_stays(app, retrain):
     result, record = retrain()
     assert (result.outcome, record["outcome"]) == (Outcome.FAILED, "failed")
@@ -355,7 +421,8 @@ def test_a_run_whose_worker_was_taken_for_dead_promotes_nothing(app):
     assert (app.deployment.registry.champion("late"), n_versions(app)) == (1, 1)
 
 
-def test_who_became_champion_during_a_run_is_not_replaced_by_what_was_compared_with_another(app):
+def run_while_another_is_promoted(app):
+    """Carry out a run during which a person promotes a version that it does not know."""
     live(app, 5, MOVED)
     world = app.deployment.retrain_world()
     registry = world.registry
@@ -371,7 +438,11 @@ def test_who_became_champion_during_a_run_is_not_replaced_by_what_was_compared_w
 
     config = app.deployment.config.models["late"]
     model = retrained("late", config, app.deployment.schema("late"))
-    result = run(request, model, replace(world, monotonic=a_person_promotes_another))
+    return run(request, model, replace(world, monotonic=a_person_promotes_another))
+
+
+def test_who_became_champion_during_a_run_is_not_replaced_by_what_was_compared_with_another(app):
+    result, registry = run_while_another_is_promoted(app), app.deployment.registry
     assert result.outcome is Outcome.CANCELLED
     assert "version 2 has become the champion of 'late' meanwhile" in result.reason
     assert (registry.champion("late"), n_versions(app)) == (2, 3)

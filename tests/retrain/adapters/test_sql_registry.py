@@ -11,6 +11,8 @@ from sqlalchemy.exc import DatabaseError
 from monitor.errors import BundleRefusedError, NotFoundError, NotPossibleError
 from retrain.adapters import tables
 from retrain.adapters.sql_registry import SqlRegistry
+from retrain.ports import Outcome, RequestKind
+from retrain.waiting import WAITS, Waiting
 
 HOUR = timedelta(hours=1)
 
@@ -70,6 +72,64 @@ def test_promotion_and_rollback_move_both_aliases_and_are_on_record(
         ("roll_back", 1, 2, "worse after all"),
         ("promote", 2, 1, "better again"),
     ]
+
+
+@pytest.fixture
+def waits(app, registry, bundle, week_start):
+    """Version 2, which has passed the gate and waits for a person; version 3 is registered, too."""
+    for _ in range(2):
+        registry.register(bundle, week_start(0))
+    runs, now = app.deployment.retrain_world().runs, week_start(1)
+    runs.ask("late", RequestKind.RETRAIN, "performance", "it has fallen", now)
+    number = runs.start(runs.claim(RequestKind.RETRAIN, "a worker", now), 1, now)
+    reason = f"better by 0.1{WAITS}: leeway promote late 2"
+    runs.finish(number, Outcome.HELD, reason, {"version": 2, "needs_approval": True}, now)
+    assert runs.waiting("late") == Waiting(2, number, 1, now)
+    return runs
+
+
+def held_and_record(app, runs):
+    with app.http() as http:
+        metrics = http.get("/metrics").text
+    assert 'leeway_retrain_runs_total{model="late",outcome="held"} 1.0' in metrics
+    record = runs.run("late", 1)
+    assert f'leeway_retrain_runs_total{{model="late",outcome="{record["outcome"]}"}} 1.0' in metrics
+    return record["outcome"], record["reason"]
+
+
+def test_the_watch_sees_who_waits_for_a_person_and_since_when(app, registry, waits, week_start):
+    assert held_and_record(app, waits)[0] == "held"
+    found = registry.at("late", week_start(2))
+    assert (found.challenger, found.waits_since) == (2, week_start(1))
+
+
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [
+        (2, ("promoted", "better by 0.1; promoted by a person: I like it")),
+        (3, ("cancelled", "better by 0.1; but version 3 has become the champion: I like it")),
+    ],
+)
+def test_a_promotion_ends_the_wait_and_what_was_counted_as_held_stays_counted(
+    app, registry, waits, week_start, version, told
+):
+    registry.promote("late", version, week_start(2), "I like it")
+    assert waits.waiting("late") is None
+    assert held_and_record(app, waits) == told
+    found = registry.at("late", week_start(3))
+    assert (found.version, found.challenger, found.waits_since) == (version, None, None)
+
+
+def test_what_a_person_declines_stays_registered_and_may_be_promoted_later(
+    app, registry, waits, week_start
+):
+    passed = waits.waiting("late")
+    waits.decline(passed, "not before the holidays")
+    told = ("cancelled", "better by 0.1; declined: not before the holidays")
+    assert held_and_record(app, waits) == told
+    waits.decline(passed, "a second time")
+    registry.promote("late", 2, week_start(2), "after them")
+    assert (registry.champion("late"), held_and_record(app, waits)) == (2, told)
 
 
 def test_a_second_rollback_goes_further_back(registry, bundle, week_start):
