@@ -36,7 +36,8 @@ MODEL = "wide"
 PATH = f"/v1/models/{MODEL}/predict"
 ALGORITHMS = ("logistic", "hist_gradient_boosting")
 N_NUMERIC, N_CATEGORICAL = 14, 6
-N_SWAPS = 100
+N_SWAPS, ANSWERS_A_SWAP = 100, 20
+PATIENCE_SECONDS = 60
 YAML = """\
 models:
   wide:
@@ -146,11 +147,16 @@ def compared(load: Load, ports: tuple[int, int], rounds: int, seconds: float) ->
 
 
 def swaps(port: int) -> str:
-    """Swap the champion while four clients ask; count answers, failures and mixed answers."""
+    """Swap the champion while four clients ask; count answers, failures and mixed answers.
+
+    Each champion gives some answers before the next one comes: swaps as fast as they can be made
+    would be over before many had asked.
+    """
     body, done = as_json(rows(20, 5)), threading.Event()
     url = f"http://127.0.0.1:{port}"
     headers = {"Content-Type": "application/json"}
     known: dict[int, list[float]] = {}
+    answered = threading.Semaphore(0)
 
     def ask() -> tuple[int, int, int]:
         n_answers = n_failed = n_mixed = 0
@@ -158,6 +164,7 @@ def swaps(port: int) -> str:
             while not done.is_set():
                 answer = client.post(url + PATH, content=body, headers=headers)
                 n_answers += 1
+                answered.release()
                 if not answer.is_success:
                     n_failed += 1
                     continue
@@ -173,6 +180,8 @@ def swaps(port: int) -> str:
             champion = 3 - champion
             path = f"{url}/v1/models/{MODEL}/versions/{champion}/promote"
             client.post(path).raise_for_status()
+            for _ in range(ANSWERS_A_SWAP):
+                assert answered.acquire(timeout=PATIENCE_SECONDS), "nobody is answered any more"
         done.set()
         found = np.sum([one.result() for one in asking], axis=0)
     assert len(known) == 2, "both versions must have answered"  # noqa: PLR2004
