@@ -4,6 +4,7 @@ import hashlib
 import platform
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 
 import numpy as np
@@ -12,8 +13,11 @@ import pandas as pd
 from retrain.bundle import Lineage, Notes
 from retrain.dataset import Dataset
 
-RECORDED = ("leeway-ml", "scikit-learn", "numpy", "pandas", "skops")
-"""Packages whose versions go on a version's record."""
+RECORDED = (
+    *("leeway-ml", "scikit-learn", "numpy", "scipy", "pandas", "pyarrow", "skops"),
+    *("lightgbm", "xgboost", "xgboost-cpu"),
+)
+"""Packages whose versions go on a version's record, where they are installed."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,6 @@ def lineage_of(origin: Origin, rows: Dataset, seed: int) -> Lineage:
     )
     hashed.update(pd.util.hash_array(rows.target).tobytes())
     hashed.update(rows.event_at.tobytes())
-    versions = {name: installed_version(name) for name in RECORDED}
-    versions["python"] = platform.python_version()
     return Lineage(
         **vars(origin),
         n_rows=len(rows),
@@ -45,8 +47,19 @@ def lineage_of(origin: Origin, rows: Dataset, seed: int) -> Lineage:
         trained_until=aware(rows.event_at[-1]),
         data_sha256=hashed.hexdigest(),
         seed=seed,
-        versions=versions,
+        versions=_versions(),
     )
+
+
+def _versions() -> dict[str, str]:
+    """Return what may have had a part in a model, each with its version."""
+    versions = {"python": platform.python_version()}
+    for name in RECORDED:
+        try:
+            versions[name] = installed_version(name)
+        except PackageNotFoundError:  # an extra, or the other one of two builds
+            continue
+    return versions
 
 
 def aware(instant: np.datetime64) -> datetime:

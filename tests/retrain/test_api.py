@@ -1,5 +1,6 @@
 """Retraining's doors, on the composed application over real storage."""
 
+import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
@@ -7,6 +8,7 @@ from hashlib import sha256
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.ipc
 import pytest
 
 from monitor.window import Window
@@ -59,6 +61,51 @@ def test_predictions_are_those_of_the_champion_and_are_logged(http, app, rows, m
     table = logged(app, week_start)
     assert table.column("prediction").to_pylist() == made["predictions"]
     assert set(table.column("_model_version").to_pylist()) == {1}
+
+
+def as_columns(frame):
+    return json.dumps({"columns": frame.to_dict("list")}, default=str).encode()
+
+
+def as_parquet(frame):
+    sink = io.BytesIO()
+    frame.to_parquet(sink, index=False)
+    return sink.getvalue()
+
+
+def as_arrow(frame):
+    sink, table = io.BytesIO(), pa.Table.from_pandas(frame, preserve_index=False)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sink.getvalue()
+
+
+BODIES = {
+    "json columns": ("application/json", as_columns),
+    "csv": ("text/csv", lambda frame: frame.to_csv(index=False).encode()),
+    "parquet": ("application/vnd.apache.parquet", as_parquet),
+    "arrow": ("application/vnd.apache.arrow.stream", as_arrow),
+}
+
+
+@pytest.mark.parametrize("sent_as", BODIES)
+def test_the_same_rows_are_predicted_alike_from_every_format(
+    http, app, rows, made_up, week_start, sent_as
+):
+    content_type, written = BODIES[sent_as]
+    frame = made_up(0).drop(columns="late").head(20)
+    answer = http.post(
+        f"{PATH}/predict?durable=true",
+        content=written(frame),
+        headers={"Content-Type": content_type},
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["prediction_ids"] == [row["id"] for row in rows]
+    served = Served(1, app.deployment.registry.load("late", 1))
+    expected = served.predict(pa.Table.from_pandas(frame)).to_pylist()
+    assert answer.json()["predictions"] == pytest.approx(expected, abs=1e-9)
+    table = logged(app, week_start)
+    assert table.column("prediction").to_pylist() == answer.json()["predictions"]
 
 
 def test_a_plain_predict_is_logged_soon_after_its_answer(http, app, rows, eventually):
