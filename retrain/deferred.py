@@ -4,12 +4,17 @@ A commit of its own for each answered row would take as long as the answer; and 
 the last second of the log to be lost.
 """
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from threading import Condition, Thread
 
-from monitor.batch import Batch, Receipt
+import pyarrow as pa
+
+from monitor.batch import Batch, Receipt, RowKind
 from monitor.errors import LeewayError
 from monitor.ports import Log
 
@@ -65,7 +70,7 @@ class Deferred:
 
     def _run(self) -> None:
         while group := self._collect():
-            self._append(group)
+            self._append(shared(group))
 
     def _append(self, group: Sequence[Sequence[Batch]]) -> None:
         self._log.append_together(group).add_done_callback(partial(self._appended, group))
@@ -92,3 +97,39 @@ class Deferred:
             )
             group, self._waiting, self._n_rows = self._waiting, [], 0
         return group
+
+
+def shared(group: Sequence[Sequence[Batch]]) -> list[list[Batch]]:
+    """Give the batches of a model one table: the log then looks at it once, not at each request.
+
+    Parameters
+    ----------
+    group : sequence of sequence of Batch
+        The batches of several requests.
+
+    Examples
+    --------
+    >>> from datetime import UTC, datetime
+    >>> one = Batch("m", RowKind.PREDICTION, "1", None, datetime.now(UTC), pa.table({"x": [1, 2]}))
+    >>> (first,), (second,) = shared([[one], [replace(one, start=1)]])
+    >>> first.table is second.table, second.rows["x"].to_pylist()
+    (True, [2])
+    """
+    alike: dict[tuple[str, RowKind], list[Batch]] = defaultdict(list)
+    for batch in chain.from_iterable(group):
+        others = alike[batch.model, batch.kind]
+        if not others or others[0].table.schema.equals(batch.table.schema):
+            others.append(batch)
+    moved = {id(one): after for some in alike.values() for one, after in _joined(some)}
+    return [[moved.get(id(batch), batch) for batch in batches] for batches in group]
+
+
+def _joined(batches: Sequence[Batch]) -> Iterator[tuple[Batch, Batch]]:
+    """Yield each batch, and the same with its rows in a table of all."""
+    # A slice costs more than the rest.
+    parts = [one.table if one.n_rows == one.table.num_rows else one.rows for one in batches]
+    table, start = pa.concat_tables(parts).combine_chunks(), 0
+    for batch in batches:
+        stop = start + batch.n_rows
+        yield batch, replace(batch, table=table, start=start, stop=stop)
+        start = stop
