@@ -18,12 +18,8 @@ from monitor.batch import Batch, Receipt, RowKind
 from monitor.errors import LeewayError
 from monitor.ports import Log
 
-GATHER_SECONDS = 0.8
-"""How long answered rows wait for others; a killed process loses no more of its log than that.
-
-Whoever asks while rows are logged waits for Python's lock. So they are logged seldom, and all at
-once: of a hundred answers at most one comes later for it.
-"""
+GATHER_SECONDS = 0.2
+"""How long answered rows wait for others; a killed process loses no more of its log than that."""
 
 MAX_WAITING_ROWS = 20_000
 """From so many waiting rows on they are logged at once: a large batch has nobody to wait for."""
