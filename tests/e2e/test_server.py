@@ -141,6 +141,31 @@ def test_a_request_of_a_person_is_carried_out_by_the_worker(home, serve, live, e
         assert champion_of(client) == 1
 
 
+def test_retrain_promote_and_rollback_from_the_command_line_change_who_serves(
+    home, serve, live, eventually
+):
+    home.configure("budget: PT20S", "budget: PT20S, approval: true")
+    home.cli("pause", MODEL)  # what is retrained is asked for by a person alone
+    server = serve()
+    with server.client() as client:
+        for number in range(5):
+            assert live(client, number, **MOVED).version == 1
+        home.cli("retrain", MODEL, "--why", "a second depot")
+        eventually(lambda: not client.get(f"/v1/models/{MODEL}/requests"), "the run is over")
+        (run,) = client.get(f"/v1/models/{MODEL}/runs")
+        assert run["reason"].endswith("; it waits for a person: leeway promote late 2"), run
+        assert live(client, 5, **MOVED).version == 1
+        home.cli("promote", MODEL, "2", "--why", "it knows the depot")
+        assert live(client, 6, **MOVED).version == 2
+        (run,) = client.get(f"/v1/models/{MODEL}/runs")
+        assert run["outcome"] == "promoted"
+        assert run["reason"].endswith("; promoted by a person: it knows the depot")
+        back = home.cli("rollback", MODEL, "--why", "a drill")
+        assert "version 1 of late is the champion again" in back.stdout
+        assert live(client, 7, **MOVED).version == 1
+    assert "Traceback" not in server.output.read_text()
+
+
 def test_windows_are_judged_by_the_tick_alone(home, serve, made_up, week_start, eventually):
     with serve("--role", "all").client() as client:
         home.clock.set(week_start(1))
