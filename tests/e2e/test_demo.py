@@ -23,6 +23,7 @@ from leeway.demo.flights import (
     REPLAY_END,
 )
 from leeway.demo.run import MODEL, WEEK, free_port
+from tests.conftest import Home
 from tests.program import find_program, missing
 from tests.prometheus import running_prometheus
 from tests.query import Look, query_at
@@ -54,6 +55,7 @@ UNTIL_LABELLED = dict.fromkeys(
 )
 """What is besides that empty for two weeks after a promotion, and never in the end."""
 
+PATH = f"/v1/models/{MODEL}"
 POLICY_KEYS = {"name", "mean", "worst", "alerts", "fits", "promotions", "rollbacks", "windows"}
 
 
@@ -67,12 +69,13 @@ class Watched:
 
 @dataclass(frozen=True)
 class Told:
-    """What the demo said and wrote, and what it took."""
+    """What the demo said and wrote, what it took, and the deployment that it has left."""
 
     screen: str
     document: dict
     peak_bytes: int
     watching: Future[Watched] | None
+    home: Home
 
     def policy(self, name):
         (found,) = (one for one in self.document["policies"] if one["name"] == name)
@@ -160,7 +163,17 @@ def told(tmp_path_factory):
 
 def run_demo(folder, port, while_it_runs):
     """Run `leeway demo --exit --json FILE` to its end."""
-    command = [sys.executable, "-m", "leeway", "demo", "--exit", "--json", "story.json"]
+    command = [
+        sys.executable,
+        "-m",
+        "leeway",
+        "demo",
+        "--exit",
+        "--json",
+        "story.json",
+        "--folder",
+        "home",
+    ]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEEWAY_")}
     began, peak = time.monotonic(), 0
     with (folder / "screen.txt").open("wb") as screen:
@@ -186,7 +199,7 @@ def run_demo(folder, port, while_it_runs):
     seconds = time.monotonic() - began
     sys.stdout.write(f"\nthe demo took {seconds:.0f} s and {peak / GIBIBYTE:.2f} GiB\n")
     document = json.loads((folder / "story.json").read_text())
-    return Told(text, document, peak, watching)
+    return Told(text, document, peak, watching, Home(folder / "home"))
 
 
 @pytest.fixture
@@ -322,3 +335,24 @@ def test_whoever_ends_the_demo_ends_its_server(tmp_path, eventually):
         demo.terminate()
         assert demo.wait(PATIENCE_SECONDS) == 128 + signal.SIGTERM
     eventually(lambda: not any(map(is_running, family)), "all of its processes have ended")
+
+
+def champion_of(client):
+    return next(v["number"] for v in client.get(f"{PATH}/versions") if v["champion"])
+
+
+def test_retrain_then_rollback_from_the_command_line(told, serve_in, eventually):
+    with serve_in(told.home).client() as client:
+        champion = champion_of(client)
+        asked = told.home.cli("retrain", MODEL, "--why", "a drill")
+        assert (asked.returncode, asked.stderr) == (0, "")
+        eventually(lambda: not client.get(f"{PATH}/requests"), "the run is over")
+        run = client.get(f"{PATH}/runs")[-1]
+        assert (run["why"], run["champion"]) == ("a drill", champion)
+        assert run["outcome"] in {"promoted", "refused", "held"}, run
+        champion = champion_of(client)
+        back = told.home.cli("rollback", MODEL, "--why", "a drill")
+        assert (back.returncode, back.stderr) == (0, "")
+        before = champion_of(client)
+        assert before < champion
+        assert back.stdout == f"version {before} of {MODEL} is the champion again\n"
