@@ -346,7 +346,7 @@ def test_retrain_then_rollback_from_the_command_line(told, serve_in, eventually)
         champion = champion_of(client)
         asked = told.home.cli("retrain", MODEL, "--why", "a drill")
         assert (asked.returncode, asked.stderr) == (0, "")
-        eventually(lambda: not client.get(f"{PATH}/requests"), "the run is over")
+        eventually(lambda: not client.get(f"{PATH}/requests"), "the run is over", 180)
         run = client.get(f"{PATH}/runs")[-1]
         assert (run["why"], run["champion"]) == ("a drill", champion)
         assert run["outcome"] in {"promoted", "refused", "held"}, run
