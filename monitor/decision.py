@@ -168,9 +168,11 @@ def _act(
     reason, sentence = _trigger(judged, state, policy, now)
     has_fallen = judged.verdict.checks[Check.PERFORMANCE] is Status.BREACH
     waits_for_trial = reason is Reason.TRIED and has_fallen
-    if reason in _NOTHING_TO_DO and not waits_for_trial:
-        return Action.NONE, reason, sentence
     against = _against(judged, state, policy, now)
+    if reason in _NOTHING_TO_DO and not waits_for_trial:
+        if reason is Reason.TRIED and against is not None:
+            sentence += f", but not yet: {against[1]}"
+        return Action.NONE, reason, sentence
     if against is not None:
         return Action.HOLD, against[0], f"{sentence}; not retrained: {against[1]}"
     action = Action.NONE if waits_for_trial else Action.RETRAIN

@@ -129,7 +129,7 @@ def diagnose(
     """
     broken = _leading(verdict.breached(Check.QUALITY))
     if broken:
-        found: dict[tuple[str | None, str], Break] = {(b.column, b.sign): b for b in breaks}
+        found = {(one.column or None, one.sign): one for one in breaks}
         findings = tuple(_finding(one, found.get((one.column, one.method))) for one in broken)
         sentence = "; ".join(finding.sentence for finding in findings) + _at_once(findings)
         return Diagnosis(DiagnosisKind.INCIDENT, findings, f"the feed looks broken: {sentence}")

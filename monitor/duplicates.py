@@ -66,6 +66,34 @@ def repeated_ratio(
     return float(np.count_nonzero(hashes[1:] == hashes[:-1]) / hashes.size)
 
 
+def repeats(
+    columns: Columns, kinds: Mapping[str, Kind], *, gaps: Collection[str] = ()
+) -> BoolArray:
+    """Tell which rows repeat an earlier one, as `repeated_ratio` counts them.
+
+    Parameters
+    ----------
+    columns, kinds, gaps
+        As there.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_rows,)
+
+    Examples
+    --------
+    >>> from monitor.columns import TableColumns
+    >>> repeats(TableColumns(pa.table({"x": [1.0, 2.0, 1.0]})), {"x": Kind.NUMERIC}).tolist()
+    [False, False, True]
+    """
+    present = {name: kind for name, kind in kinds.items() if name in columns.names}
+    kept = np.flatnonzero(_has_all(columns, present.keys() & gaps))
+    _, firsts = np.unique(_hashes(columns, present)[kept], return_index=True)
+    found = np.zeros(columns.n_rows, dtype=np.bool_)
+    found[np.delete(kept, firsts)] = True
+    return found
+
+
 def known_ratio(columns: Columns, before: Columns, kinds: Mapping[str, Kind]) -> float | None:
     """Return the share of rows that were there before, in every feature.
 

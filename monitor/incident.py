@@ -9,6 +9,7 @@ from monitor.checks.broken import Break
 from monitor.checks.clock import clocks
 from monitor.checks.feed import Suspects, search
 from monitor.checks.outage import SIGNS
+from monitor.checks.quality import REPEATED, gaps
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.checks.stale import STALE, stale_scores
 from monitor.ports import Log, Store
@@ -128,7 +129,11 @@ def suspects(scored: Scored) -> Suspects:
     ]
     moved = tuple(dict.fromkeys(str(one.column) for one in alarming))
     outages = tuple((str(one.column), one.method) for one in alarming if one.method in SIGNS)
-    return Suspects(moved, clocks(scored.reference), outages)
+    twice = any(
+        one.method == REPEATED and score_status(one) is Status.BREACH for one in scored.scores
+    )
+    lost = gaps(scored.scores) if twice else None
+    return Suspects(moved, clocks(scored.reference), outages, lost)
 
 
 def _clean_windows(

@@ -11,9 +11,10 @@ class Break:
     Parameters
     ----------
     column : str
-        The column.
+        The column; empty where whole rows came twice.
     sign : str
-        Which kind: scale, units, sign, swap, shift, spelling, renamed, frozen, fill, collapse.
+        Which kind: repeated, scale, units, sign, swap, shift, spelling, renamed, frozen, fill,
+        collapse.
     name : str
         What was done, in words.
     first : int

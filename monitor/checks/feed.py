@@ -13,13 +13,16 @@ from monitor.checks.broken import Break
 from monitor.checks.clock import shift
 from monitor.checks.company import Company, company
 from monitor.checks.ensemble import Ensemble, Thinning, mended, surprising
+from monitor.checks.onset import sign_onset
 from monitor.checks.outage import outage
 from monitor.checks.permuting import permuting
+from monitor.checks.quality import REPEATED
 from monitor.checks.recurrence import recurring
 from monitor.checks.renaming import Renamed, recoding, renaming, spelling
 from monitor.checks.side import STEP_ROWS, Side
 from monitor.checks.stuck import stuck
-from monitor.columns import FloatArray, IntArray, numbers, texts
+from monitor.columns import FloatArray, IntArray, TableColumns, numbers, texts
+from monitor.duplicates import repeats
 from monitor.reference import NumericReference, Reference
 from monitor.schema import Kind
 from monitor.values import CategoricalValues
@@ -55,11 +58,15 @@ class Suspects:
         Features that may tell the time of day: a shift of it moves no distribution.
     outages : tuple of (str, str)
         Column and sign of what is missing, unseen, infinite or far out of range.
+    twice : collection of str or None
+        Columns that have lost values, where the other rows repeat each other; None where they do
+        not.
     """
 
     moved: tuple[str, ...]
     clocks: tuple[str, ...] = ()
     outages: tuple[tuple[str, str], ...] = ()
+    twice: Collection[str] | None = None
 
 
 def search(
@@ -86,6 +93,10 @@ def search(
     for name, sign in suspects.outages:
         first = outage(rows.column(name), reference.columns[name], sign)
         found.append(Break(name, sign, "", first, rows.num_rows - first))
+    if suspects.twice is not None:
+        again = repeats(TableColumns(rows), reference.schema.features, gaps=suspects.twice)
+        first = sign_onset(again, reference.repeated_ratio or 0.0)
+        found.append(Break("", REPEATED, "", first, rows.num_rows - first))
     times, least = rows.column(EVENT_AT), MIN_STRETCH * rows.num_rows
     found = [one for one in found if one.sign not in COMPARED or one.n_rows >= least]
     return [replace(one, since=times[one.first].as_py()) for one in found]

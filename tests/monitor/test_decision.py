@@ -252,6 +252,13 @@ def test_without_a_schedule_time_alone_retrains_nothing():
     assert act(judged(), policy=policy, last_run_at=NOW - 900 * DAY)[1] is Reason.ALL_WELL
 
 
+def test_what_holds_a_trial_back_is_said_where_drift_is_left_to_it():
+    found = decided(DRIFTED, last_run_at=NOW - 2 * DAY)
+    assert (found.action, found.reason, found.ask) == (Action.NONE, Reason.TRIED, None)
+    told = "whether newer rows help, a trial tells, but not yet: cooling down for another 5 days"
+    assert found.sentence.endswith(told)
+
+
 MANY = RetrainPolicy(new_rows=1000)
 
 

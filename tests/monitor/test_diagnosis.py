@@ -203,6 +203,8 @@ def test_rows_that_repeat_others_are_an_incident_unless_a_column_makes_them_alik
         "the feed looks broken: 30% of the rows repeat another one in every feature (reference "
         "2%): a load may have run twice"
     )
+    since = diagnose(verdict(twice), [found_by("", "repeated", "")])
+    assert since.sentence == f"{found.sentence} since 2026-05-13 08:00 UTC, 120 rows"
     found = diagnose(verdict(twice, quality("x", "frozen", 1.0)))
     assert [finding.sign for finding in found.findings] == ["frozen"]
     # Rows without a value were left out of the share.

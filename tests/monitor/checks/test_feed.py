@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from monitor.batch import EVENT_AT
@@ -173,3 +174,19 @@ def test_without_a_clean_window_the_reference_stands_for_it():
     rows["load"] = 1000 * rows["load"]
     (found,) = search(table(rows), None, REFERENCE, ALL)
     assert (found.column, found.name, found.first) == ("load", "times 1,000", 0)
+
+
+def test_rows_that_came_twice_are_told_from_the_first_of_them_on():
+    rows = table(made_up(3))
+    twice = pa.concat_tables([rows, rows.slice(FIRST, 60)])
+    (found,) = search(twice, BEFORE, REFERENCE, Suspects((), twice=()))
+    assert (found.column, found.sign, found.name) == ("", "repeated", "")
+    assert abs(found.first - FIRST) <= 1
+    assert found.n_rows == len(twice) - found.first
+    assert abs(found.since - rows[EVENT_AT][FIRST].as_py()) <= timedelta(minutes=15)
+    # Rows without readings look alike from earlier on: they are not what came twice.
+    lost = twice.set_column(
+        0, "temp", pc.if_else(pa.array(np.arange(len(twice)) < 30), None, twice["temp"])
+    )
+    (again,) = search(lost, BEFORE, REFERENCE, Suspects((), twice=("temp",)))
+    assert abs(again.first - FIRST) <= 1
