@@ -48,7 +48,7 @@ def ledger(record: Record) -> list[Entry]:
         revision = record.decided(window)
         if not _matters(revision):
             continue
-        run = _following(revision, free)
+        run = _following(window, revision, free)
         if run is not None:
             free.remove(run)
         decided = (revision["decision"], revision["reason"], revision["sentence"])
@@ -66,9 +66,10 @@ def _matters(revision: Document) -> bool:
     return decides(revision) or (first and revision["status"] in (Status.BREACH, Status.ERROR))
 
 
-def _following(revision: Document, runs: Sequence[Document]) -> Document | None:
+def _following(window: Document, revision: Document, runs: Sequence[Document]) -> Document | None:
     if revision["decision"] != Action.RETRAIN:
         return None
     asked = (revision["reason"], revision["sentence"])
-    after = (run for run in runs if run["started_at"] >= revision["judged_at"])
+    # Late labels judge a window again after its run: what it followed is the end of the window.
+    after = (run for run in runs if run["started_at"] >= window["end"])
     return next((run for run in after if (run["trigger"], run["why"]) == asked), None)
