@@ -34,7 +34,6 @@ from monitor.schema import Schema
 from monitor.world import World as MonitorWorld
 from retrain.adapters.labelled_rows import LabelledRows, labelled_reference, read_table
 from retrain.adapters.news import News
-from retrain.adapters.sql_gate import SqlGate
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.odd_windows import judged_without
@@ -155,8 +154,7 @@ class Deployment:
             {name: one.labels.horizon for name, one in models.items()},
         )
         runs = SqlRuns(self.engine, self.config.worker.lease)
-        gate = SqlGate(self.engine)
-        return RetrainWorld(rows, self.registry, runs, gate, self.clock, time.monotonic)
+        return RetrainWorld(rows, self.registry, runs, self.clock, time.monotonic)
 
 
 @contextmanager

@@ -71,7 +71,7 @@ class Version:
     model : str
         The model.
     number : int
-        From 1; a number is never given twice.
+        From 1; given again only where the run that made it has failed.
     created_at : datetime
         When it was registered.
     has_model : bool
@@ -113,6 +113,53 @@ class Shown:
     details: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Entry:
+    """The challenger in the gate.
+
+    Parameters
+    ----------
+    version : int
+        Its number; it stays as it was when it came in.
+    champion : int
+        Whom it is held against. Another champion, and its evidence is void.
+    run : int
+        The run that made it.
+    looks : int
+        Looks that were taken at it.
+    """
+
+    version: int
+    champion: int
+    run: int
+    looks: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended; everything that it leaves behind is on record in one moment.
+
+    Parameters
+    ----------
+    run : int
+        Its number.
+    outcome : Outcome
+        How. A run that failed leaves nothing behind but this.
+    reason : str
+        Why, in a sentence.
+    details : mapping of str to object
+        All that a person may ask about it.
+    inside : Entry or None
+        Who is in the gate from then on; a run that failed leaves the gate as it was.
+    """
+
+    run: int
+    outcome: Outcome
+    reason: str
+    details: Mapping[str, Any]
+    inside: Entry | None = None
+
+
 class Registry(Protocol):
     """Versions and who is champion; versions are never changed."""
 
@@ -126,13 +173,13 @@ class Registry(Protocol):
         version: int,
         at: datetime,
         why: str,
-        run: int | None = None,
+        ended: Ended | None = None,
         over: int | None = None,
     ) -> None:
         """Make a version the champion, and the champion the predecessor, at once.
 
-        With the run that made it the run is promoted in the same moment; NotPossibleError when
-        someone has ended it meanwhile. With the champion that it was compared with, SupersededError
+        The run that made it ends in the same moment; NotPossibleError when someone has ended it
+        meanwhile. With the champion that it was compared with, SupersededError
         when someone else is champion by now.
         """
         ...
@@ -228,48 +275,12 @@ class Runs(Protocol):
         """Return what every trial of a model has shown, oldest first."""
         ...
 
-    def finish(
-        self, run: int, outcome: Outcome, reason: str, details: Mapping[str, Any], at: datetime
-    ) -> None:
-        """End a run and its request, with all that a person may ask about it."""
+    def finish(self, ended: Ended, at: datetime) -> None:
+        """End a run and its request; one that somebody else has ended stays as it is."""
         ...
-
-
-@dataclass(frozen=True)
-class Entry:
-    """The challenger in the gate.
-
-    Parameters
-    ----------
-    version : int
-        Its number; it stays as it was when it came in.
-    champion : int
-        Whom it is held against. Another champion, and its evidence is void.
-    run : int
-        The run that made it.
-    looks : int
-        Looks that were taken at it.
-    """
-
-    version: int
-    champion: int
-    run: int
-    looks: int
-
-
-class Gate(Protocol):
-    """One challenger per model, between its making and its promotion or refusal."""
 
     def inside(self, model: str) -> Entry | None:
-        """Return who is in the gate."""
-        ...
-
-    def put(self, model: str, entry: Entry, at: datetime) -> None:
-        """Let a challenger in, or note another look at it."""
-        ...
-
-    def clear(self, model: str) -> None:
-        """Let whoever is in the gate out."""
+        """Return the challenger in the gate."""
         ...
 
 

@@ -1,7 +1,7 @@
 """The run: one request from collection to promotion or refusal."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from monitor.action import Trigger
@@ -13,7 +13,7 @@ from retrain.gate import Look, Step
 from retrain.holdout import after, split_off
 from retrain.lineage import aware
 from retrain.noticed import noticed, warned
-from retrain.ports import BY_HAND, Entry, Outcome, Request, RequestKind
+from retrain.ports import BY_HAND, Ended, Entry, Outcome, Request, RequestKind
 from retrain.recipe import Recipe
 from retrain.running import CALM, Running, look_with, stand
 from retrain.search import SearchResult, search
@@ -30,16 +30,7 @@ just changed the challenger shall learn as soon as it can.
 """
 
 
-@dataclass(frozen=True)
-class Result:
-    """How a run ended, and why."""
-
-    outcome: Outcome
-    reason: str
-    details: Mapping[str, Any]
-
-
-def run(request: Request, model: Retrained, world: World, *, gated: bool = True) -> Result:
+def run(request: Request, model: Retrained, world: World, *, gated: bool = True) -> Ended:
     """Carry out a request; whatever happens, the run ends with an outcome and its reason.
 
     Parameters
@@ -57,28 +48,28 @@ def run(request: Request, model: Retrained, world: World, *, gated: bool = True)
     number = world.runs.start(request, champion, world.clock.now())
     carry_out = _challenge if gated else _replace
     try:
-        result = carry_out(Running(request, number, champion, model, world, request.trigger))
+        ended = carry_out(Running(request, number, champion, model, world, request.trigger))
     except Exception as error:  # noqa: BLE001 - a run that breaks is a failed run, on record
         kind = "" if isinstance(error, NotPossibleError) else f"{type(error).__name__}: "
-        result = Result(Outcome.FAILED, f"{kind}{error}", {})
-    world.runs.finish(number, result.outcome, result.reason, result.details, world.clock.now())
-    return result
+        ended = Ended(number, Outcome.FAILED, f"{kind}{error}", {})
+    if ended.outcome is not Outcome.PROMOTED:  # a promotion has put it on record with itself
+        world.runs.finish(ended, world.clock.now())
+    return ended
 
 
-def _challenge(run: Running) -> Result:
+def _challenge(run: Running) -> Ended:
     """Look at the challenger in the gate; without one find a challenger, and look at it."""
-    entry = run.world.gate.inside(run.model.name)
+    entry = run.world.runs.inside(run.model.name)
     if entry is not None and entry.champion != run.champion:
-        run.world.gate.clear(run.model.name)  # its evidence is against another champion
-        entry = None
+        entry = None  # its evidence is against another champion
     if entry is None and run.request.kind is RequestKind.LOOK:
-        return Result(Outcome.CANCELLED, "nobody is in the gate any more", {})
+        return run.end(Outcome.CANCELLED, "nobody is in the gate any more", {})
     if entry is not None and run.request.kind is not RequestKind.LOOK:
         waits = f"version {entry.version} is in the gate; its next look comes with the next labels"
-        return Result(Outcome.HELD, waits, {"challenger": entry.version})
+        return run.end(Outcome.HELD, waits, {"challenger": entry.version}, entry)
     passed = run.world.runs.waiting(run.model.name)
     if passed is not None and run.request.trigger != BY_HAND:
-        return _held_for(passed, run.model.name)
+        return _held_for(passed, run)
     if passed is not None:
         another = f"run {run.number} was asked for by hand: {run.request.why}"
         run.world.runs.decline(passed, another)
@@ -88,16 +79,17 @@ def _challenge(run: Running) -> Result:
     return _find(run, bundle, rows) if entry is None else _look_again(run, bundle, rows, entry)
 
 
-def _held_for(passed: Waiting, model: str) -> Result:
+def _held_for(passed: Waiting, run: Running) -> Ended:
     """Hold a run back while a version waits: a second one would only be in its way."""
+    model = run.model.name
     reason = (
         f"version {passed.version} waits for a person since {passed.since:%d %b %Y %H:%M} UTC: "
         f"leeway promote {model} {passed.version}, or to decline it: leeway retrain {model}"
     )
-    return Result(Outcome.HELD, reason, {"challenger": passed.version})
+    return run.end(Outcome.HELD, reason, {"challenger": passed.version})
 
 
-def _find(run: Running, bundle: Bundle, rows: Dataset) -> Result:
+def _find(run: Running, bundle: Bundle, rows: Dataset) -> Ended:
     """Search on all rows but the newest window, and take the first look there."""
     model = run.model
     evidence = run.gathered()
@@ -130,16 +122,15 @@ def _find(run: Running, bundle: Bundle, rows: Dataset) -> Result:
     if look.step is Step.WAIT:
         made = frozen(training, recipe, challenger, model, before=bundle, origin=run.origin)
         run.tell(0.9, "into the gate")
-        now = run.world.clock.now()
-        version = run.world.registry.register(made, now)
-        run.world.gate.put(model.name, Entry(version, run.champion, run.number, look.number), now)
-        return Result(Outcome.HELD, look.reason, {**details, "challenger": version})
+        version = run.world.registry.register(made, run.world.clock.now())
+        entry = Entry(version, run.champion, run.number, look.number)
+        return run.end(Outcome.HELD, look.reason, {**details, "challenger": version}, entry)
     return _end(run, bundle, rows, recipe, look, details)
 
 
-def _look_again(run: Running, bundle: Bundle, rows: Dataset, entry: Entry) -> Result:
+def _look_again(run: Running, bundle: Bundle, rows: Dataset, entry: Entry) -> Ended:
     """Look at the challenger in the gate, at all rows that are newer than its own."""
-    model, gate = run.model, run.world.gate
+    model = run.model
     made = run.world.registry.load(model.name, entry.version)
     fresh = after(rows, made.lineage.trained_until)
     opened_by = run.world.runs.run(model.name, entry.run)["trigger"]
@@ -150,9 +141,7 @@ def _look_again(run: Running, bundle: Bundle, rows: Dataset, entry: Entry) -> Re
     look = replace(look, reason=warned(look.reason, run.notes))
     details = {**_details(run, look, fresh), "challenger": entry.version}
     if look.step is Step.WAIT:
-        gate.put(model.name, replace(entry, looks=look.number), run.world.clock.now())
-        return Result(Outcome.HELD, look.reason, details)
-    gate.clear(model.name)
+        return run.end(Outcome.HELD, look.reason, details, replace(entry, looks=look.number))
     recipe = Recipe.from_document(made.recipe)
     return _end(run, bundle, rows, recipe, look, details)
 
@@ -164,15 +153,15 @@ def _end(
     recipe: Recipe,
     look: Look,
     details: Mapping[str, Any],
-) -> Result:
+) -> Ended:
     """Refuse, or fit the recipe on all rows, the hold-out included, and promote it."""
     if look.step is Step.REFUSE:
-        return Result(Outcome.REFUSED, look.reason, details)
+        return run.end(Outcome.REFUSED, look.reason, details)
     model, world = run.model, run.world
     skew = skew_of(bundle, run.champion, rows, model.schema, tolerance=model.serving.skew)
     details = {**details, "skew": asdict(skew)}
     if skew.sentence:
-        return Result(Outcome.REFUSED, f"{look.reason}; but {skew.sentence}", details)
+        return run.end(Outcome.REFUSED, f"{look.reason}; but {skew.sentence}", details)
     run.tell(0.9, "fitting on all rows")
     made = successor(
         rows, recipe, model, before=bundle.reference, gate=look.reached, origin=run.origin
@@ -187,26 +176,27 @@ def _end(
     by_hand = f"leeway promote {model.name} {version}"
     if too_dear:
         reason = f"{look.reason}; but {too_dear}; to serve it all the same: {by_hand}"
-        return Result(Outcome.REFUSED, reason, {**details, "challenger": version})
+        return run.end(Outcome.REFUSED, reason, {**details, "challenger": version})
     details = {**details, "version": version}
     if model.approval:
         return _hold(run, look, by_hand, details)
     why = f"{run.request.why}; {look.reason}"
+    promoted = run.end(Outcome.PROMOTED, look.reason, details)
     try:
-        world.registry.promote(model.name, version, now, why, run=run.number, over=run.champion)
+        world.registry.promote(model.name, version, now, why, promoted, over=run.champion)
     except SupersededError as error:
-        return Result(Outcome.CANCELLED, f"{look.reason}; but {error}", details)
-    return Result(Outcome.PROMOTED, look.reason, details)
+        return run.end(Outcome.CANCELLED, f"{look.reason}; but {error}", details)
+    return promoted
 
 
-def _hold(run: Running, look: Look, by_hand: str, details: Mapping[str, Any]) -> Result:
+def _hold(run: Running, look: Look, by_hand: str, details: Mapping[str, Any]) -> Ended:
     """Let a version wait for a person, unless its evidence is against another champion by now."""
     champion = run.world.registry.champion(run.model.name)
     if champion != run.champion:
         other = f"version {champion} has become the champion meanwhile"
-        return Result(Outcome.CANCELLED, f"{look.reason}; but {other}", details)
+        return run.end(Outcome.CANCELLED, f"{look.reason}; but {other}", details)
     reason = f"{look.reason}{WAITS}: {by_hand}"
-    return Result(Outcome.HELD, reason, {**details, "needs_approval": True})
+    return run.end(Outcome.HELD, reason, {**details, "needs_approval": True})
 
 
 def _costs(
@@ -226,7 +216,7 @@ def _costs(
     }
 
 
-def _replace(run: Running) -> Result:
+def _replace(run: Running) -> Ended:
     """Promote the best recipe, fitted on all rows, whether or not it beats the champion."""
     model, world, now = run.model, run.world, run.world.clock.now()
     bundle = world.registry.load(model.name, run.champion)
@@ -241,9 +231,10 @@ def _replace(run: Running) -> Result:
         origin=run.origin,
     )
     version = world.registry.register(made, now)
-    world.registry.promote(model.name, version, now, run.request.why, run=run.number)
     details = {"version": version, "parts": [part.document() for part in parts]}
-    return Result(Outcome.PROMOTED, "promoted without a gate", details)
+    promoted = run.end(Outcome.PROMOTED, "promoted without a gate", details)
+    world.registry.promote(model.name, version, now, run.request.why, promoted)
+    return promoted
 
 
 def _search(training: Dataset, bundle: Bundle, run: Running) -> SearchResult:

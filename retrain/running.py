@@ -1,6 +1,8 @@
 """Running: what a run carries from step to step, and how it looks at a challenger."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from sklearn.pipeline import Pipeline
 
@@ -13,7 +15,7 @@ from retrain.evidence import Window, unskilled, worth
 from retrain.gate import N_LOOKS, Contest, Look, Step, guesses, look_at
 from retrain.gathered import Gathered, gathered
 from retrain.lineage import Origin, aware
-from retrain.ports import BY_HAND, Request
+from retrain.ports import BY_HAND, Ended, Entry, Outcome, Request
 from retrain.recipe import Recipe
 from retrain.version import Retrained
 from retrain.world import World
@@ -42,6 +44,16 @@ class Running:
     def tell(self, share: float, text: str) -> None:
         """Note how far it is; raises for a run that was ended meanwhile."""
         self.world.runs.progress(self.number, share, text)
+
+    def end(
+        self,
+        outcome: Outcome,
+        reason: str,
+        details: Mapping[str, Any],
+        inside: Entry | None = None,
+    ) -> Ended:
+        """Return how it ends; `Ended` says the rest."""
+        return Ended(self.number, outcome, reason, details, inside)
 
     def gathered(self) -> Gathered:
         """Return what trials have shown of the champion."""

@@ -30,7 +30,7 @@ def trial(request: Request, model: Retrained, world: World) -> None:
 
 
 def _shown(champion: int, model: Retrained, world: World) -> Shown:
-    if world.gate.inside(model.name) is not None:
+    if world.runs.inside(model.name) is not None:
         raise NotPossibleError("a run has brought a challenger into the gate meanwhile")
     bundle = world.registry.load(model.name, champion)
     used_until = world.registry.used_until(model.name)

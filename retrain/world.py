@@ -7,7 +7,7 @@ from monitor.batch import LABEL
 from monitor.ports import Clock
 from retrain.collected import Part
 from retrain.dataset import Dataset, from_table
-from retrain.ports import Gate, Registry, Request, RequestKind, Rows, Runs
+from retrain.ports import Registry, Request, RequestKind, Rows, Runs
 from retrain.version import Retrained, with_logged
 
 WORK = (RequestKind.RETRAIN, RequestKind.LOOK, RequestKind.TRIAL)
@@ -20,7 +20,7 @@ class World:
 
     Parameters
     ----------
-    rows, registry, runs, gate, clock
+    rows, registry, runs, clock
         The ports of `retrain.ports` and `monitor.ports`.
     monotonic : callable
         A stopwatch in seconds.
@@ -29,7 +29,6 @@ class World:
     rows: Rows
     registry: Registry
     runs: Runs
-    gate: Gate
     clock: Clock
     monotonic: Callable[[], float]
 

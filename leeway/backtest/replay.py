@@ -111,7 +111,7 @@ class Replay:
     def _ask_again(self, now: datetime) -> None:
         """Ask again for what was begun when the replay was stopped."""
         for request in self._runs.open_requests(self._model):
-            if request["claimed_at"] is None:
+            if request["claimed_at"] is None and request["trigger"] != REPLACED_BY:
                 continue
             kind, trigger, why = RequestKind(request["kind"]), request["trigger"], request["why"]
             begun = Request(request["id"], self._model, kind, trigger, why, request["asked_at"])

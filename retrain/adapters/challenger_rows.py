@@ -2,15 +2,33 @@
 
 from datetime import datetime
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from retrain.adapters import tables as t
 from retrain.adapters.news import Move
-from retrain.ports import Outcome
+from retrain.ports import Entry, Outcome
 from retrain.waiting import WAITS, Waiting
 
 needs_approval = t.runs.c.details["needs_approval"].as_boolean()
 """True for a run whose version waits, or has waited, for a person."""
+
+
+def inside(connection: Connection, model: str) -> Entry | None:
+    """Return who is in the gate."""
+    g = t.gates.c
+    query = select(g.version, g.champion, g.run, g.looks).where(g.model == model)
+    row = connection.execute(query).first()
+    return Entry(*row) if row else None
+
+
+def let_in(connection: Connection, model: str, entry: Entry, at: datetime) -> None:
+    """Let a challenger into an empty gate, or in again after another look at it."""
+    connection.execute(insert(t.gates).values(model=model, entered_at=at, **vars(entry)))
+
+
+def let_out(connection: Connection, model: str) -> None:
+    """Let whoever is in the gate out."""
+    connection.execute(delete(t.gates).where(t.gates.c.model == model))
 
 
 def waiting(connection: Connection, model: str) -> Waiting | None:

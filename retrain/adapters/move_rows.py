@@ -6,11 +6,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
-from monitor.errors import NotFoundError, NotPossibleError
+from monitor.errors import NotFoundError
 from monitor.probation import Probation
 from retrain.adapters import tables as t
-from retrain.adapters.news import Move
-from retrain.ports import Outcome
 
 CHAMPION, PREVIOUS = "champion", "previous"
 
@@ -78,20 +76,3 @@ def set_alias(connection: Connection, model: str, alias: str, version: int | Non
     known = update(t.aliases).where(*mine)
     if not connection.execute(known.values(version=version)).rowcount:
         connection.execute(insert(t.aliases).values(model=model, alias=alias, version=version))
-
-
-def end_promoted(connection: Connection, run: int, version: int, move: Move) -> None:
-    """End the run that made a version as promoted; NotPossibleError when it has ended."""
-    mine = update(t.runs).where(t.runs.c.id == run, t.runs.c.ended_at.is_(None))
-    ended = connection.execute(
-        mine.values(
-            ended_at=move.at,
-            outcome=Outcome.PROMOTED,
-            reason=move.why,
-            progress=1.0,
-            doing="",
-            details={"version": version},
-        )
-    )
-    if not ended.rowcount:
-        raise NotPossibleError(f"run {run} was ended meanwhile: its worker was taken for dead")

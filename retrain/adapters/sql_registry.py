@@ -26,13 +26,12 @@ from retrain.adapters.bundle_files import (
     model_digest,
     save_bundle,
 )
-from retrain.adapters.challenger_rows import challenger, end_wait
+from retrain.adapters.challenger_rows import challenger, end_wait, let_out
 from retrain.adapters.model_content import content_sha256
 from retrain.adapters.move_rows import (
     CHAMPION,
     PREVIOUS,
     alias,
-    end_promoted,
     last_move,
     probation_of,
     replaced_by,
@@ -40,8 +39,9 @@ from retrain.adapters.move_rows import (
     used_until,
 )
 from retrain.adapters.news import NOBODY, Move, News
+from retrain.adapters.run_rows import end_run
 from retrain.bundle import TRUSTED_TYPES, Bundle
-from retrain.ports import RequestKind, Version
+from retrain.ports import Ended, RequestKind, Version
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,13 @@ class SqlRegistry:
         version: int,
         at: datetime,
         why: str,
-        run: int | None = None,
+        ended: Ended | None = None,
         over: int | None = None,
     ) -> None:
         """Make a version the champion, and the champion the predecessor, at once.
 
-        With the run that made it the run is promoted in the same moment: whatever kills its
-        worker, both are on record or neither. With the champion that it was compared with, nobody
+        The run that made it ends in the same moment: whatever kills its worker, both are on record
+        or neither. With the champion that it was compared with, nobody
         else is replaced: who became champion in the meantime, by a rollback, was not beaten.
         """
         with self._engine.begin() as connection:
@@ -143,8 +143,10 @@ class SqlRegistry:
                 )
             if champion == version:
                 raise NotPossibleError(f"version {version} of {model!r} is the champion already")
-            if run is not None:
-                end_promoted(connection, run, version, Move("promote", why, at))
+            if ended is not None and not end_run(connection, ended, at):
+                raise NotPossibleError(
+                    f"run {ended.run} was ended meanwhile: its worker was taken for dead"
+                )
             self._move(connection, model, version, Move("promote", why, at))
 
     def roll_back(self, model: str, at: datetime, why: str, version: int | None = None) -> int:
@@ -283,6 +285,7 @@ class SqlRegistry:
         """Move the aliases, record the move, and write what others are told of it."""
         previous = alias(connection, model, CHAMPION)
         end_wait(connection, model, version, move)
+        let_out(connection, model)  # its evidence is against another champion
         set_alias(connection, model, CHAMPION, version)
         if previous is not None:
             set_alias(connection, model, PREVIOUS, previous)

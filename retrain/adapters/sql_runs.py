@@ -21,9 +21,10 @@ from sqlalchemy import (
 from monitor.adapters.database import exclusive, insert_row, reading
 from monitor.adapters.tables import requests
 from monitor.errors import NotFoundError, NotPossibleError
-from retrain.adapters.challenger_rows import settle, waiting
+from retrain.adapters.challenger_rows import inside, settle, waiting
+from retrain.adapters.run_rows import end_run
 from retrain.adapters.tables import runs, trials
-from retrain.ports import Outcome, Request, RequestKind, Shown
+from retrain.ports import Ended, Entry, Outcome, Request, RequestKind, Shown
 from retrain.waiting import Waiting
 
 DEFAULT_LEASE = timedelta(seconds=30)
@@ -196,34 +197,15 @@ class SqlRuns:
             row = connection.execute(query).mappings().first()
         return None if row is None else dict(row)
 
-    def finish(
-        self, run: int, outcome: Outcome, reason: str, details: Mapping[str, Any], at: datetime
-    ) -> None:
-        """End a run and its request, with all that a person may ask about it.
-
-        A run that was ended already keeps its outcome; one that was promoted gets its details.
-        """
-        mine = runs.c.id == run
-        unended: ColumnElement[bool] = runs.c.ended_at.is_(None)
-        if outcome is Outcome.PROMOTED:
-            unended = or_(unended, runs.c.outcome == outcome)
+    def finish(self, ended: Ended, at: datetime) -> None:
+        """End a run and its request; one that somebody else has ended stays as it is."""
         with self._engine.begin() as connection:
-            connection.execute(
-                update(runs)
-                .where(mine, unended)
-                .values(
-                    ended_at=at,
-                    outcome=outcome,
-                    reason=reason,
-                    details=dict(details),
-                    progress=1.0,
-                    doing="",
-                )
-            )
-            request = select(runs.c.request_id).where(mine).scalar_subquery()
-            connection.execute(
-                update(requests).where(requests.c.id == request).values(finished_at=at)
-            )
+            end_run(connection, ended, at)
+
+    def inside(self, model: str) -> Entry | None:
+        """Return the challenger in the gate."""
+        with reading(self._engine) as connection:
+            return inside(connection, model)
 
     def requests(self, model: str) -> Sequence[Mapping[str, Any]]:
         """Return what was ever asked for, oldest first."""
@@ -289,8 +271,9 @@ def _has_run() -> ColumnElement[bool]:
 
 def _end(connection: Connection, request: int, why: str, at: datetime) -> int:
     """End a request and its run; the champion is untouched, and the next breach asks again."""
-    run = update(runs).where(runs.c.request_id == request, runs.c.ended_at.is_(None))
-    ended = connection.execute(run.values(ended_at=at, outcome=Outcome.FAILED, reason=why))
-    done = update(requests).where(requests.c.id == request)
-    connection.execute(done.values(finished_at=at))
-    return int(ended.rowcount)
+    run = connection.execute(select(runs.c.id).where(runs.c.request_id == request)).scalar()
+    if run is None:
+        done = update(requests).where(requests.c.id == request)
+        connection.execute(done.values(finished_at=at))
+        return 0
+    return int(end_run(connection, Ended(run, Outcome.FAILED, why, {}), at))

@@ -40,7 +40,7 @@ from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.bundle import Bundle, Lineage
 from retrain.candidates import recipes
-from retrain.ports import Outcome, RequestKind, Shown
+from retrain.ports import Ended, Outcome, RequestKind, Shown
 
 with warnings.catch_warnings():
     # Starlette would rather have httpx2; nothing else we use knows it.
@@ -201,7 +201,7 @@ class Deployed:
         details: dict[str, object] = {"rows": {"training": 4000}}
         if outcome is Outcome.PROMOTED:
             details |= {"version": self.version(model, at, request.why, run)}
-        self.runs.finish(run, outcome, reason, details, at + timedelta(minutes=7))
+        self.runs.finish(Ended(run, outcome, reason, details), at + timedelta(minutes=7))
 
     def trial(self, model: str, at: datetime, reason: str) -> None:
         """Carry out a trial that opens no run."""

@@ -234,7 +234,7 @@ def test_policies_are_replayed_at_once_and_one_interrupted_says_how_to_go_on(fol
     assert said == (
         "leeway: stopped; the same command goes on from where it was, which is kept in kept\n"
     )
-    assert not at_work(process.pid)
+    eventually(lambda: not at_work(process.pid), "its helpers have ended")
     done = [steps_done(home) for home in homes]
     with started(folder, *arguments) as process:
         assert process.wait() == 0

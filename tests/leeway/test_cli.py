@@ -16,6 +16,7 @@ from leeway import console
 from leeway.cli import main
 from leeway.demo.run import free_port
 from leeway.policies import retrained
+from retrain import ports
 from retrain.ports import Outcome, Shown
 from retrain.trial import trial
 from retrain.world import claim
@@ -244,7 +245,7 @@ def test_why_tells_what_became_of_the_run_that_a_window_led_to(home, cli, outcom
         pays = Shown(pays=True, n_fits=1, reason="a run would pay", details={})
         world.runs.tried(claim(world, "test"), 1, pays, now())
         run = world.runs.start(claim(world, "test"), 1, now())
-        world.runs.finish(run, outcome, "what stood against it", {}, now())
+        world.runs.finish(ports.Ended(run, outcome, "what stood against it", {}), now())
     lines = cli("why", "late").stdout.splitlines()
     first = lines.index(f"{asked_by}  a run would pay")
     assert lines[first + 1] == f"{asked_by}  run {run}: {outcome}: what stood against it"

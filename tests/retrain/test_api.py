@@ -12,7 +12,7 @@ import pyarrow.ipc
 import pytest
 
 from monitor.window import Window
-from retrain.ports import Outcome, RequestKind
+from retrain.ports import Ended, Outcome, RequestKind
 from retrain.serving import Served
 from tests.watched import as_rows
 
@@ -174,7 +174,7 @@ def test_a_run_is_shown_with_its_details_and_listed_without(http, app):
     runs, now = app.deployment.retrain_world().runs, app.clock.now()
     runs.ask("late", RequestKind.RETRAIN, "by hand", "it is time", now)
     number = runs.start(runs.claim(RequestKind.RETRAIN, "test", now), 1, now)
-    runs.finish(number, Outcome.REFUSED, "no gain", {"rows": {"holdout": 5}}, now)
+    runs.finish(Ended(number, Outcome.REFUSED, "no gain", {"rows": {"holdout": 5}}), now)
     (listed,) = http.get(f"{PATH}/runs").json()
     assert (listed["outcome"], listed["reason"]) == ("refused", "no gain")
     assert "details" not in listed

@@ -111,7 +111,7 @@ def test_a_changed_relation_gets_a_better_challenger_promoted(app, promoted):
     assert comparison["challenger"] > comparison["champion"] + 0.05
     assert comparison["lower_bound"] > 0
     assert record["reason"] == comparison["reason"]
-    assert app.deployment.retrain_world().gate.inside("late") is None
+    assert app.deployment.retrain_world().runs.inside("late") is None
 
 
 def test_the_rows_that_decide_were_seen_by_neither_of_the_two(app, retrain, week_start):
@@ -277,20 +277,20 @@ def test_equal_data_is_no_reason_to_promote_and_the_reason_is_given(app, retrain
     assert "no gain" in record["reason"] or "is not above 0" in record["reason"]
     assert app.deployment.registry.champion("late") == 1
     assert record["details"]["comparison"]["passed"] is False
-    assert app.deployment.retrain_world().gate.inside("late") is None
+    assert app.deployment.retrain_world().runs.inside("late") is None
 
 
 def test_the_challenger_in_the_gate_stays_as_it_is_and_survives_a_restart(app, home, retrain):
     live(app, 5, {"by_x": 2.6, "by_y": 0.8})
     result, record = retrain()
     assert result.outcome is Outcome.HELD, result.reason
-    entry = app.deployment.retrain_world().gate.inside("late")
+    entry = app.deployment.retrain_world().runs.inside("late")
     assert (entry.version, entry.champion, entry.looks) == (record["details"]["challenger"], 1, 2)
     assert app.deployment.registry.champion("late") == 1
     made = app.deployment.registry.load("late", entry.version)
     live(app, 1, {"by_x": 2.6, "by_y": 0.8}, first=5)
     with home.opened() as again:
-        assert again.deployment.retrain_world().gate.inside("late") == entry
+        assert again.deployment.retrain_world().runs.inside("late") == entry
         assert again.deployment.champion("late").challenger == entry.version
     _, record = retrain(RequestKind.LOOK)
     assert record["details"]["look"] == 3
@@ -303,13 +303,13 @@ def test_evidence_against_a_champion_that_was_replaced_is_void(app, retrain):
     live(app, 5, {"by_x": 2.6, "by_y": 0.8})
     assert retrain()[0].outcome is Outcome.HELD
     world = app.deployment.retrain_world()
-    entry = world.gate.inside("late")
+    entry = world.runs.inside("late")
     world.registry.promote("late", entry.version, app.clock.now(), "a person said so")
     app.clock.set(app.clock.now() + timedelta(seconds=1))
     assert app.deployment.champion("late").challenger is None
     result, _ = retrain(RequestKind.LOOK)
     assert result.outcome is Outcome.CANCELLED
-    assert world.gate.inside("late") is None
+    assert world.runs.inside("late") is None
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leeway.policies import retrained
-from retrain.ports import Outcome, RequestKind, Shown
+from retrain.ports import Ended, Outcome, RequestKind, Shown
 from retrain.run import run
 from retrain.trial import trial
 
@@ -88,7 +88,7 @@ def test_a_run_that_was_asked_for_meanwhile_takes_the_place_of_the_one_that_pays
     request = runs.claim(RequestKind.TRIAL, "test", now)
     runs.ask("late", RequestKind.RETRAIN, "by hand", "it is time", now)
     run = runs.start(runs.claim(RequestKind.RETRAIN, "test", now), 1, now)
-    runs.finish(run, Outcome.REFUSED, "no gain", {}, now)
+    runs.finish(Ended(run, Outcome.REFUSED, "no gain", {}), now)
     runs.tried(request, 1, pays, now)
     assert runs.trials("late")[-1]["reason"] == "it pays"
     assert [*runs.open_requests("late")] == []

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from monitor.errors import BundleRefusedError, NotFoundError, NotPossibleError
 from retrain.adapters import tables
 from retrain.adapters.sql_registry import SqlRegistry
-from retrain.ports import Outcome, RequestKind
+from retrain.ports import Ended, Outcome, RequestKind
 from retrain.waiting import WAITS, Waiting
 
 HOUR = timedelta(hours=1)
@@ -83,7 +83,7 @@ def waits(app, registry, bundle, week_start):
     runs.ask("late", RequestKind.RETRAIN, "performance", "it has fallen", now)
     number = runs.start(runs.claim(RequestKind.RETRAIN, "a worker", now), 1, now)
     reason = f"better by 0.1{WAITS}: leeway promote late 2"
-    runs.finish(number, Outcome.HELD, reason, {"version": 2, "needs_approval": True}, now)
+    runs.finish(Ended(number, Outcome.HELD, reason, {"version": 2, "needs_approval": True}), now)
     assert runs.waiting("late") == Waiting(2, number, 1, now)
     return runs
 

@@ -14,7 +14,7 @@ from monitor.adapters.database import open_database
 from monitor.adapters.sql_store import SqlStore
 from monitor.errors import NotFoundError, NotPossibleError
 from retrain.adapters.sql_runs import MAX_CLAIMS, SqlRuns
-from retrain.ports import Outcome, Request, RequestKind
+from retrain.ports import Ended, Outcome, Request, RequestKind
 
 RETRAIN = RequestKind.RETRAIN
 CLAIM = """
@@ -85,7 +85,7 @@ def test_the_same_is_asked_for_once_at_a_time(runs, now):
     run = begun(runs, now)
     with pytest.raises(NotPossibleError, match="asked for already"):
         ask(runs, now)
-    runs.finish(run, Outcome.REFUSED, "no gain", {}, now)
+    runs.finish(Ended(run, Outcome.REFUSED, "no gain", {}), now)
     assert ask(runs, now) == 2
 
 
@@ -130,7 +130,7 @@ def test_a_model_has_one_run_at_a_time_whatever_it_is_asked_for(runs, now):
     runs.ask("m1", RequestKind.LOOK, "gain", "labels are there", now)
     assert runs.claim(RequestKind.LOOK, "another", now).model == "m1"
     assert runs.claim(RequestKind.LOOK, "another", now) is None
-    runs.finish(run, Outcome.REFUSED, "no gain", {}, now)
+    runs.finish(Ended(run, Outcome.REFUSED, "no gain", {}), now)
     assert runs.claim(RequestKind.LOOK, "another", now).model == "m0"
 
 
@@ -159,7 +159,7 @@ def test_a_run_is_seen_from_its_start_to_its_outcome(runs, now, week_start):
     (going,) = runs.runs("m0")
     assert (going["progress"], going["doing"], going["outcome"]) == (0.5, "fitting tree", None)
     assert [r["id"] for r in runs.open_requests("m0")] == [going["request_id"]]
-    runs.finish(run, Outcome.PROMOTED, "better", {"version": 2}, week_start(1))
+    runs.finish(Ended(run, Outcome.PROMOTED, "better", {"version": 2}), week_start(1))
     ended = runs.run("m0", run)
     assert (ended["outcome"], ended["reason"], ended["details"]) == (
         "promoted",
@@ -230,7 +230,7 @@ def test_a_run_that_was_ended_meanwhile_goes_no_further_and_keeps_its_outcome(ru
     silent(runs).release(now, "its worker stopped")
     with pytest.raises(NotPossibleError, match="ended meanwhile"):
         runs.progress(run, 0.9, "fitting on all rows")
-    runs.finish(run, Outcome.PROMOTED, "better", {"version": 2}, now)
+    runs.finish(Ended(run, Outcome.PROMOTED, "better", {"version": 2}), now)
     assert runs.run("m0", run)["outcome"] == "failed"
 
 

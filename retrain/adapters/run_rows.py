@@ -1,0 +1,43 @@
+"""Run rows: the end of a run, with everything that it leaves behind."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select, update
+
+from monitor.adapters.tables import requests
+from retrain.adapters import tables as t
+from retrain.adapters.challenger_rows import let_in, let_out
+from retrain.ports import Ended, Outcome
+
+
+def end_run(connection: Connection, ended: Ended, at: datetime) -> bool:
+    """End a run and its request; False for one that somebody else has ended already."""
+    mine = t.runs.c.id == ended.run
+    model = connection.execute(select(t.runs.c.model).where(mine)).scalar_one()
+    # How far one that failed had come, and with what, stays on record.
+    done = {} if ended.outcome is Outcome.FAILED else {"progress": 1.0, "doing": ""}
+    said = {"outcome": ended.outcome, "reason": ended.reason, "details": dict(ended.details)}
+    unended = update(t.runs).where(mine, t.runs.c.ended_at.is_(None))
+    result = connection.execute(unended.values(ended_at=at, **said, **done))
+    request = select(t.runs.c.request_id).where(mine).scalar_subquery()
+    connection.execute(update(requests).where(requests.c.id == request).values(finished_at=at))
+    if result.rowcount and ended.outcome is not Outcome.FAILED:
+        let_out(connection, model)
+        if ended.inside is not None:
+            let_in(connection, model, ended.inside, at)
+    withdraw(connection, ended.run)
+    return bool(result.rowcount)
+
+
+def withdraw(connection: Connection, run: int) -> None:
+    """Take back what a failed run has registered, but for what a person has promoted since.
+
+    Whose worker was killed between registering a version and saying what it is for has made one
+    that no record explains. Its number is free again, as after a crash in the middle of
+    registering.
+    """
+    r, v, m = t.runs.c, t.versions.c, t.moves.c
+    failed = select(r.model).where(r.id == run, r.outcome == Outcome.FAILED).scalar_subquery()
+    moved = select(m.version).where(m.model == v.model)
+    made = v.lineage["run"].as_integer() == run
+    connection.execute(delete(t.versions).where(v.model == failed, made, v.number.not_in(moved)))
