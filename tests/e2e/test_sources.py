@@ -57,6 +57,15 @@ def windows(client, model):
     return [(w["n_rows"], w["n_labels"]) for w in client.get(f"/v1/models/{model}/windows")]
 
 
+def learned(client, model, eventually):
+    """Ask for a run; return how many rows each part of its data has: the reference, the windows."""
+    client.post(f"/v1/models/{model}/retrain")
+    path = f"/v1/models/{model}/runs"
+    eventually(lambda: any(one["ended_at"] for one in client.get(path)), "it has ended")
+    number = client.get(path)[0]["id"]
+    return [one["n_rows"] for one in client.get(f"{path}/{number}")["details"]["parts"]]
+
+
 def test_windows_are_judged_from_files_and_a_database_without_a_request(
     home, collecting, shop, lived, tmp_path, eventually
 ):
@@ -72,6 +81,8 @@ def test_windows_are_judged_from_files_and_a_database_without_a_request(
             for model in (MODEL, "sold"):
                 eventually(lambda m=model, n=week: len(windows(client, m)) > n, "it is judged")
                 eventually(lambda m=model, w=wanted: windows(client, m) == w, f"{model} has all")
+        for model in (MODEL, "sold"):
+            assert learned(client, model, eventually) == [1120, 280, 280]
         server.kill()
     server = collecting()
     with server.client() as client:

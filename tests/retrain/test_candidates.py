@@ -135,6 +135,21 @@ def test_a_training_range_leaves_older_rows_unseen():
     assert performance(later.target, found, schema)["roc_auc"].value > 0.85
 
 
+@pytest.mark.parametrize("name", ["logistic", "tree", "hist_gradient_boosting", "random_forest"])
+def test_weights_by_age_let_the_newest_rows_decide(name):
+    dataset, schema = rows(Task.BINARY), SCHEMAS[Task.BINARY]
+    old = np.arange(len(dataset)) < 900
+    flipped = np.where(old, np.where(dataset.target == "yes", "no", "yes"), dataset.target)
+    changed, later = replace(dataset, target=flipped), rows(Task.BINARY, seed=1)
+
+    plain, weighted = (
+        predict(fitted(replace(recipe_named(name), half_life=one), changed), later.features, schema)
+        for one in (None, 1)
+    )
+    assert performance(later.target, plain, schema)["roc_auc"].value < 0.5
+    assert performance(later.target, weighted, schema)["roc_auc"].value > 0.65
+
+
 def test_linear_and_logistic_are_two_names_of_one_algorithm():
     assert recipes(["linear"], Task.BINARY) == recipes(["logistic"], Task.BINARY)
     assert recipes(["linear"], Task.REGRESSION) == recipes(["logistic"], Task.REGRESSION)

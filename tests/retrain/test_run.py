@@ -25,13 +25,13 @@ from retrain.world import collect
 MOVED = {"by_x": 1.0, "by_y": 4.0}
 
 
-def asked(app, kind=RequestKind.RETRAIN, trigger="by hand", **world: object):
+def asked(app, kind=RequestKind.RETRAIN, trigger="by hand", *, gated=True, **world: object):
     """Ask for a run, carry it out, and return its result with its record."""
     world = replace(app.deployment.retrain_world(), **world)
     now = app.clock.now()
     world.runs.ask("late", kind, trigger, "it is time", now)
     request = world.runs.claim(kind, "test", now)
-    result = run(request, model_of(app), world)
+    result = run(request, model_of(app), world, gated=gated)
     return result, world.runs.runs("late")[-1]
 
 
@@ -167,6 +167,22 @@ def test_a_run_is_repeated_to_the_same_model_though_labels_have_come_since(home,
     assert told.startswith(f"run {late_labels['id']} gives version 2 again, bit for bit: logistic")
     shown = home.cli("repeat", "late", str(late_labels["id"]))
     assert (shown.returncode, shown.stdout.replace("\n", " ").strip()) == (0, told), shown.stderr
+
+
+@pytest.mark.parametrize("name", ["tree", "hist_gradient_boosting", "mlp", "random_forest"])
+def test_a_run_of_any_algorithm_is_repeated_to_the_same_model(
+    new_home, learned, made_up, week_start, name
+):
+    config = learned.config.read_text().replace("[logistic]", f"[{name}]")
+    new_home.config.write_text(config)
+    made_up(-4, 4).to_parquet(new_home.folder / "reference.parquet")
+    new_home.clock.set(week_start(0))
+    with new_home.opened() as app:
+        live(app, 3, MOVED)
+        _, record = asked(app, gated=False)
+        assert f"again, bit for bit: {name}" in repeat(
+            record, model_of(app), app.deployment.retrain_world()
+        )
 
 
 def test_a_challenger_in_the_gate_is_repeated_to_the_same_model(app, retrain):
