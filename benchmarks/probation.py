@@ -9,7 +9,8 @@ one, for regression); the predecessor knows most of it; the champion
   three points of accuracy;
 - ``equal``: is another model that is exactly as good: both have noise of the same size.
 
-A multiclass model logs classes, no probabilities: its worlds are the same with classes alone.
+A multiclass model has four classes, each with a logit like the binary one's; where a version gives
+no probabilities (*classes alone*) only right and wrong count.
 Labels come in windows of 250 rows, and the evidence is weighed after each. Prints a Markdown table.
 """
 
@@ -18,7 +19,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -39,7 +40,7 @@ PROBE = 400_000
 """Rows on which the harm is measured and set."""
 
 BINARY = Schema(Task.BINARY, features={}, target="y", classes=("0", "1"))
-CLASSES = Schema(Task.MULTICLASS, features={}, target="y", classes=("0", "1"))
+CLASSES = Schema(Task.MULTICLASS, features={}, target="y", classes=("a", "b", "c", "d"))
 REGRESSION = Schema(Task.REGRESSION, features={}, target="y")
 
 Made = tuple[FloatArray, FloatArray, FloatArray]
@@ -56,6 +57,21 @@ def rows(rng: np.random.Generator, n_rows: int, kind: str, size: float) -> Made:
     if kind == "segment":
         return labels, np.where(x[:, 0] > size, -known, known), known
     noise = size * rng.normal(size=(2, n_rows))
+    return labels, known + noise[0], known + noise[1]
+
+
+def several(rng: np.random.Generator, n_rows: int, kind: str, size: float) -> Made:
+    """Return labels, by their places, and the logits of each class of champion and predecessor."""
+    shape = (n_rows, len(CLASSES.classes))
+    known = 1.6 * rng.normal(size=shape)
+    truth = known + 0.6 * rng.normal(size=shape)
+    labels = (truth + rng.gumbel(size=shape)).argmax(axis=1).astype(np.float64)
+    if kind == "noise":
+        return labels, known + size * rng.normal(size=shape), known
+    if kind == "segment":
+        here = rng.normal(size=(n_rows, 1)) > size
+        return labels, np.where(here, -known, known), known
+    noise = size * rng.normal(size=(2, *shape))
     return labels, known + noise[0], known + noise[1]
 
 
@@ -79,6 +95,7 @@ class Case:
     make: Callable[[np.random.Generator, int, str, float], Made]
     size: float
     unit: float
+    named_alone: bool = False
 
     def pairs(self, rng: np.random.Generator, n_rows: int) -> Pairs:
         """Make labelled rows."""
@@ -86,12 +103,20 @@ class Case:
         if self.schema.task is Task.REGRESSION:
             return Pairs(labels, champion, predecessor)
         if self.schema.task is Task.MULTICLASS:
-            return Pairs(*(np.where(one > 0, "1", "0") for one in (labels, champion, predecessor)))
+            names, said = np.array(self.schema.classes), (champion, predecessor)
+            named = (names[one.argmax(axis=1)] for one in said)
+            chances = None if self.named_alone else (_softmax(champion), _softmax(predecessor))
+            return Pairs(names[labels.astype(int)], *named, chances)
         return Pairs(labels, _probability(champion), _probability(predecessor))
 
 
 def _probability(score: FloatArray) -> FloatArray:
     return np.asarray(1 / (1 + np.exp(-score)))
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
+    grown = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(grown / grown.sum(axis=1, keepdims=True))
 
 
 def size_for(kind: str, make: Callable[..., Made], harm: Callable[[Made], float]) -> float:
@@ -110,6 +135,13 @@ def more_wrong(made: Made) -> float:
     return float(np.mean((champion > 0) != labels) - np.mean((predecessor > 0) != labels))
 
 
+def more_misnamed(made: Made) -> float:
+    """Return the loss of accuracy among several classes."""
+    labels, champion, predecessor = made
+    wrong = (np.mean(one.argmax(axis=1) != labels) for one in (champion, predecessor))
+    return float(next(wrong) - next(wrong))
+
+
 def greater_error(made: Made) -> float:
     """Return the rise of the mean absolute error, as a share of it."""
     labels, champion, predecessor = made
@@ -125,7 +157,9 @@ def cases() -> list[Case]:
         size = size_for(like, rows, more_wrong)
         metrics = ("accuracy", "roc_auc")
         found += [Case(kind, metric, BINARY, rows, size, 1.0) for metric in metrics]
-        found.append(Case(kind, "accuracy", CLASSES, rows, size, 1.0))
+        size = size_for(like, several, more_misnamed)
+        of_classes = Case(kind, "accuracy", CLASSES, several, size, 1.0)
+        found += [of_classes, replace(of_classes, named_alone=True)]
     size = size_for("noise", numbers, greater_error)
     labels, _, predecessor = numbers(np.random.default_rng(2), PROBE, "noise", size)
     unit = float(np.mean(np.abs(labels - predecessor)))
@@ -166,7 +200,8 @@ def main(n_repetitions: int) -> None:
         soon = sum(one <= WITHIN for one in done) / n_repetitions
         median = str(done[len(done) // 2]) if len(done) > n_repetitions / 2 else "-"
         print(
-            f"| {case.kind} | {case.schema.task} | {case.metric} | "
+            f"| {case.kind} | {case.schema.task}{', classes alone' if case.named_alone else ''} | "
+            f"{case.metric} | "
             f"{metric_gain(probe, case.schema, case.metric):+.4f} | {differences.mean():+.4f} | "
             f"{np.mean(differences != 0):.1%} | {soon:.1%} | {median} | "
             f"{len(done) / n_repetitions:.1%} |"

@@ -4,7 +4,9 @@ Each difference lies between -1 and 1, as the bets of `monitor.probation` need i
 
 - binary: the squared error of the probability (Brier 1950). It is a proper score, and sees harm to
   the accuracy or the ROC AUC several times sooner than wrong and right classes alone would;
-- multiclass: a class is right or wrong, a loss of 0 or 1;
+- multiclass: half the squared error of the probabilities of all classes. Where a version names a
+  class alone that class counts as certain, and it is right or wrong: a loss of 0 or 1, which sees
+  harm later;
 - regression: the absolute errors. Their difference is at most that of the predictions (triangle
   inequality), which is known before the label; it is taken in units of the reference's mean
   absolute error, or of the difference of the predictions where that is greater.
@@ -20,7 +22,7 @@ from monitor.schema import Schema, Task
 
 TITLES = {
     Task.BINARY: "squared error of the probability",
-    Task.MULTICLASS: "error rate",
+    Task.MULTICLASS: "half the squared error of the probabilities",
     Task.REGRESSION: "absolute error over the reference's",
 }
 """The loss of each task, in words."""
@@ -34,11 +36,15 @@ class Pairs:
     ----------
     labels, champion, predecessor : ndarray, shape (n_rows,)
         As `monitor.checks.performance.performance` takes them.
+    chances : pair of ndarray, shape (n_rows, n_classes), or None
+        How likely the champion and the predecessor found each class (multiclass), in the schema's
+        order; None where one of them does not say.
     """
 
     labels: AnyArray
     champion: AnyArray
     predecessor: AnyArray
+    chances: tuple[FloatArray, FloatArray] | None = None
 
 
 def loss_differences(pairs: Pairs, schema: Schema, *, unit: float) -> FloatArray:
@@ -66,8 +72,14 @@ def loss_differences(pairs: Pairs, schema: Schema, *, unit: float) -> FloatArray
     """
     if schema.task is Task.REGRESSION:
         return _absolute(pairs, unit)
-    champion = _losses(pairs.labels, pairs.champion, schema)
-    return champion - _losses(pairs.labels, pairs.predecessor, schema)
+    if schema.task is Task.MULTICLASS:
+        return _of_classes(pairs, schema)
+    truth = is_positive(pairs.labels, schema)
+    champion, predecessor = (
+        (truth - np.clip(one.astype(np.float64), 0.0, 1.0)) ** 2
+        for one in (pairs.champion, pairs.predecessor)
+    )
+    return np.asarray(champion - predecessor, dtype=np.float64)
 
 
 def metric_gain(pairs: Pairs, schema: Schema, metric: str) -> float:
@@ -88,12 +100,22 @@ def metric_gain(pairs: Pairs, schema: Schema, metric: str) -> float:
     return gain / abs(predecessor.value)
 
 
-def _losses(labels: AnyArray, predictions: AnyArray, schema: Schema) -> FloatArray:
-    if schema.task is Task.MULTICLASS:
-        truth, said = (class_names(one, schema.classes) for one in (labels, predictions))
-        return np.asarray(truth != said, dtype=np.float64)
-    probability = np.clip(predictions.astype(np.float64), 0.0, 1.0)
-    return np.asarray((is_positive(labels, schema) - probability) ** 2, dtype=np.float64)
+def _of_classes(pairs: Pairs, schema: Schema) -> FloatArray:
+    truth, champion, predecessor = (
+        _certain(one, schema) for one in (pairs.labels, pairs.champion, pairs.predecessor)
+    )
+    if pairs.chances is not None:
+        champion, predecessor = pairs.chances
+    more = ((champion - truth) ** 2 - (predecessor - truth) ** 2).sum(axis=1) / 2
+    return np.asarray(np.clip(more, -1.0, 1.0))  # rounding alone reaches beyond
+
+
+def _certain(named: AnyArray, schema: Schema) -> FloatArray:
+    """Return probabilities of 1 for the classes named, shape (n_rows, n_classes)."""
+    return np.asarray(
+        class_names(named, schema.classes)[:, None] == np.array(schema.classes, object),
+        dtype=np.float64,
+    )
 
 
 def _absolute(pairs: Pairs, unit: float) -> FloatArray:

@@ -148,6 +148,16 @@ def test_classes_and_numbers_count_as_well():
     assert status(made) is TrialStatus.BREACHED
 
 
+def test_probabilities_of_classes_show_harm_that_the_classes_named_do_not():
+    labels, named = np.array(["a", "b", "c"] * 200), np.array(["a", "b", "b"] * 200)
+    sure = 0.8 * (labels[:, None] == np.array(CLASSES.classes)) + 0.2 / 3
+    unsure = np.full_like(sure, 1 / 3)
+    made = trial(evidence(Pairs(labels, named, named, (unsure, sure)), CLASSES))
+    assert made.harm == pytest.approx((2 / 3 - 0.2**2 * (4 / 9 + 2 / 9)) / 2)
+    assert made.e_value > 20
+    assert trial(evidence(Pairs(labels, named, named), CLASSES)).e_value == 1.0
+
+
 @pytest.mark.parametrize(
     ("policy", "after", "expected"),
     [
