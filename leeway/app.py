@@ -30,7 +30,6 @@ from monitor.ports import Leader
 from monitor.reception import Reception, receptions
 from monitor.scheduler import Watcher, scheduler
 from monitor.services import MonitorServices
-from retrain.adapters.sql_runs import SqlRuns
 from retrain.deferred import Deferred
 from retrain.serving import Serving
 from retrain.shadow import Shadowing
@@ -123,7 +122,7 @@ def _mount_doors(
         lambda name: models[name].on_schema_change,
         config.max_body_bytes,
     )
-    runs = SqlRuns(deployment.engine)
+    runs = deployment.runs
     predict_seconds = Histogram(
         "leeway_predict_duration_seconds",
         "Time of a predict request here.",

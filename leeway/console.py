@@ -18,9 +18,8 @@ from monitor.checks.score import Status
 from monitor.errors import NotFoundError
 from retrain.adapters.bundle_files import load_model
 from retrain.adapters.labelled_rows import labelled_reference, read_table
-from retrain.adapters.sql_runs import SqlRuns
 from retrain.foreign import foreign_version
-from retrain.ports import BY_HAND, RequestKind
+from retrain.record import BY_HAND, RequestKind
 from retrain.repeat import repeat
 
 out = Console(highlight=False, soft_wrap=True)
@@ -97,7 +96,7 @@ def _cells(window: Document, metric: str) -> tuple[str, ...]:
 def show_reasons(config: Path, model: str) -> None:
     """Print what was done about each window, or was not, and why."""
     with _deployment(config, model) as deployment:
-        history, runs = History(deployment.engine), SqlRuns(deployment.engine)
+        history, runs = History(deployment.engine), deployment.runs
         windows = history.windows(model)
         followed = Followed(
             history.decisions(model),
@@ -161,7 +160,7 @@ def register_file(config: Path, model: str, file: Path, why: str) -> None:
 def ask_for_run(config: Path, model: str, why: str) -> None:
     """Ask for a retrain run; a worker carries it out."""
     with _deployment(config, model) as deployment:
-        runs = SqlRuns(deployment.engine)
+        runs = deployment.runs
         now = deployment.clock.now()
         number = runs.ask(model, RequestKind.RETRAIN, BY_HAND, why, now)
     out.print(f"request {number} is waiting for the worker; see the page of {model}")
@@ -170,7 +169,7 @@ def ask_for_run(config: Path, model: str, why: str) -> None:
 def repeat_run(config: Path, model: str, run: int) -> None:
     """Make a run's model again and say whether it is the same."""
     with _deployment(config, model) as deployment:
-        record = SqlRuns(deployment.engine).run(model, run)
+        record = deployment.runs.run(model, run)
         one = retrained(model, deployment.config.models[model], deployment.schema(model))
         out.print(repeat(record, one, deployment.retrain_world()))
 

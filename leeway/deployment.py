@@ -37,6 +37,7 @@ from retrain.adapters.news import News
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.odd_windows import judged_without
+from retrain.ports import Registry, Runs
 from retrain.serving import Serving
 from retrain.shadow import Shadowing
 from retrain.version import Retrained, first_version, watched_only
@@ -61,7 +62,7 @@ class Deployment:
         The state database.
     log : PredictionLog
         The prediction log.
-    registry : SqlRegistry
+    registry : Registry
         Versions and champions.
     clock : Clock
         The present.
@@ -71,13 +72,18 @@ class Deployment:
     config: Config
     engine: Engine
     log: PredictionLog
-    registry: SqlRegistry
+    registry: Registry
     clock: Clock
 
     @property
     def store(self) -> SqlStore:
         """Verdicts and decisions."""
         return SqlStore(self.engine)
+
+    @property
+    def runs(self) -> Runs:
+        """Requests, and the runs that were made of them."""
+        return SqlRuns(self.engine, self.config.worker.lease)
 
     def champion(self, model: str) -> Champion:
         """Return a model's champion as the watch sees it."""
@@ -153,8 +159,7 @@ class Deployment:
             self.schema,
             {name: one.labels.horizon for name, one in models.items()},
         )
-        runs = SqlRuns(self.engine, self.config.worker.lease)
-        return RetrainWorld(rows, self.registry, runs, self.clock, time.monotonic)
+        return RetrainWorld(rows, self.registry, self.runs, self.clock, time.monotonic)
 
 
 @contextmanager

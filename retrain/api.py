@@ -24,11 +24,10 @@ from monitor.ports import Champion, Clock
 from monitor.reception import take_one
 from monitor.schema import Schema, Task
 from monitor.services import MonitorServices
-from retrain.adapters.sql_registry import SqlRegistry
-from retrain.adapters.sql_runs import SqlRuns
 from retrain.card import card
 from retrain.deferred import Deferred
-from retrain.ports import BY_HAND, RequestKind
+from retrain.ports import Registry, Runs
+from retrain.record import BY_HAND, RequestKind
 from retrain.serving import Served, Serving
 from retrain.shadow import Shadowing
 
@@ -45,9 +44,9 @@ class RetrainServices:
     ----------
     monitor : MonitorServices
         Where predictions are logged.
-    registry : SqlRegistry
+    registry : Registry
         Versions.
-    runs : SqlRuns
+    runs : Runs
         Requests and runs.
     serving : Serving
         Champions in memory.
@@ -60,8 +59,8 @@ class RetrainServices:
     """
 
     monitor: MonitorServices
-    registry: SqlRegistry
-    runs: SqlRuns
+    registry: Registry
+    runs: Runs
     serving: Serving
     shadowing: Shadowing
     deferred: Deferred

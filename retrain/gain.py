@@ -32,8 +32,8 @@ from retrain.evidence import (
 from retrain.gate import guesses
 from retrain.holdout import after, newer
 from retrain.lineage import aware
-from retrain.ports import Shown
 from retrain.recipe import Recipe
+from retrain.record import Shown
 from retrain.side_by_side import at_once, stopping_early
 from retrain.version import Retrained
 

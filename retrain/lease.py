@@ -11,7 +11,8 @@ from typing import Self
 import structlog
 
 from monitor.errors import StorageError
-from retrain.ports import Request, Runs
+from retrain.ports import Runs
+from retrain.record import Request
 
 _log = structlog.get_logger("leeway.worker")
 

@@ -1,170 +1,29 @@
 """Ports: what retraining needs of the world, on one page."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Protocol
 
 import pyarrow as pa
 
+from monitor.ports import References
 from monitor.probation import Probation
 from retrain.bundle import Bundle
 from retrain.collected import Collected, Part
+from retrain.record import Ended, Entry, Request, RequestKind, Shown
+from retrain.registered import ModelFile, Undone, Version
 from retrain.waiting import Waiting
 
-BY_HAND = "by hand"
-"""The trigger of what a person asks for."""
 
+class Registry(References, Protocol):
+    """Versions, which are never changed, and who of them is champion.
 
-class Outcome(StrEnum):
-    """How a run ended."""
-
-    PROMOTED = "promoted"
-    REFUSED = "refused"
-    HELD = "held"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class RequestKind(StrEnum):
-    """What is asked for."""
-
-    RETRAIN = "retrain"
-    ROLL_BACK = "roll_back"
-    TRIAL = "trial"
-    LOOK = "look"
-
-
-@dataclass(frozen=True)
-class Request:
-    """Something asked for, by a decision or by a person.
-
-    Parameters
-    ----------
-    id : int
-        Its number.
-    model : str
-        The model.
-    kind : RequestKind
-        What is asked for.
-    trigger, why : str
-        The reason in a word, and in plain words.
-    asked_at : datetime
-        When.
+    What any registry must do is in ``tests/contracts/test_registry.py``. As the watch's
+    `monitor.ports.References` it also says who was champion at a time.
     """
-
-    id: int
-    model: str
-    kind: RequestKind
-    trigger: str
-    why: str
-    asked_at: datetime
-
-
-@dataclass(frozen=True)
-class Version:
-    """A registered bundle.
-
-    Parameters
-    ----------
-    model : str
-        The model.
-    number : int
-        From 1; given again only where the run that made it has failed.
-    created_at : datetime
-        When it was registered.
-    has_model : bool
-        False when it is only watched.
-    metrics : mapping of str to object
-        Name to value, standard error and rows, on rows it was not fitted on.
-    recipe, lineage : mapping of str to object
-        How it was made, and of what.
-    """
-
-    model: str
-    number: int
-    created_at: datetime
-    has_model: bool
-    metrics: Mapping[str, Any]
-    recipe: Mapping[str, Any]
-    lineage: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a trial has shown.
-
-    Parameters
-    ----------
-    pays : bool
-        Whether a run would.
-    n_fits : int
-        Trial challengers trained.
-    reason : str
-        The evidence in a sentence.
-    details : mapping of str to object
-        The numbers, by training range.
-    """
-
-    pays: bool
-    n_fits: int
-    reason: str
-    details: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """The challenger in the gate.
-
-    Parameters
-    ----------
-    version : int
-        Its number; it stays as it was when it came in.
-    champion : int
-        Whom it is held against. Another champion, and its evidence is void.
-    run : int
-        The run that made it.
-    looks : int
-        Looks that were taken at it.
-    """
-
-    version: int
-    champion: int
-    run: int
-    looks: int
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a run ended; everything that it leaves behind is on record in one moment.
-
-    Parameters
-    ----------
-    run : int
-        Its number.
-    outcome : Outcome
-        How. A run that failed leaves nothing behind but this.
-    reason : str
-        Why, in a sentence.
-    details : mapping of str to object
-        All that a person may ask about it.
-    inside : Entry or None
-        Who is in the gate from then on; a run that failed leaves the gate as it was.
-    """
-
-    run: int
-    outcome: Outcome
-    reason: str
-    details: Mapping[str, Any]
-    inside: Entry | None = None
-
-
-class Registry(Protocol):
-    """Versions and who is champion; versions are never changed."""
 
     def register(self, bundle: Bundle, at: datetime) -> int:
-        """Store a bundle and return its new number."""
+        """Store a bundle, which does not serve yet, and return its new number."""
         ...
 
     def promote(
@@ -188,6 +47,22 @@ class Registry(Protocol):
         """Make a former version (by default the predecessor) champion again; return it."""
         ...
 
+    def roll_back_as_decided(self, at: datetime) -> Sequence[Undone]:
+        """Carry out the rollbacks that the watch has asked for, each once, and return them."""
+        ...
+
+    def champion(self, model: str) -> int:
+        """Return the champion's number; NotFoundError before the first version."""
+        ...
+
+    def champions(self) -> Mapping[str, int]:
+        """Return every model's champion, by its number."""
+        ...
+
+    def versions(self, model: str) -> Sequence[Version]:
+        """Return every version, oldest first."""
+        ...
+
     def probation(self, model: str) -> Probation | None:
         """Return the champion's probation; None when it is on none, or it has ended."""
         ...
@@ -200,24 +75,20 @@ class Registry(Protocol):
         """
         ...
 
-    def champion(self, model: str) -> int:
-        """Return the champion's number; NotFoundError before the first version."""
+    def n_rollbacks(self, model: str) -> int:
+        """Count the times that the champion was taken back."""
         ...
 
     def load(self, model: str, version: int) -> Bundle:
         """Load a bundle; BundleRefusedError when it is not what was registered."""
         ...
 
+    def model_file(self, model: str, version: int) -> ModelFile:
+        """Return the model file of a version; NotFoundError for one only watched."""
+        ...
+
     def is_model_of(self, pipeline: Any, model: str, version: int) -> bool:
         """Tell whether a fitted pipeline is a version's model, bit for bit."""
-        ...
-
-    def model_bytes(self, model: str, version: int) -> int:
-        """Return the size of a version's model file; NotFoundError for one only watched."""
-        ...
-
-    def versions(self, model: str) -> Sequence[Version]:
-        """Return every version, oldest first."""
         ...
 
 
@@ -259,10 +130,6 @@ class Runs(Protocol):
         """Record what a trial has shown; where a run would pay, ask for it."""
         ...
 
-    def run(self, model: str, number: int) -> Mapping[str, Any]:
-        """Return one run of a model; NotFoundError if there is none."""
-        ...
-
     def waiting(self, model: str) -> Waiting | None:
         """Return the version that waits for a person; None where none does."""
         ...
@@ -271,16 +138,36 @@ class Runs(Protocol):
         """End a wait without a promotion; the version stays registered."""
         ...
 
-    def trials(self, model: str) -> Sequence[Mapping[str, Any]]:
-        """Return what every trial of a model has shown, oldest first."""
-        ...
-
     def finish(self, ended: Ended, at: datetime) -> None:
         """End a run and its request; one that somebody else has ended stays as it is."""
         ...
 
     def inside(self, model: str) -> Entry | None:
         """Return the challenger in the gate."""
+        ...
+
+    def requests(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Return what was ever asked for, oldest first."""
+        ...
+
+    def open_requests(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Return what is asked for and not done yet, oldest first."""
+        ...
+
+    def runs(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Return every run of a model, oldest first."""
+        ...
+
+    def run(self, model: str, number: int) -> Mapping[str, Any]:
+        """Return one run of a model; NotFoundError if there is none."""
+        ...
+
+    def trials(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Return what every trial of a model has shown, oldest first."""
+        ...
+
+    def newest_trial(self, model: str) -> Mapping[str, Any] | None:
+        """Return what the newest trial of a model has shown; None before any."""
         ...
 
 

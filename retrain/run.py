@@ -13,8 +13,8 @@ from retrain.gate import Look, Step
 from retrain.holdout import after, split_off
 from retrain.lineage import aware
 from retrain.noticed import noticed, warned
-from retrain.ports import BY_HAND, Ended, Entry, Outcome, Request, RequestKind
 from retrain.recipe import Recipe
+from retrain.record import BY_HAND, Ended, Entry, Outcome, Request, RequestKind
 from retrain.running import CALM, Running, look_with, stand
 from retrain.search import SearchResult, search
 from retrain.servable import Cost, obstacle, seconds_of
@@ -210,7 +210,7 @@ def _costs(
     return {
         who: Cost(
             seconds_of(bundle.pipeline, features, schema, run.world.monotonic),
-            registry.model_bytes(run.model.name, number),
+            registry.model_file(run.model.name, number).n_bytes,
         )
         for who, (bundle, number) in sides.items()
     }

@@ -15,8 +15,8 @@ from retrain.evidence import Window, unskilled, worth
 from retrain.gate import N_LOOKS, Contest, Look, Step, guesses, look_at
 from retrain.gathered import Gathered, gathered
 from retrain.lineage import Origin, aware
-from retrain.ports import BY_HAND, Ended, Entry, Outcome, Request
 from retrain.recipe import Recipe
+from retrain.record import BY_HAND, Ended, Entry, Outcome, Request
 from retrain.version import Retrained
 from retrain.world import World
 

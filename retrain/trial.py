@@ -3,7 +3,7 @@
 from monitor.errors import NotPossibleError
 from retrain.gain import Champion, promised
 from retrain.gathered import trials_of
-from retrain.ports import Request, Shown
+from retrain.record import Request, Shown
 from retrain.version import Retrained
 from retrain.world import World, collect
 

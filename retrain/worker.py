@@ -12,7 +12,7 @@ from math import inf
 import structlog
 
 from retrain.lease import BEATS, Lease, WorkPolicy
-from retrain.ports import Request, RequestKind
+from retrain.record import Request, RequestKind
 from retrain.run import run
 from retrain.trial import trial
 from retrain.version import Retrained

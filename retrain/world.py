@@ -7,7 +7,8 @@ from monitor.batch import LABEL
 from monitor.ports import Clock
 from retrain.collected import Part
 from retrain.dataset import Dataset, from_table
-from retrain.ports import Registry, Request, RequestKind, Rows, Runs
+from retrain.ports import Registry, Rows, Runs
+from retrain.record import Request, RequestKind
 from retrain.version import Retrained, with_logged
 
 WORK = (RequestKind.RETRAIN, RequestKind.LOOK, RequestKind.TRIAL)

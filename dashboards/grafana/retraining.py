@@ -17,7 +17,7 @@ from dashboards.grafana.link import IN_ROW, IN_SERIES, Uid, data_links, of_model
 from dashboards.grafana.panel import bars, columns, lines, number, ranked, rows, setting, timeline
 from dashboards.grafana.performance import deciding
 from dashboards.grafana.query import JOB, MODELS, Query, ask, ask_now, ask_rows, newest, series
-from retrain.ports import Outcome
+from retrain.record import Outcome
 
 BOARD = Board(
     Uid.RETRAINING,

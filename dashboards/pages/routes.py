@@ -18,8 +18,7 @@ from monitor.adapters.history import History
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.score import Status
 from monitor.errors import NotFoundError
-from retrain.adapters.sql_registry import SqlRegistry
-from retrain.adapters.sql_runs import SqlRuns
+from retrain.ports import Registry, Runs
 
 FEW_MODELS = 6
 """Up to this many models each is shown in full; of more, only those that need someone."""
@@ -35,9 +34,9 @@ class PageServices:
     ----------
     history : History
         Windows, verdicts and decisions.
-    registry : SqlRegistry
+    registry : Registry
         Versions.
-    runs : SqlRuns
+    runs : Runs
         Retrain runs.
     policies : mapping of str to PerformancePolicy
         The metric that decides, by model.
@@ -46,8 +45,8 @@ class PageServices:
     """
 
     history: History
-    registry: SqlRegistry
-    runs: SqlRuns
+    registry: Registry
+    runs: Runs
     policies: Mapping[str, PerformancePolicy]
     runbooks: Path
 
@@ -118,7 +117,7 @@ def _record(services: PageServices, model: Document) -> Record:
     return replace(record, details=details)
 
 
-def _champion(registry: SqlRegistry, model: str) -> int | None:
+def _champion(registry: Registry, model: str) -> int | None:
     try:
         return registry.champion(model)
     except NotFoundError:

@@ -21,7 +21,7 @@ from monitor.action import Reason
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Status
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
-from retrain.ports import Outcome
+from retrain.record import Outcome
 
 Document = Mapping[str, Any]
 

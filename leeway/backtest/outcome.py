@@ -13,7 +13,6 @@ from leeway.deployment import Deployment, opened
 from monitor.adapters.clocks import FileClock
 from monitor.adapters.history import History
 from monitor.checks.performance import METRICS
-from retrain.adapters.sql_runs import SqlRuns
 
 Document = dict[str, Any]
 
@@ -64,7 +63,7 @@ def read_back(home: Path, past: Past, name: str, model: str, metric: str) -> Rep
         The metric that decides.
     """
     with deployed(home, past) as deployment:
-        history, runs = History(deployment.engine), SqlRuns(deployment.engine)
+        history, runs = History(deployment.engine), deployment.runs
         ended, trials = runs.runs(model), runs.trials(model)
         windows, alerts = history.windows(model), history.alerts(model)
         costs = {

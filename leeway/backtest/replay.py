@@ -16,8 +16,7 @@ from monitor.adapters.clocks import FileClock
 from monitor.batch import PREDICTION_ID, Batch
 from monitor.body import Body
 from monitor.reserved import ID_FIELD
-from retrain.adapters.sql_runs import SqlRuns
-from retrain.ports import Outcome, Request, RequestKind
+from retrain.record import Outcome, Request, RequestKind
 from retrain.run import run
 from retrain.serving import Serving
 from retrain.trial import trial
@@ -61,7 +60,7 @@ class Replay:
         self._replace_every = replace_every
         self._watcher = deployment.watcher()
         self._world = deployment.retrain_world()
-        self._runs = SqlRuns(deployment.engine)
+        self._runs = deployment.runs
         self._serving = Serving(deployment.registry)
         self._shadowing = deployment.shadowing()
         self._schema = deployment.schema(model)

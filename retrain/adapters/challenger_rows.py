@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from retrain.adapters import tables as t
 from retrain.adapters.news import Move
-from retrain.ports import Entry, Outcome
+from retrain.record import Entry, Outcome
 from retrain.waiting import WAITS, Waiting
 
 needs_approval = t.runs.c.details["needs_approval"].as_boolean()

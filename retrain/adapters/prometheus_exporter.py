@@ -13,7 +13,7 @@ from monitor.probation import CAPITAL_TO_ROLL_BACK
 from retrain.adapters import tables as t
 from retrain.adapters.challenger_rows import needs_approval
 from retrain.adapters.move_rows import CHAMPION
-from retrain.ports import Outcome
+from retrain.record import Outcome
 
 _GAUGES: Described = {
     "champion_info": ("1 for the champion's version.", ("model", "version")),

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, select, update
 from monitor.adapters.tables import requests
 from retrain.adapters import tables as t
 from retrain.adapters.challenger_rows import let_in, let_out
-from retrain.ports import Ended, Outcome
+from retrain.record import Ended, Outcome
 
 
 def end_run(connection: Connection, ended: Ended, at: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -41,26 +41,8 @@ from retrain.adapters.move_rows import (
 from retrain.adapters.news import NOBODY, Move, News
 from retrain.adapters.run_rows import end_run
 from retrain.bundle import TRUSTED_TYPES, Bundle
-from retrain.ports import Ended, RequestKind, Version
-
-
-@dataclass(frozen=True)
-class Undone:
-    """A rollback that was carried out: of which version, to which, and why."""
-
-    model: str
-    version: int
-    target: int
-    why: str
-
-
-@dataclass(frozen=True)
-class ModelFile:
-    """A model file, its SHA-256, and that of its bundle's record."""
-
-    path: Path
-    sha256: str
-    bundle_sha256: str
+from retrain.record import Ended, RequestKind
+from retrain.registered import ModelFile, Undone, Version
 
 
 class SqlRegistry:
@@ -223,16 +205,13 @@ class SqlRegistry:
         digest = model_digest(folder, row["sha256"])
         if digest is None:
             raise NotFoundError("model file of version", str(version))
-        return ModelFile(folder / MODEL_FILE, digest, row["sha256"])
+        path = folder / MODEL_FILE
+        return ModelFile(path, digest, row["sha256"], path.stat().st_size)
 
     def is_model_of(self, pipeline: Any, model: str, version: int) -> bool:
         """Tell whether a fitted pipeline is a version's model, bit for bit."""
         stored = self.model_file(model, version).path.read_bytes()
         return content_sha256(dump_model(pipeline)) == content_sha256(stored)
-
-    def model_bytes(self, model: str, version: int) -> int:
-        """Return the size of a version's model file; NotFoundError for one only watched."""
-        return self.model_file(model, version).path.stat().st_size
 
     def versions(self, model: str) -> Sequence[Version]:
         """Return every version, oldest first."""

@@ -24,7 +24,7 @@ from monitor.errors import NotFoundError, NotPossibleError
 from retrain.adapters.challenger_rows import inside, settle, waiting
 from retrain.adapters.run_rows import end_run
 from retrain.adapters.tables import runs, trials
-from retrain.ports import Ended, Entry, Outcome, Request, RequestKind, Shown
+from retrain.record import Ended, Entry, Outcome, Request, RequestKind, Shown
 from retrain.waiting import Waiting
 
 DEFAULT_LEASE = timedelta(seconds=30)

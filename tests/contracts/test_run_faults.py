@@ -21,7 +21,7 @@ from leeway.deployment import opened
 from leeway.policies import retrained
 from monitor.errors import NotFoundError
 from retrain.adapters.sql_runs import SqlRuns
-from retrain.ports import Outcome, RequestKind
+from retrain.record import Outcome, RequestKind
 from retrain.run import run
 
 ROOT = Path(__file__).parents[2]

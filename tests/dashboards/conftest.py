@@ -40,7 +40,7 @@ from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.bundle import Bundle, Lineage
 from retrain.candidates import recipes
-from retrain.ports import Ended, Outcome, RequestKind, Shown
+from retrain.record import Ended, Outcome, RequestKind, Shown
 
 with warnings.catch_warnings():
     # Starlette would rather have httpx2; nothing else we use knows it.

@@ -13,7 +13,7 @@ from monitor.change import Change
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.checks.unlabelled import BLIND
-from retrain.ports import Outcome, RequestKind
+from retrain.record import Outcome, RequestKind
 
 FLIGHTS = "flights_late"
 HOSTILE = "<script>alert(\"x\")</script> & 'co'"

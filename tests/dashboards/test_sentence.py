@@ -7,7 +7,7 @@ import pytest
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
-from retrain.ports import Outcome, RequestKind
+from retrain.record import Outcome, RequestKind
 
 FLIGHTS = "flights_late"
 

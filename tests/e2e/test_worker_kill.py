@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from retrain.ports import RequestKind
+from retrain.record import RequestKind
 
 PATIENCE_SECONDS = 120
 STEPS = (0.0, 0.1, 0.8, 0.95)

@@ -17,7 +17,7 @@ from leeway.cli import main
 from leeway.demo.run import free_port
 from leeway.policies import retrained
 from retrain import ports
-from retrain.ports import Outcome, Shown
+from retrain.record import Outcome, Shown
 from retrain.trial import trial
 from retrain.world import claim
 

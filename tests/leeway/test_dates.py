@@ -13,7 +13,7 @@ from monitor.inferred import infer
 from monitor.schema import Kind, Roles
 from retrain.adapters.labelled_rows import labelled_reference
 from retrain.dataset import conform
-from retrain.ports import Outcome, RequestKind
+from retrain.record import Outcome, RequestKind
 from retrain.repeat import repeat
 from retrain.run import run
 from tests.conftest import REFERENCE_WEEKS, Home, made_up, week_start

@@ -12,7 +12,7 @@ from monitor.cycle import deliver
 from monitor.errors import NotPossibleError
 from retrain.dataset import from_table
 from retrain.holdout import split_off
-from retrain.ports import Outcome, RequestKind
+from retrain.record import Outcome, RequestKind
 from retrain.run import run
 
 FEATURES = ["x", "y", "g"]

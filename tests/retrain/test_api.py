@@ -12,7 +12,7 @@ import pyarrow.ipc
 import pytest
 
 from monitor.window import Window
-from retrain.ports import Ended, Outcome, RequestKind
+from retrain.record import Ended, Outcome, RequestKind
 from retrain.serving import Served
 from tests.watched import as_rows
 

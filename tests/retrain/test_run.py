@@ -16,7 +16,7 @@ from monitor.adapters.history import History
 from monitor.body import Body
 from monitor.errors import NotPossibleError
 from retrain.adapters.sql_runs import SqlRuns
-from retrain.ports import Outcome, RequestKind
+from retrain.record import Outcome, RequestKind
 from retrain.repeat import repeat
 from retrain.run import run
 from retrain.trial import trial

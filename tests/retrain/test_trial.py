@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from leeway.policies import retrained
-from retrain.ports import Ended, Outcome, RequestKind, Shown
+from retrain.record import Ended, Outcome, RequestKind, Shown
 from retrain.run import run
 from retrain.trial import trial
 

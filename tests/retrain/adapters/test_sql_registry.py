@@ -11,7 +11,7 @@ from sqlalchemy.exc import DatabaseError
 from monitor.errors import BundleRefusedError, NotFoundError, NotPossibleError
 from retrain.adapters import tables
 from retrain.adapters.sql_registry import SqlRegistry
-from retrain.ports import Ended, Outcome, RequestKind
+from retrain.record import Ended, Outcome, RequestKind
 from retrain.waiting import WAITS, Waiting
 
 HOUR = timedelta(hours=1)

@@ -14,7 +14,7 @@ from monitor.adapters.database import open_database
 from monitor.adapters.sql_store import SqlStore
 from monitor.errors import NotFoundError, NotPossibleError
 from retrain.adapters.sql_runs import MAX_CLAIMS, SqlRuns
-from retrain.ports import Ended, Outcome, Request, RequestKind
+from retrain.record import Ended, Outcome, Request, RequestKind
 
 RETRAIN = RequestKind.RETRAIN
 CLAIM = """
@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from monitor.adapters.database import open_database
 from retrain.adapters.sql_runs import SqlRuns
-from retrain.ports import RequestKind
+from retrain.record import RequestKind
 where = sys.argv[1]
 runs = SqlRuns(open_database(Path(where) if where.startswith("/") else where))
 print("ready", flush=True)
