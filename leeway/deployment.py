@@ -17,7 +17,7 @@ from leeway.sources import collector_of, predictor_of
 from leeway.storage import open_log, open_state
 from monitor.adapters.clocks import FileClock, SystemClock
 from monitor.adapters.cursors import SqlCursors
-from monitor.adapters.notifiers import Webhook, notifiers, webhook_channel
+from monitor.adapters.notifiers import Webhook, channels, notifiers, webhook_channel
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.adapters.prometheus_exporter import Exported
 from monitor.adapters.sql_store import SqlStore
@@ -83,7 +83,7 @@ class Deployment:
     @property
     def runs(self) -> Runs:
         """Requests, and the runs that were made of them."""
-        return SqlRuns(self.engine, self.config.worker.lease)
+        return SqlRuns(self.engine, self.config.worker.lease, news=news_of(self.config))
 
     def champion(self, model: str) -> Champion:
         """Return a model's champion as the watch sees it."""
@@ -162,6 +162,13 @@ class Deployment:
         return RetrainWorld(rows, self.registry, self.runs, self.clock, time.monotonic)
 
 
+def news_of(config: Config) -> News:
+    """Return who is told of versions."""
+    notify = config.notify
+    hooks = [webhook_channel(number) for number in range(len(notify.promoted))]
+    return News(hooks, config.url, channels(notify.to) if notify.via == "direct" else ())
+
+
 @contextmanager
 def opened(config_file: Path, environment: Environment) -> Iterator[Deployment]:
     """Open a deployment's storage, brought up to date, and close it in the end.
@@ -177,9 +184,9 @@ def opened(config_file: Path, environment: Environment) -> Iterator[Deployment]:
         engine = stack.enter_context(open_state(config))
         log = open_log(config, engine, clock)
         stack.callback(log.close)
-        hooks = [webhook_channel(number) for number in range(len(config.notify.promoted))]
-        news = News(hooks, config.url)
-        registry = SqlRegistry(engine, config.data / "models", news, trusted_types(config))
+        registry = SqlRegistry(
+            engine, config.data / "models", news_of(config), trusted_types(config)
+        )
         yield Deployment(config_file.resolve(), config, engine, log, registry, clock)
 
 

@@ -194,17 +194,18 @@ def _left_out() -> str:
 
 
 def _retraining() -> stat.Panel:
-    paused, running, waiting = (
+    paused, running, asked, waits = (
         f"max by (model) ({series(metric, *ONE_MODEL)})"
         for metric in (
             "leeway_retraining_paused",
             "leeway_retrain_running",
             "leeway_retrain_requests_open",
+            "leeway_retrain_approval_waiting",
         )
     )
     state = (
-        f"({running} > 0) * 0 + {len(RETRAINING) - 1} or ({paused} > 0) * 0 + 1 "
-        f"or ({waiting} > 0) * 0 + 2 or {paused} * 0"
+        f"({running} > 0) * 0 + {len(RETRAINING) - 1} or ({waits} > 0) * 0 + 3 "
+        f"or ({paused} > 0) * 0 + 1 or ({asked} > 0) * 0 + 2 or {paused} * 0"
     )
     shown = {
         str(i): ValueMappingResult(text=text, color=colour, index=i)
@@ -213,6 +214,7 @@ def _retraining() -> stat.Panel:
     panel = number(
         "Retraining",
         "idle: nothing to do. paused: a person holds it back. waiting: asked for, not begun. "
+        "your turn: a version has passed and waits for a person to promote it. "
         "running: a challenger is being made.",
         ask_now(state),
     )
@@ -220,4 +222,7 @@ def _retraining() -> stat.Panel:
     return panel.color_scheme(d.FieldColor().mode(FieldColorModeId.FIXED).fixed_color("text"))
 
 
-RETRAINING = (("idle", "text"), ("paused", "yellow"), ("waiting", "blue"), ("running", "blue"))
+RETRAINING = (
+    *(("idle", "text"), ("paused", "yellow"), ("waiting", "blue"), ("your turn", "yellow")),
+    ("running", "blue"),
+)

@@ -38,7 +38,7 @@ class AppriseNotifier:
         import apprise  # noqa: PLC0415 - slow to import, and unused without an address
 
         self._apprise = apprise.Apprise()
-        self.channel = f"{address.partition(':')[0]}-{number}"
+        self.channel = _channel(address, number)
         if not self._apprise.add(address):
             raise ConfigError("leeway.yaml", f"notify.to.{number}", "not an address Apprise knows")
 
@@ -85,6 +85,15 @@ class Webhook:
 def webhook_channel(number: int) -> str:
     """Return the name of the channel to the address at a place in ``notify.promoted``."""
     return f"promoted-{number}"
+
+
+def _channel(address: str, number: int) -> str:
+    return f"{address.partition(':')[0]}-{number}"
+
+
+def channels(addresses: Sequence[str]) -> list[str]:
+    """Return the channels of `notifiers`; nothing is imported or opened for it."""
+    return [LogNotifier.channel, *(_channel(one, i) for i, one in enumerate(addresses))]
 
 
 def notifiers(addresses: Sequence[str]) -> list[Notifier]:

@@ -1,4 +1,4 @@
-"""News: that another version has become the champion, for those who serve it elsewhere."""
+"""News: that another version has become the champion, or waits for a person to make it so."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,18 +24,21 @@ class Move:
 
 @dataclass(frozen=True)
 class News:
-    """Who is told of a move, and where they find the model.
+    """Who is told, and where they find the model.
 
     Parameters
     ----------
     channels : sequence of str
-        The webhooks.
+        The webhooks of those who serve it elsewhere, who are told of a move.
     url : str
         Address of Leeway's API.
+    people : sequence of str
+        The channels to those who may promote a version that waits.
     """
 
     channels: Sequence[str]
     url: str
+    people: Sequence[str] = ()
 
     def write(self, connection: Connection, moved: Mapping[str, Any], move: Move) -> None:
         """Write a move into the outbox, in the transaction that makes it.
@@ -58,16 +61,45 @@ class News:
             "reason": move.why,
             "at": move.at.isoformat(),
         }
-        message = {
-            "model": moved["model"],
-            "change": document["event"],
-            "title": f"[{moved['model']}] version {moved['version']}: {document['event']}",
-            "body": json.dumps(document),
-            "created_at": move.at,
-            "next_attempt_at": move.at,
-            "attempts": 0,
-        }
-        rows = [{**message, "channel": channel} for channel in self.channels]
+        title = f"[{moved['model']}] version {moved['version']}: {document['event']}"
+        message = {"model": moved["model"], "change": document["event"], "title": title}
+        _put(connection, self.channels, {**message, "body": json.dumps(document)}, move.at)
+
+    def waits(
+        self, connection: Connection, model: str, version: int, reason: str, at: datetime
+    ) -> None:
+        """Write that a version waits into the outbox, in the transaction that ends its run.
+
+        Parameters
+        ----------
+        connection : sqlalchemy.Connection
+            In that transaction.
+        model, version : str, int
+            Who waits.
+        reason : str
+            What it has shown, and how to promote it.
+        at : datetime
+            Since when.
+        """
+        url = self.url.rstrip("/")
+        lines = [
+            f"{reason[:1].upper()}{reason[1:]}",
+            f"To decline it and have another one made: leeway retrain {model}",
+            "What Leeway does: the champion serves on, and until the wait ends no other is made.",
+            f"The model: {url}/models/{model}",
+            f"What to do: {url}/runbooks/LeewayApprovalWaits",
+        ]
+        title = f"[{model}] version {version} waits for a person"
+        message = {"model": model, "change": "waits", "title": title, "body": "\n".join(lines)}
+        _put(connection, self.people, message, at)
+
+
+def _put(
+    connection: Connection, channels: Sequence[str], message: Mapping[str, str], at: datetime
+) -> None:
+    due = {"created_at": at, "next_attempt_at": at, "attempts": 0}
+    rows = [{**message, **due, "channel": channel} for channel in channels]
+    if rows:
         connection.execute(insert(outbox), rows)
 
 

@@ -21,6 +21,7 @@ _GAUGES: Described = {
     "leakage_alarms": ("Features of the champion that may know the label.", MODEL),
     "retrain_requests_open": ("Retrain requests that are not carried out yet.", MODEL),
     "retrain_running": ("1 while a retrain run is going on.", MODEL),
+    "retrain_approval_waiting": ("1 while a version waits for a person to promote it.", MODEL),
     "retrain_last_gain": (
         "Mean gain of the last challenger over the champion, in the metric's unit.",
         MODEL,
@@ -106,6 +107,8 @@ def _add_runs(families: Families, connection: Connection, names: list[str]) -> N
     waited = select(r.model, func.count()).where(r.outcome.in_(_AFTER_A_WAIT), needs_approval)
     for model, n in connection.execute(waited.group_by(r.model)):
         ended[model, Outcome.HELD] = ended.get((model, Outcome.HELD), 0) + n
+    waits = select(r.model).where(r.outcome == Outcome.HELD, needs_approval)
+    waiting = set(connection.execute(waits).scalars())
     asked = select(q.model, func.count()).where(q.finished_at.is_(None), q.kind == "retrain")
     n_open = {model: n for model, n in connection.execute(asked.group_by(q.model))}  # noqa: C416
     for name in names:
@@ -113,6 +116,7 @@ def _add_runs(families: Families, connection: Connection, names: list[str]) -> N
             families.add("retrain_runs", [name, outcome], ended.get((name, outcome), 0))
         families.add("retrain_requests_open", [name], n_open.get(name, 0))
         families.add("retrain_running", [name], float((name, None) in ended))
+        families.add("retrain_approval_waiting", [name], float(name in waiting))
 
 
 def _add_last_runs(families: Families, connection: Connection, names: list[str]) -> None:

@@ -10,10 +10,10 @@ from retrain.adapters.challenger_rows import let_in, let_out
 from retrain.record import Ended, Outcome
 
 
-def end_run(connection: Connection, ended: Ended, at: datetime) -> bool:
-    """End a run and its request; False for one that somebody else has ended already."""
+def end_run(connection: Connection, ended: Ended, at: datetime) -> str | None:
+    """End a run and its request; return its model, None if somebody else has ended it already."""
     mine = t.runs.c.id == ended.run
-    model = connection.execute(select(t.runs.c.model).where(mine)).scalar_one()
+    model: str = connection.execute(select(t.runs.c.model).where(mine)).scalar_one()
     # How far one that failed had come, and with what, stays on record.
     done = {} if ended.outcome is Outcome.FAILED else {"progress": 1.0, "doing": ""}
     said = {"outcome": ended.outcome, "reason": ended.reason, "details": dict(ended.details)}
@@ -26,7 +26,7 @@ def end_run(connection: Connection, ended: Ended, at: datetime) -> bool:
         if ended.inside is not None:
             let_in(connection, model, ended.inside, at)
     withdraw(connection, ended.run)
-    return bool(result.rowcount)
+    return model if result.rowcount else None
 
 
 def withdraw(connection: Connection, run: int) -> None:

@@ -125,7 +125,7 @@ class SqlRegistry:
                 )
             if champion == version:
                 raise NotPossibleError(f"version {version} of {model!r} is the champion already")
-            if ended is not None and not end_run(connection, ended, at):
+            if ended is not None and end_run(connection, ended, at) is None:
                 raise NotPossibleError(
                     f"run {ended.run} was ended meanwhile: its worker was taken for dead"
                 )

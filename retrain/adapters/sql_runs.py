@@ -22,6 +22,7 @@ from monitor.adapters.database import exclusive, insert_row, reading
 from monitor.adapters.tables import requests
 from monitor.errors import NotFoundError, NotPossibleError
 from retrain.adapters.challenger_rows import inside, settle, waiting
+from retrain.adapters.news import NOBODY, News
 from retrain.adapters.run_rows import end_run
 from retrain.adapters.tables import runs, trials
 from retrain.record import Ended, Entry, Outcome, Request, RequestKind, Shown
@@ -46,6 +47,8 @@ class SqlRuns:
         How long a worker may be silent before it is taken for dead.
     now : callable
         The time of the machines, which leases go by.
+    news : News
+        Who is told that a version waits for a person.
     """
 
     def __init__(
@@ -53,8 +56,10 @@ class SqlRuns:
         engine: Engine,
         lease: timedelta = DEFAULT_LEASE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        news: News = NOBODY,
     ) -> None:
         self._engine = engine
+        self._news = news
         self._lease = lease
         self._now = now
 
@@ -200,7 +205,10 @@ class SqlRuns:
     def finish(self, ended: Ended, at: datetime) -> None:
         """End a run and its request; one that somebody else has ended stays as it is."""
         with self._engine.begin() as connection:
-            end_run(connection, ended, at)
+            model = end_run(connection, ended, at)
+            waits = model and waiting(connection, model)
+            if model and waits and waits.run == ended.run:
+                self._news.waits(connection, model, waits.version, ended.reason, at)
 
     def inside(self, model: str) -> Entry | None:
         """Return the challenger in the gate."""
@@ -276,4 +284,4 @@ def _end(connection: Connection, request: int, why: str, at: datetime) -> int:
         done = update(requests).where(requests.c.id == request)
         connection.execute(done.values(finished_at=at))
         return 0
-    return int(end_run(connection, Ended(run, Outcome.FAILED, why, {}), at))
+    return int(end_run(connection, Ended(run, Outcome.FAILED, why, {}), at) is not None)

@@ -8,6 +8,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from monitor.cycle import deliver
+from retrain.ports import RequestKind
+from retrain.record import Ended, Outcome
 
 MINUTE = timedelta(minutes=1)
 REFUSE = "CREATE TRIGGER refuse BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'full'); END"
@@ -104,6 +106,33 @@ def test_nobody_is_told_where_no_webhook_is_configured(home):
         registry.register(registry.load("late", 1), app.clock.now())
         registry.promote("late", 2, app.clock.now(), "better")
         assert app.deployment.store.undelivered(app.clock.now()) == []
+
+
+def test_people_are_told_that_a_version_waits_for_them_and_nobody_of_what_is_held_otherwise(
+    home, webhook
+):
+    home.configure("tick:", f"notify: {{to: ['{webhook.address}']}}\nurl: https://leeway/\ntick:")
+    with home.opened() as app:
+        runs, now = app.deployment.runs, app.clock.now()
+        watcher = app.deployment.watcher()
+        for details in ({"challenger": 2}, {"version": 2, "needs_approval": True}):
+            runs.ask("late", RequestKind.RETRAIN, "drift", "it has drifted", now)
+            run = runs.start(runs.claim(RequestKind.RETRAIN, "worker", now), 1, now)
+            reason = "better by 0.1; it waits for a person: leeway promote late 2"
+            runs.finish(Ended(run, Outcome.HELD, reason, details), now)
+            metrics = app.http().get("/metrics").text
+            waits = float("needs_approval" in details)
+            assert f'leeway_retrain_approval_waiting{{model="late"}} {waits}' in metrics
+        deliver(watcher.world)
+        (told,) = webhook.received
+    assert told["title"] == "[late] version 2 waits for a person"
+    assert told["message"].splitlines() == [
+        "Better by 0.1; it waits for a person: leeway promote late 2",
+        "To decline it and have another one made: leeway retrain late",
+        "What Leeway does: the champion serves on, and until the wait ends no other is made.",
+        "The model: https://leeway/models/late",
+        "What to do: https://leeway/runbooks/LeewayApprovalWaits",
+    ]
 
 
 def test_an_address_that_is_no_url_is_refused_without_being_shown(home):
