@@ -165,7 +165,7 @@ def cycle(made: Deployment, clock: FileClock, number: int) -> tuple[float, Judge
     served = Serving(made.registry).champion(MODEL)
     body = Body({name: now.column(name) for name in now.column_names}, now.num_rows)
     request = intake.Request(MODEL, f"week {number}", None, clock.now(), served.version)
-    made.log.append(intake.predictions(body, served.schema, request, served.predict)).result()
+    made.log.append(intake.predictions(body, served.schema, request, served.columns)).result()
     made.log.seal()
     watcher = made.watcher()
     began = time.process_time()

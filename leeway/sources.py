@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import httpx
-import pyarrow as pa
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy.exc import ArgumentError
@@ -39,10 +38,10 @@ from monitor.batch import RowKind
 from monitor.collection import Collected, World
 from monitor.collector import Collector, Sources
 from monitor.errors import ConfigError
+from monitor.intake import Predict
 from monitor.ports import Source, Stream
 from retrain.serving import Serving
 
-Predict = Callable[[pa.Table], pa.Array]
 Predictor = Callable[[str], tuple[int, Predict] | None]
 
 SECOND = timedelta(seconds=1)
@@ -70,7 +69,7 @@ def predictor_of(config: Config, serving: Serving) -> Predictor:
         if config.models[model].columns.prediction is not None:
             return None
         served = serving.champion(model)
-        return served.version, served.predict
+        return served.version, served.columns
 
     return find
 

@@ -14,9 +14,11 @@ MODEL_VERSION = "_model_version"
 EXTRA = "_extra"
 LABEL = "_label"
 ROW = "_row"
+CHANCES = "_chances"
 """Columns that the log adds to a row. ``_row`` is given by the log itself: the row's place in the
 order of acknowledgement, from 0, per model and kind. ``_extra`` is a JSON object of the values
-that did not fit the schema, else null."""
+that did not fit the schema, else null. ``_chances`` has how likely Leeway's own model found each
+class of several, a list in the schema's order."""
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 """Type of every time in the log."""

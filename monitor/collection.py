@@ -32,8 +32,6 @@ _NO_ROWS = pa.table(
     }
 )
 
-Predict = Callable[[pa.Table], pa.Array]
-
 
 @dataclass(frozen=True)
 class Collected:
@@ -74,7 +72,7 @@ class World:
     references: References
     cursors: Cursors
     clock: Clock
-    predictor: Callable[[str], tuple[int, Predict] | None]
+    predictor: Callable[[str], tuple[int, intake.Predict] | None]
     predicted: Callable[[Batch], object] = lambda _batch: None
 
 
@@ -191,7 +189,7 @@ class _Fit:
     request: intake.Request
     schema: Schema
     kind: RowKind
-    predict: Predict | None
+    predict: intake.Predict | None
     refuse_changes: bool
 
     def __call__(self, body: Body) -> list[Batch]:
@@ -207,9 +205,8 @@ class _Fit:
 
     def without_predicting(self) -> "_Fit":
         """Return a fit that only finds out whether rows are refused."""
-        blank = None if self.predict is None else _nothing
+        blank = None if self.predict is None else self._nothing
         return _Fit(self.request, self.schema, self.kind, blank, self.refuse_changes)
 
-
-def _nothing(features: pa.Table) -> pa.Array:
-    return pa.nulls(features.num_rows)
+    def _nothing(self, features: pa.Table) -> dict[str, pa.Array]:
+        return {self.schema.prediction: pa.nulls(features.num_rows)}

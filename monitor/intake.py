@@ -1,6 +1,6 @@
 """Intake: a body made to fit a model's schema; what does not fit is kept raw and counted."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,6 +34,10 @@ from monitor.reserved import (
 )
 from monitor.rows import Rows, together
 from monitor.schema import Schema
+
+Predict = Callable[[pa.Table], Mapping[str, pa.Array]]
+"""Predicts fitted features: returns the prediction under its column's name, and what else the log
+shall have of it."""
 
 LABEL_FIELD = "label"
 """Labels may come under this name instead of the target's."""
@@ -84,7 +88,7 @@ def predictions(
     body: Body,
     schema: Schema,
     request: Request,
-    predict: Callable[[pa.Table], pa.Array] | None = None,
+    predict: Predict | None = None,
 ) -> list[Batch]:
     """Turn a body into the batches of a predictions request.
 
@@ -177,18 +181,18 @@ def _predictions(
     body: Body,
     schema: Schema,
     sent: Sequence[Sent],
-    predict: Callable[[pa.Table], pa.Array] | None = None,
+    predict: Predict | None = None,
 ) -> list[list[Batch]]:
     """Fit rows of several requests, which follow each other in one body."""
     request, misfits = sent[0].request, Misfits()
     columns: dict[str, pa.Array | pa.ChunkedArray] = {}
     for name, kind in schema.features.items():
         columns[name] = fit_column(body, name, kind, schema, misfits)
-    columns[schema.prediction] = (
-        predict(pa.table(columns))
-        if predict
-        else fit_column(body, schema.prediction, schema.prediction_kind, schema, misfits)
-    )
+    if predict is not None:
+        columns.update(predict(pa.table(columns)))
+    else:
+        name, kind = schema.prediction, schema.prediction_kind
+        columns[name] = fit_column(body, name, kind, schema, misfits)
     columns[MODEL_VERSION] = versions(body, request.champion, misfits)
     _keep_extra(body, schema, misfits)
     received = repeated(request.received_at, TIMESTAMP, body.n_rows)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from monitor import intake
 from monitor.arrival import Arrival, arrived
-from monitor.batch import PREDICTION_ID, Batch
+from monitor.batch import CHANCES, PREDICTION_ID, Batch
 from monitor.body import Body
 from monitor.checks.performance import DECISION_THRESHOLD
 from monitor.errors import NotFoundError
@@ -108,14 +108,14 @@ def _add_predict(router: APIRouter, services: RetrainServices) -> None:
             raise NotFoundError("model", model)  # before it becomes a label of a metric
         arrival = arrived(model, await request.body(), request.headers.raw)
         with services.predict_seconds.labels(model).time():
-            answered, batches = await run_in_threadpool(_predict, services, arrival)
+            served, batches = await run_in_threadpool(_predict, services, arrival)
         services.shadowing.offer(batches[0])
         if durable:
             await asyncio.wrap_future(log.append(batches))
         else:
             services.deferred.append(batches)
         # Encoded here: FastAPI looks at each of many thousand values.
-        answer = _answer(model, answered, batches[0].rows)
+        answer = _answer(model, served, batches[0].rows)
         return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
@@ -197,37 +197,21 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
         return {"model": model, "champion": version}
 
 
-@dataclass
-class _Answered:
-    """Who predicted, and what is answered and not logged."""
-
-    served: Served
-    probabilities: dict[str, list[float]] = field(default_factory=dict)
-
-    def predict(self, features: pa.Table) -> pa.Array:
-        """Predict fitted features."""
-        if self.served.schema.task is Task.MULTICLASS:
-            self.probabilities = self.served.probabilities(features)
-        return self.served.predict(features)
-
-
-def _predict(services: RetrainServices, arrival: Arrival) -> tuple[_Answered, list[Batch]]:
+def _predict(services: RetrainServices, arrival: Arrival) -> tuple[Served, list[Batch]]:
     served = services.serving.champion(arrival.model)
-    answered = _Answered(served)
 
     def fit(raw: Body, _schema: Schema, known: intake.Request) -> list[Batch]:
         # Version and schema are those of the model in memory: one answer never mixes two.
         known = intake.Request(**{**vars(known), "champion": served.version})
-        return intake.predictions(raw, served.schema, known, predict=answered.predict)
+        return intake.predictions(raw, served.schema, known, predict=served.columns)
 
     bundle = served.bundle
     champion = Champion(served.version, bundle.reference, bundle.lineage.trained_until)
-    return answered, take_one(services.monitor, arrival, fit, champion)
+    return served, take_one(services.monitor, arrival, fit, champion)
 
 
-def _answer(model: str, answered: _Answered, rows: pa.Table) -> Document:
+def _answer(model: str, served: Served, rows: pa.Table) -> Document:
     """Return what was predicted; classes beside probabilities, and the other way round."""
-    served = answered.served
     schema, predictions = served.schema, rows.column(served.schema.prediction).to_pylist()
     answer = {
         "model": model,
@@ -241,8 +225,9 @@ def _answer(model: str, answered: _Answered, rows: pa.Table) -> Document:
         answer["classes"] = [
             schema.positive if one >= DECISION_THRESHOLD else negative for one in predictions
         ]
-    if answered.probabilities:
-        answer["probabilities"] = answered.probabilities
+    if CHANCES in rows.column_names:
+        each = zip(*rows.column(CHANCES).to_pylist(), strict=True)
+        answer["probabilities"] = {n: list(of) for n, of in zip(schema.classes, each, strict=True)}
     return answer
 
 

@@ -72,7 +72,7 @@ def binary_chances(positive: npt.NDArray[np.generic]) -> FloatArray:
 def class_chances(model: Any, features: pd.DataFrame, classes: Sequence[str]) -> FloatArray:
     """Return how likely each class is, shape (n_rows, n_classes); 0 of one that a model lacks."""
     made = model.predict_proba(features)
-    known = {name: place for place, name in enumerate(model.classes_)}
+    known = {str(name): place for place, name in enumerate(model.classes_)}
     nothing = np.zeros(len(features))
     return np.column_stack([made[:, known[one]] if one in known else nothing for one in classes])
 

@@ -5,13 +5,17 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
+from monitor.batch import CHANCES
+from monitor.columns import FloatArray
 from monitor.errors import LeewayError, NotPossibleError
 from monitor.reference import ColumnReference
-from monitor.schema import Schema
+from monitor.schema import Schema, Task
 from monitor.values import CategoricalValues
 from retrain.bundle import Bundle
+from retrain.calibrated import class_chances
 from retrain.candidates import predict
 from retrain.dataset import conform
 from retrain.ports import Registry
@@ -34,6 +38,15 @@ class Served:
         made = predict(self.bundle.pipeline, conform(features, self.schema), self.schema)
         return pa.array(made, from_pandas=True)
 
+    def columns(self, features: pa.Table) -> dict[str, pa.Array]:
+        """Predict fitted features, as the log has it: among several classes with their chances."""
+        made = {self.schema.prediction: self.predict(features)}
+        chances = self.chances(features)
+        if chances is not None:
+            ends = np.arange(len(chances) + 1, dtype=np.int32) * chances.shape[1]
+            made[CHANCES] = pa.ListArray.from_arrays(ends, chances.ravel())
+        return made
+
     def warm_up(self) -> None:
         """Predict one row of the reference's middle values: what a model imports, it imports now.
 
@@ -45,16 +58,17 @@ class Served:
         }
         row = pa.table(middle or {"nothing": [None]})
         with suppress(Exception):
-            self.predict(row)
-            self.probabilities(row)
+            self.columns(row)
 
-    def probabilities(self, features: pa.Table) -> dict[str, list[float]]:
-        """Return how likely each class is in each row; nothing of a model that does not say."""
-        pipeline = self.bundle.pipeline
-        if not features.num_rows or not hasattr(pipeline, "predict_proba"):
-            return {}
-        found = pipeline.predict_proba(conform(features, self.schema))
-        return {str(name): found[:, i].tolist() for i, name in enumerate(pipeline.classes_)}
+    def chances(self, features: pa.Table) -> FloatArray | None:
+        """Return how likely each of several classes is, shape (n_rows, n_classes).
+
+        None where there are not several, and of a model that does not say.
+        """
+        pipeline, several = self.bundle.pipeline, self.schema.task is Task.MULTICLASS
+        if not several or not features.num_rows or not hasattr(pipeline, "predict_proba"):
+            return None
+        return class_chances(pipeline, conform(features, self.schema), self.schema.classes)
 
 
 def _middle(column: ColumnReference) -> float | str | None:

@@ -157,7 +157,7 @@ class Opened:
         request = intake.Request(
             MODEL, request_id, "digest", self.clock.now(), served.version, **fixed
         )
-        batches = intake.predictions(body, served.schema, request, predict=served.predict)
+        batches = intake.predictions(body, served.schema, request, predict=served.columns)
         receipt = self.deployment.log.append(batches).result(PATIENCE_SECONDS)
         for shadow in self.deployment.shadowing().shadow(batches[:1]):
             shadow.result(PATIENCE_SECONDS)

@@ -135,7 +135,7 @@ class Replay:
         """Return a window as its champion predicts it; its ids follow from its number."""
         body = _body(step.rows.drop_columns([self._schema.target]))
         request = self._request(f"rows-{number}")
-        predict = self._serving.champion(self._model).predict if self._is_served() else None
+        predict = self._serving.champion(self._model).columns if self._is_served() else None
         return intake.predictions(body, self._schema, request, predict=predict)
 
     def _labels(self, step: Step, batches: Sequence[Batch]) -> pa.Table:

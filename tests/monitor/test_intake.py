@@ -107,9 +107,9 @@ def test_rows_without_a_clock_happen_when_they_arrive():
 def test_a_predictor_gets_the_fitted_features_and_its_predictions_are_taken():
     seen: list[list[dict[str, object]]] = []
 
-    def predict(features: pa.Table) -> pa.Array:
+    def predict(features: pa.Table) -> dict[str, pa.Array]:
         seen.append(features.to_pylist())
-        return pa.array([0.25, 0.75])
+        return {"prediction": pa.array([0.25, 0.75])}
 
     rows = [{"x": "1", "g": 7, "prediction": 9}, {"g": None}]
     batches = predictions(from_rows(rows), BINARY, REQUEST, predict)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.ipc
 import pytest
 
+from monitor.batch import CHANCES
 from monitor.window import Window
 from retrain.record import Ended, Outcome, RequestKind
 from retrain.serving import Served
@@ -241,7 +242,9 @@ def test_an_altered_champion_is_a_problem_of_the_server_and_not_an_answer(app, r
     assert "not the file that was registered" in answer.json()["detail"]
 
 
-def test_a_model_of_several_classes_answers_their_probabilities(home, new_home, made_up):
+def test_a_model_of_several_classes_answers_their_probabilities(
+    home, new_home, made_up, week_start
+):
     text = home.config.read_text().replace("task: binary", "task: multiclass")
     new_home.config.write_text(text)
     new_home.clock.set(home.clock.now())
@@ -252,9 +255,12 @@ def test_a_model_of_several_classes_answers_their_probabilities(home, new_home, 
     )
     with new_home.opened() as app:
         sent = as_rows(made_up(-1).drop(columns="late").head(20))
-        answer = app.http().post(f"{PATH}/predict", json=sent).json()
+        answer = app.http().post(f"{PATH}/predict?durable=true", json=sent).json()
+        week = Window(week_start(-1), week_start(0))
+        logged = app.deployment.log.read("late", week, [CHANCES], horizon=None)[CHANCES].to_pylist()
     assert set(answer["probabilities"]) == {"early", "on time", "late"}
     shares = pd.DataFrame(answer["probabilities"])
     assert shares.sum(axis=1).to_numpy() == pytest.approx(1)
     assert shares.idxmax(axis=1).tolist() == answer["predictions"]
+    assert logged == shares[["early", "late", "on time"]].to_numpy().tolist()  # the schema's order
     assert "classes" not in answer

@@ -63,7 +63,7 @@ def test_what_cannot_be_logged_spoils_nothing_that_waits_with_it(
         one = frame.iloc[number : number + 1]
         body = Body({name: pa.chunked_array([pa.array(one[name])]) for name in one}, 1)
         known = intake.Request("late", f"request {number}", "digest", app.clock.now(), 1)
-        return intake.predictions(body, served.schema, known, predict=served.predict)
+        return intake.predictions(body, served.schema, known, predict=served.columns)
 
     first, second, third = map(request, range(3))
     bad = [replace(second[0], table=second[0].table.drop_columns(EVENT_AT))]

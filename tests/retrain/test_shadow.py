@@ -129,7 +129,7 @@ def test_an_offer_returns_while_the_predecessor_is_still_busy(promoted, made_up,
     served = promoted.serving.champion("late")
     body = Body({n: pa.chunked_array([pa.array(frame[n])]) for n in frame}, len(frame))
     request = intake.Request("late", "any", "digest", promoted.clock.now(), served.version)
-    (batch,) = intake.predictions(body, served.schema, request, predict=served.predict)
+    (batch,) = intake.predictions(body, served.schema, request, predict=served.columns)
     shadowing.offer(batch)
     assert asked.wait(60)
     for number in range(50):
