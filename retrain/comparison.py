@@ -68,10 +68,14 @@ class Comparison:
         Of the mean gain.
     lower_bound : float or None
         ``gain - t·standard_error``, t the quantile of Student's distribution.
+    confidence : float
+        Of the one-sided lower bound, 0-1.
     minimum_gain : float
         What was asked for.
     n_blocks : int
         Blocks that define the metric.
+    unit : str
+        What a block is.
     n_rows : int
         Rows with a label and both predictions.
     """
@@ -84,8 +88,10 @@ class Comparison:
     gain: float | None
     standard_error: float | None
     lower_bound: float | None
+    confidence: float
     minimum_gain: float
     n_blocks: int
+    unit: str
     n_rows: int
 
 
@@ -213,11 +219,13 @@ def judged(seen: Blocks, policy: ComparisonPolicy) -> Comparison:
         gain=gain,
         standard_error=error,
         lower_bound=lower,
+        confidence=policy.confidence,
         minimum_gain=policy.minimum_gain,
         n_blocks=gains.size,
+        unit=seen.unit,
         n_rows=seen.n_rows,
     )
-    return _with_reason(result, gains, seen.unit)
+    return _with_reason(result, gains)
 
 
 def _blocks(event_at: TimeArray) -> tuple[IntArray, bool]:
@@ -248,19 +256,20 @@ def _bound(gains: FloatArray, confidence: float) -> tuple[float | None, float | 
     return gain, error, gain - float(student.ppf(confidence, gains.size - 1)) * error
 
 
-def _with_reason(result: Comparison, gains: FloatArray, unit: str) -> Comparison:
+def _with_reason(result: Comparison, gains: FloatArray) -> Comparison:
+    seen = f"{result.n_blocks} {result.unit}"
     title, n_rows = METRICS[result.metric].title, f"{result.n_rows:,}".replace(",", " ")
     if result.n_blocks < MIN_BLOCKS:
         reason = (
-            f"{title} can be compared in {result.n_blocks} {unit} of {n_rows} rows, and it takes "
+            f"{title} can be compared in {seen} of {n_rows} rows, and it takes "
             f"{MIN_BLOCKS} to tell a gain from chance"
         )
     elif not gains.any():
-        reason = f"{title} is the champion's own in each of {result.n_blocks} {unit}: no gain"
+        reason = f"{title} is the champion's own in each of {seen}: no gain"
     else:
         relation = ">" if result.passed else "is not above"
         reason = (
-            f"mean {title} of {result.n_blocks} {unit} {result.challenger:.4g}, champion "
+            f"mean {title} of {seen} {result.challenger:.4g}, champion "
             f"{result.champion:.4g}: gain {result.gain:.3g} ± {result.standard_error:.2g}, lower "
             f"bound {result.lower_bound:.3g} {relation} {result.minimum_gain:g} ({n_rows} rows)"
         )

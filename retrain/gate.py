@@ -58,6 +58,30 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True)
+class Segment:
+    """What a challenger does where a feature has one of its levels.
+
+    Parameters
+    ----------
+    column, level : str
+        The feature, and the level.
+    n_rows : int
+        Rows there.
+    gain, standard_error : float
+        Mean gain over the blocks of these rows.
+    p : float
+        How likely so bad a gain is of a challenger that does no harm there, 0-1.
+    """
+
+    column: str
+    level: str
+    n_rows: int
+    gain: float
+    standard_error: float
+    p: float
+
+
+@dataclass(frozen=True)
 class Look:
     """A look at the challenger in the gate.
 
@@ -75,6 +99,8 @@ class Look:
         The challenger's metrics on the fresh rows.
     seen : Blocks
         Both models on the fresh rows.
+    segments : tuple of Segment
+        The declared ones, the most harmed first; empty where the gain alone does not pass.
     """
 
     number: int
@@ -83,6 +109,7 @@ class Look:
     comparison: Comparison
     reached: Mapping[str, Estimate]
     seen: Blocks
+    segments: tuple[Segment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,10 +209,10 @@ def look_at(
     seen = pooled([*earlier, fresh])
     share = evidence(seen, number)
     compared = judged(seen, ComparisonPolicy(metric, minimum_gain, confidence(share)))
-    harmed = _harmed(contest, metric) if compared.passed else ""
-    step, more = _step(compared, number, share, harmed)
+    found = _segments(contest, metric) if compared.passed else ()
+    step, more = _step(compared, number, share, _harmed(found, metric))
     reached = performance(contest.rows.target, contest.challenger, contest.schema)
-    return Look(number, step, f"{compared.reason}{more}", compared, reached, fresh)
+    return Look(number, step, f"{compared.reason}{more}", compared, reached, fresh, found)
 
 
 def _step(compared: Comparison, number: int, share: float, harmed: str) -> tuple[Step, str]:
@@ -219,14 +246,9 @@ def _seen(contest: Contest, rows: AnyArray | slice, metric: str) -> Blocks:
     )
 
 
-def _harmed(contest: Contest, metric: str) -> str:
-    """Name the segment that the challenger surely harms; empty when there is none.
-
-    Every level with 200 rows is tested one-sided, and the smallest p-value is held against
-    the level divided by the number of tests: the first step of Holm's procedure (Scandinavian
-    Journal of Statistics 6, 1979), and one harmed segment is enough.
-    """
-    found: list[tuple[float, str]] = []
+def _segments(contest: Contest, metric: str) -> tuple[Segment, ...]:
+    """Test one-sided, in every level with 200 rows of every segment, whether there is harm."""
+    found: list[Segment] = []
     for segment in contest.segments:
         levels = contest.rows.features[segment]
         for level, n_rows in levels.value_counts().items():
@@ -234,9 +256,21 @@ def _harmed(contest: Contest, metric: str) -> str:
             part = judged(_seen(contest, inside, metric), ComparisonPolicy(metric))
             if n_rows < MIN_SEGMENT_ROWS or part.n_blocks < MIN_BLOCKS or not part.standard_error:
                 continue
-            gain = part.gain or 0.0
-            p = float(student.sf(-gain / part.standard_error, part.n_blocks - 1))
-            title = METRICS[metric].title
-            found.append((p, f"{title} is worse by {-gain:.3g} where {segment} is {level}"))
-    p, sentence = min(found, default=(1.0, ""))
-    return sentence if p <= SEGMENT_LEVEL / max(1, len(found)) else ""
+            gain, error = part.gain or 0.0, part.standard_error
+            p = float(student.sf(-gain / error, part.n_blocks - 1))
+            found.append(Segment(segment, str(level), int(n_rows), gain, error, p))
+    return tuple(sorted(found, key=lambda one: one.p))
+
+
+def _harmed(found: Sequence[Segment], metric: str) -> str:
+    """Name the segment that the challenger surely harms; empty when there is none.
+
+    The smallest p-value is held against the level divided by the number of tests: the first step
+    of Holm's procedure (Scandinavian Journal of Statistics 6, 1979), and one harmed segment is
+    enough.
+    """
+    if not found or found[0].p > SEGMENT_LEVEL / len(found):
+        return ""
+    worst = found[0]
+    told = f"{METRICS[metric].title} is worse by {-worst.gain:.3g}"
+    return f"{told} where {worst.column} is {worst.level}"

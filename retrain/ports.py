@@ -126,6 +126,10 @@ class Runs(Protocol):
         """Note how far a run is, in 0-1; NotPossibleError when it was ended by someone else."""
         ...
 
+    def note(self, run: int, details: Mapping[str, Any]) -> None:
+        """Note what is known of a run so far: should it fail, that stays on record."""
+        ...
+
     def tried(self, request: Request, champion: int, shown: Shown, at: datetime) -> None:
         """Record what a trial has shown; where a run would pay, ask for it."""
         ...

@@ -1,8 +1,6 @@
 """The run: one request from collection to promotion or refusal."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import Any
 
 from monitor.action import Trigger
 from monitor.errors import NotPossibleError, SupersededError
@@ -63,10 +61,10 @@ def _challenge(run: Running) -> Ended:
     if entry is not None and entry.champion != run.champion:
         entry = None  # its evidence is against another champion
     if entry is None and run.request.kind is RequestKind.LOOK:
-        return run.end(Outcome.CANCELLED, "nobody is in the gate any more", {})
+        return run.end(Outcome.CANCELLED, "nobody is in the gate any more")
     if entry is not None and run.request.kind is not RequestKind.LOOK:
         waits = f"version {entry.version} is in the gate; its next look comes with the next labels"
-        return run.end(Outcome.HELD, waits, {"challenger": entry.version}, entry)
+        return run.end(Outcome.HELD, waits, entry, challenger=entry.version)
     passed = run.world.runs.waiting(run.model.name)
     if passed is not None and run.request.trigger != BY_HAND:
         return _held_for(passed, run)
@@ -75,7 +73,7 @@ def _challenge(run: Running) -> Ended:
         run.world.runs.decline(passed, another)
     bundle = run.world.registry.load(run.model.name, run.champion)
     rows, parts = collected(run.model, run.world)
-    run = replace(run, parts=parts)
+    run = run.knowing(parts=[part.document() for part in parts])
     return _find(run, bundle, rows) if entry is None else _look_again(run, bundle, rows, entry)
 
 
@@ -86,7 +84,7 @@ def _held_for(passed: Waiting, run: Running) -> Ended:
         f"version {passed.version} waits for a person since {passed.since:%d %b %Y %H:%M} UTC: "
         f"leeway promote {model} {passed.version}, or to decline it: leeway retrain {model}"
     )
-    return run.end(Outcome.HELD, reason, {"challenger": passed.version})
+    return run.end(Outcome.HELD, reason, challenger=passed.version)
 
 
 def _find(run: Running, bundle: Bundle, rows: Dataset) -> Ended:
@@ -98,7 +96,18 @@ def _find(run: Running, bundle: Bundle, rows: Dataset) -> Ended:
     if run.request.trigger == Trigger.GAIN:
         until = evidence.newest_since or until
     training, holdout, number = split_off(rows, until, model.search.window, most=most)
+    run = run.knowing(
+        rows={"training": len(training), "holdout": len(holdout)},
+        training=_stretch(training),
+        holdout=_stretch(holdout),
+    )
     found = _search(training, bundle, run)
+    run = run.knowing(
+        trials=[asdict(trial) for trial in found.trials],
+        winner=found.winner.recipe.name,
+        evaluation={name: asdict(one) for name, one in found.evaluation.items()},
+        calibration=asdict(found.calibration),
+    )
     recipe, challenger, look = stand(run, bundle, found.recipe, training, holdout, number)
     if look.step is not Step.PASS and run.request.trigger == Trigger.GAIN and evidence.recipe:
         # What the trials have shown holds whatever else the search has found.
@@ -110,22 +119,14 @@ def _find(run: Running, bundle: Bundle, rows: Dataset) -> Ended:
     calibrated = found.calibration.reason if recipe == found.recipe else "as the champion's"
     run = replace(run, notes=replace(notes, calibration=calibrated))
     look = replace(look, reason=warned(look.reason, run.notes))
-    details = {
-        **_details(run, look, holdout),
-        "rows": {"training": len(training), "holdout": len(holdout)},
-        "trials": [asdict(trial) for trial in found.trials],
-        "winner": found.winner.recipe.name,
-        "challenger_recipe": recipe.name,
-        "evaluation": {name: asdict(one) for name, one in found.evaluation.items()},
-        "calibration": asdict(found.calibration),
-    }
+    run = _with_look(run, look).knowing(challenger_recipe=recipe.name, recipe=asdict(recipe))
     if look.step is Step.WAIT:
         made = frozen(training, recipe, challenger, model, before=bundle, origin=run.origin)
         run.tell(0.9, "into the gate")
         version = run.world.registry.register(made, run.world.clock.now())
         entry = Entry(version, run.champion, run.number, look.number)
-        return run.end(Outcome.HELD, look.reason, {**details, "challenger": version}, entry)
-    return _end(run, bundle, rows, recipe, look, details)
+        return run.end(Outcome.HELD, look.reason, entry, challenger=version)
+    return _end(run, bundle, rows, recipe, look)
 
 
 def _look_again(run: Running, bundle: Bundle, rows: Dataset, entry: Entry) -> Ended:
@@ -135,33 +136,26 @@ def _look_again(run: Running, bundle: Bundle, rows: Dataset, entry: Entry) -> En
     fresh = after(rows, made.lineage.trained_until)
     opened_by = run.world.runs.run(model.name, entry.run)["trigger"]
     run = replace(run, notes=made.lineage.notes, opened_by=opened_by)
+    run = run.knowing(challenger=entry.version, holdout=_stretch(fresh))
     run.tell(0.5, f"comparing version {entry.version} with the champion")
     n_windows = entry.looks + 1 - len(run.gathered().together(fresh))
     look = look_with(run, bundle, made.pipeline, fresh, n_windows)
     look = replace(look, reason=warned(look.reason, run.notes))
-    details = {**_details(run, look, fresh), "challenger": entry.version}
+    run = _with_look(run, look)
     if look.step is Step.WAIT:
-        return run.end(Outcome.HELD, look.reason, details, replace(entry, looks=look.number))
-    recipe = Recipe.from_document(made.recipe)
-    return _end(run, bundle, rows, recipe, look, details)
+        return run.end(Outcome.HELD, look.reason, replace(entry, looks=look.number))
+    return _end(run, bundle, rows, Recipe.from_document(made.recipe), look)
 
 
-def _end(
-    run: Running,
-    bundle: Bundle,
-    rows: Dataset,
-    recipe: Recipe,
-    look: Look,
-    details: Mapping[str, Any],
-) -> Ended:
+def _end(run: Running, bundle: Bundle, rows: Dataset, recipe: Recipe, look: Look) -> Ended:
     """Refuse, or fit the recipe on all rows, the hold-out included, and promote it."""
     if look.step is Step.REFUSE:
-        return run.end(Outcome.REFUSED, look.reason, details)
+        return run.end(Outcome.REFUSED, look.reason)
     model, world = run.model, run.world
     skew = skew_of(bundle, run.champion, rows, model.schema, tolerance=model.serving.skew)
-    details = {**details, "skew": asdict(skew)}
+    run = run.knowing(skew=asdict(skew))
     if skew.sentence:
-        return run.end(Outcome.REFUSED, f"{look.reason}; but {skew.sentence}", details)
+        return run.end(Outcome.REFUSED, f"{look.reason}; but {skew.sentence}")
     run.tell(0.9, "fitting on all rows")
     made = successor(
         rows, recipe, model, before=bundle.reference, gate=look.reached, origin=run.origin
@@ -172,31 +166,30 @@ def _end(
     made = world.registry.load(model.name, version)  # nothing serves that cannot be read back
     costs = _costs(run, bundle, made, version, rows)
     too_dear = obstacle(**costs, policy=model.serving) if costs else ""
-    details = {**details, "serving": {who: asdict(cost) for who, cost in costs.items()}}
+    run = run.knowing(serving={who: asdict(cost) for who, cost in costs.items()})
     by_hand = f"leeway promote {model.name} {version}"
     if too_dear:
         reason = f"{look.reason}; but {too_dear}; to serve it all the same: {by_hand}"
-        return run.end(Outcome.REFUSED, reason, {**details, "challenger": version})
-    details = {**details, "version": version}
+        return run.end(Outcome.REFUSED, reason, challenger=version)
     if model.approval:
-        return _hold(run, look, by_hand, details)
+        return _hold(run, look, by_hand, version)
     why = f"{run.request.why}; {look.reason}"
-    promoted = run.end(Outcome.PROMOTED, look.reason, details)
+    promoted = run.end(Outcome.PROMOTED, look.reason, version=version)
     try:
         world.registry.promote(model.name, version, now, why, promoted, over=run.champion)
     except SupersededError as error:
-        return run.end(Outcome.CANCELLED, f"{look.reason}; but {error}", details)
+        return run.end(Outcome.CANCELLED, f"{look.reason}; but {error}", version=version)
     return promoted
 
 
-def _hold(run: Running, look: Look, by_hand: str, details: Mapping[str, Any]) -> Ended:
+def _hold(run: Running, look: Look, by_hand: str, version: int) -> Ended:
     """Let a version wait for a person, unless its evidence is against another champion by now."""
     champion = run.world.registry.champion(run.model.name)
     if champion != run.champion:
         other = f"version {champion} has become the champion meanwhile"
-        return run.end(Outcome.CANCELLED, f"{look.reason}; but {other}", details)
+        return run.end(Outcome.CANCELLED, f"{look.reason}; but {other}", version=version)
     reason = f"{look.reason}{WAITS}: {by_hand}"
-    return run.end(Outcome.HELD, reason, {**details, "needs_approval": True})
+    return run.end(Outcome.HELD, reason, version=version, needs_approval=True)
 
 
 def _costs(
@@ -221,6 +214,7 @@ def _replace(run: Running) -> Ended:
     model, world, now = run.model, run.world, run.world.clock.now()
     bundle = world.registry.load(model.name, run.champion)
     rows, parts = collected(model, world)
+    run = run.knowing(parts=[part.document() for part in parts])
     found = _search(rows, bundle, run)
     made = successor(
         rows,
@@ -231,8 +225,7 @@ def _replace(run: Running) -> Ended:
         origin=run.origin,
     )
     version = world.registry.register(made, now)
-    details = {"version": version, "parts": [part.document() for part in parts]}
-    promoted = run.end(Outcome.PROMOTED, "promoted without a gate", details)
+    promoted = run.end(Outcome.PROMOTED, "promoted without a gate", version=version)
     world.registry.promote(model.name, version, now, run.request.why, promoted)
     return promoted
 
@@ -254,15 +247,17 @@ def _search(training: Dataset, bundle: Bundle, run: Running) -> SearchResult:
     )
 
 
-def _details(run: Running, look: Look, holdout: Dataset) -> dict[str, Any]:
-    """Return what a person may ask about a look, as JSON values."""
-    return {
-        "look": look.number,
-        "holdout": {
-            "from": str(aware(holdout.event_at[0])),
-            "until": str(aware(holdout.event_at[-1])),
-        },
-        "comparison": asdict(look.comparison),
-        "notes": asdict(run.notes),
-        "parts": [part.document() for part in run.parts],
-    }
+def _with_look(run: Running, look: Look) -> Running:
+    """Return the run with what a person may ask about a look."""
+    return run.knowing(
+        look=look.number,
+        comparison=asdict(look.comparison),
+        segments=[asdict(segment) for segment in look.segments],
+        notes=asdict(run.notes),
+    )
+
+
+def _stretch(rows: Dataset) -> dict[str, str] | None:
+    if not len(rows):
+        return None
+    return {"from": str(aware(rows.event_at[0])), "until": str(aware(rows.event_at[-1]))}

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 from sklearn.pipeline import Pipeline
 
 from monitor.action import Trigger
 from retrain.bundle import Bundle, Notes
 from retrain.candidates import fit, predict
-from retrain.collected import Part
 from retrain.dataset import Dataset
 from retrain.evidence import Window, unskilled, worth
 from retrain.gate import N_LOOKS, Contest, Look, Step, guesses, look_at
@@ -28,8 +27,8 @@ CALM = frozenset({Trigger.SCHEDULE, Trigger.NEW_ROWS, BY_HAND})
 class Running:
     """One run: what was asked for, its number, the champion at its beginning, and the world.
 
-    With what opened the run that found the challenger, where its rows come from, and what was
-    noticed about them.
+    With what opened the run that found the challenger, what was noticed about its rows, and what a
+    person may ask about it so far, as JSON values.
     """
 
     request: Request
@@ -38,22 +37,24 @@ class Running:
     model: Retrained
     world: World
     opened_by: str
-    parts: tuple[Part, ...] = ()
     notes: Notes = field(default_factory=Notes)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def tell(self, share: float, text: str) -> None:
         """Note how far it is; raises for a run that was ended meanwhile."""
         self.world.runs.progress(self.number, share, text)
 
+    def knowing(self, **facts: Any) -> Self:
+        """Return the run with more known of it: from now on that is on record, however it ends."""
+        details = {**self.details, **facts}
+        self.world.runs.note(self.number, details)
+        return replace(self, details=details)
+
     def end(
-        self,
-        outcome: Outcome,
-        reason: str,
-        details: Mapping[str, Any],
-        inside: Entry | None = None,
+        self, outcome: Outcome, reason: str, inside: Entry | None = None, **facts: Any
     ) -> Ended:
-        """Return how it ends; `Ended` says the rest."""
-        return Ended(self.number, outcome, reason, details, inside)
+        """Return how it ends, with what is known of it; `Ended` says the rest."""
+        return Ended(self.number, outcome, reason, {**self.details, **facts}, inside)
 
     def gathered(self) -> Gathered:
         """Return what trials have shown of the champion."""

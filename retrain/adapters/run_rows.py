@@ -1,6 +1,7 @@
 """Run rows: the end of a run, with everything that it leaves behind."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
 
@@ -14,11 +15,12 @@ def end_run(connection: Connection, ended: Ended, at: datetime) -> str | None:
     """End a run and its request; return its model, None if somebody else has ended it already."""
     mine = t.runs.c.id == ended.run
     model: str = connection.execute(select(t.runs.c.model).where(mine)).scalar_one()
-    # How far one that failed had come, and with what, stays on record.
-    done = {} if ended.outcome is Outcome.FAILED else {"progress": 1.0, "doing": ""}
-    said = {"outcome": ended.outcome, "reason": ended.reason, "details": dict(ended.details)}
+    said: dict[str, Any] = {"outcome": ended.outcome, "reason": ended.reason}
+    # How far one that failed had come, with what, and what was known by then, stays on record.
+    if ended.outcome is not Outcome.FAILED:
+        said |= {"progress": 1.0, "doing": "", "details": dict(ended.details)}
     unended = update(t.runs).where(mine, t.runs.c.ended_at.is_(None))
-    result = connection.execute(unended.values(ended_at=at, **said, **done))
+    result = connection.execute(unended.values(ended_at=at, **said))
     request = select(t.runs.c.request_id).where(mine).scalar_subquery()
     connection.execute(update(requests).where(requests.c.id == request).values(finished_at=at))
     if result.rowcount and ended.outcome is not Outcome.FAILED:

@@ -154,13 +154,21 @@ class SqlRuns:
                 started_at=at,
                 progress=0.0,
                 doing="collecting rows",
+                details={},
             )
 
     def progress(self, run: int, share: float, text: str) -> None:
         """Note how far a run is; NotPossibleError when it was ended by someone else."""
+        self._note(run, progress=share, doing=text)
+
+    def note(self, run: int, details: Mapping[str, Any]) -> None:
+        """Note what is known of a run so far; raises as `progress` does."""
+        self._note(run, details=dict(details))
+
+    def _note(self, run: int, **values: Any) -> None:
         mine = update(runs).where(runs.c.id == run, runs.c.ended_at.is_(None))
         with self._engine.begin() as connection:
-            noted = connection.execute(mine.values(progress=share, doing=text))
+            noted = connection.execute(mine.values(**values))
         if not noted.rowcount:
             raise NotPossibleError(f"run {run} was ended meanwhile: its worker was taken for dead")
 

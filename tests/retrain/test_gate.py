@@ -77,7 +77,17 @@ def test_a_gain_that_harms_a_declared_segment_is_refused_and_the_segment_is_name
     harmful = looked(1, contest(1.0, north=1.5, segments=["shop"]))
     assert harmful.step is Step.REFUSE
     assert "where shop is north" in harmful.reason
-    assert looked(1, contest(1.0, segments=["shop"])).step is Step.PASS
+    north = harmful.segments[0]
+    assert (north.column, north.level, north.gain < 0, north.p < 0.01) == (
+        "shop",
+        "north",
+        True,
+        True,
+    )
+    passed = looked(1, contest(1.0, segments=["shop"]))
+    assert passed.step is Step.PASS
+    assert {one.level for one in passed.segments} >= {"north"}
+    assert looked(1, contest(0.0, segments=["shop"])).segments == ()
 
 
 def test_the_metrics_on_record_are_those_of_the_rows_looked_at():

@@ -433,7 +433,12 @@ def test_a_run_whose_worker_was_taken_for_dead_promotes_nothing(app):
     model = retrained("late", config, app.deployment.schema("late"))
     result = run(request, model, replace(world, monotonic=another_worker_starts))
     assert result.outcome is Outcome.FAILED
-    assert world.runs.run("late", 1)["reason"].startswith("the worker was stopped")
+    record = world.runs.run("late", 1)
+    assert record["reason"].startswith("the worker was stopped")
+    known = record["details"]
+    assert set(known) == {"parts", "rows", "training", "holdout"}, "what was known by then"
+    assert sum(part["n_rows"] for part in known["parts"]) == sum(known["rows"].values())
+    assert known["training"]["until"] < known["holdout"]["from"]
     assert (app.deployment.registry.champion("late"), n_versions(app)) == (1, 1)
 
 
