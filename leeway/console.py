@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dashboards.pages.estimated import BLIND, estimated, kept_promises
+from dashboards.pages.page import model_path
 from leeway.config import Environment
 from leeway.deployment import Deployment, ensure_first_versions, opened
 from leeway.policies import retrained, trusted_types
@@ -104,6 +105,7 @@ def show_reasons(config: Path, model: str) -> None:
             runs.requests(model),
             runs.trials(model),
             runs.runs(model),
+            f"{deployment.config.url.rstrip('/')}{model_path(model)}",
         )
     # First, so that what ends the output is the newest window.
     if any(estimated(window) for window in windows):

@@ -36,6 +36,8 @@ class Followed:
         What each revision of a window decided, by the window's id.
     alerts, requests, trials, runs : sequence of mapping
         The model's.
+    pages : str
+        Address of its page.
     """
 
     decisions: Mapping[str, Sequence[Document]]
@@ -43,6 +45,7 @@ class Followed:
     requests: Sequence[Document]
     trials: Sequence[Document]
     runs: Sequence[Document]
+    pages: str
 
 
 def reasons(windows: Sequence[Document], followed: Followed) -> Iterator[tuple[str, list[str]]]:
@@ -103,7 +106,9 @@ def _outcomes(window: str, followed: Followed) -> Iterator[str]:
     for request in followed.requests:
         if request["window_key"] == window:
             number = request["id"]
-            yield _carried_out(request, trials.get(number), runs.get(number))
+            run = runs.get(number)
+            where = f" ({followed.pages}/runs/{run['id']})" if run else ""
+            yield f"{_carried_out(request, trials.get(number), run)}{where}"
 
 
 def _carried_out(request: Document, trial: Document | None, run: Document | None) -> str:

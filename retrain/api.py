@@ -24,6 +24,7 @@ from monitor.ports import Champion, Clock
 from monitor.reception import take_one
 from monitor.schema import Schema, Task
 from monitor.services import MonitorServices
+from retrain.aftermath import aftermath, standing
 from retrain.card import card
 from retrain.deferred import Deferred
 from retrain.ports import Registry, Runs
@@ -150,8 +151,11 @@ def _add_runs(router: APIRouter, services: RetrainServices) -> None:
 
     @router.get("/runs/{run}")
     def show_run(model: str, run: int) -> Document:
-        """One run: rows, candidates, comparison with the champion, outcome and reason."""
-        return dict(runs.run(model, run))
+        """One run: rows, candidates, comparison, outcome, what became of it and how to undo it."""
+        found, probations = runs.run(model, run), services.monitor.history.probations(model)
+        since = aftermath(found, standing(model, registry, runs, probations))
+        undo = f"{since.undo.what}: {since.undo.command}" if since.undo else None
+        return {**found, "since": since.sentence, "undo": undo}
 
 
 def _add_versions(router: APIRouter, services: RetrainServices) -> None:

@@ -63,6 +63,10 @@ class Registry(References, Protocol):
         """Return every version, oldest first."""
         ...
 
+    def moves(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Return every promotion and rollback, oldest first."""
+        ...
+
     def probation(self, model: str) -> Probation | None:
         """Return the champion's probation; None when it is on none, or it has ended."""
         ...

@@ -103,7 +103,7 @@ def _find(run: Running, bundle: Bundle, rows: Dataset) -> Ended:
     )
     found = _search(training, bundle, run)
     run = run.knowing(
-        trials=[asdict(trial) for trial in found.trials],
+        trials=[{**asdict(one), "won": one is found.winner} for one in found.trials],
         winner=found.winner.recipe.name,
         evaluation={name: asdict(one) for name, one in found.evaluation.items()},
         calibration=asdict(found.calibration),

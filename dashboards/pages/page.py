@@ -8,9 +8,10 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from dashboards.pages import estimated, held, phrase
+from dashboards.pages import account, estimated, held, phrase
 from dashboards.pages.record import version_made
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
+from retrain.gate import N_LOOKS
 from retrain.odd_windows import judged_without
 
 HEADERS = {
@@ -57,6 +58,17 @@ def window_path(model: str, window: str) -> str:
     return f"{model_path(model)}/windows/{quote(window, safe=':')}"
 
 
+def run_path(model: str, run: int) -> str:
+    """Return the address of a retrain run's page.
+
+    Examples
+    --------
+    >>> run_path("flights", 3)
+    '/models/flights/runs/3'
+    """
+    return f"{model_path(model)}/runs/{run}"
+
+
 def prose(text: str) -> Markup:
     """Escape a sentence and keep its dates whole, where a line would break at their hyphens.
 
@@ -84,6 +96,15 @@ def _environment() -> Environment:
         {
             one.__name__: one
             for one in (
+                account.checked,
+                account.effort,
+                account.from_to,
+                account.in_order,
+                account.learned_from,
+                account.segments,
+                account.settings,
+                account.signed,
+                account.sure,
                 estimated.estimated,
                 estimated.kept_promises,
                 estimated.taken_apart,
@@ -96,6 +117,7 @@ def _environment() -> Environment:
                 phrase.metric_title,
                 phrase.moment,
                 phrase.number,
+                phrase.parsed,
                 phrase.stretch,
                 prose,
             )
@@ -103,6 +125,8 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         model_path=model_path,
+        n_looks=N_LOOKS,
+        run_path=run_path,
         window_path=window_path,
         version_made=version_made,
         blind=estimated.BLIND,

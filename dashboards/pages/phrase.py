@@ -38,6 +38,17 @@ def moment(instant: datetime) -> str:
     return f"{instant.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
+def parsed(text: str) -> datetime:
+    """Read a time in ISO 8601, as JSON documents hold it.
+
+    Examples
+    --------
+    >>> moment(parsed("2013-05-13T14:02:00+00:00"))
+    '2013-05-13 14:02'
+    """
+    return datetime.fromisoformat(text)
+
+
 def stretch(window: Mapping[str, Any]) -> str:
     """Write a window's first and last moment, and for a row window where its rows begin.
 

@@ -1,4 +1,4 @@
-"""HTTP doors of the pages: all models, one model, one window; what to do about an alert."""
+"""HTTP doors of the pages: all models, one model, window or run; what to do about an alert."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
+from dashboards.pages.account import Account
 from dashboards.pages.overview import MOST_WINDOWS, overview, spoken_of
 from dashboards.pages.page import page
 from dashboards.pages.record import Record, decides
@@ -18,6 +19,7 @@ from monitor.adapters.history import History
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.score import Status
 from monitor.errors import NotFoundError
+from retrain.aftermath import aftermath, standing
 from retrain.ports import Registry, Runs
 
 FEW_MODELS = 6
@@ -84,9 +86,17 @@ def routes(services: PageServices) -> APIRouter:
             window=window,
             decided=next(filter(decides, reversed(window["revisions"])), window),
             checks=_by_check(window["scores"]),
+            runs=_asked_by(services.runs, model, key),
             before=windows[index - 1] if index else None,
             after=windows[index + 1] if index + 1 < len(windows) else None,
         )
+
+    @router.get("/models/{model}/runs/{run}")
+    def show_run(request: Request, model: str, run: int) -> HTMLResponse:
+        one = _account(services, history.model(model)["model"], run)
+        former = one.since.undo.version if one.since.undo else None
+        call = undo(model, str(request.base_url), former).call
+        return page("run.html", one=one, call=call)
 
     @router.get("/runbooks")
     def list_runbooks() -> HTMLResponse:
@@ -115,6 +125,29 @@ def _record(services: PageServices, model: Document) -> Record:
     )
     details = {key: history.window(name, key) for key in spoken_of(record)}
     return replace(record, details=details)
+
+
+def _account(services: PageServices, model: str, number: int) -> Account:
+    """Read what is stored of a run, and of what came before and after it."""
+    registry, runs = services.registry, services.runs
+    run, numbers = runs.run(model, number), [one["id"] for one in runs.runs(model)]
+    place = numbers.index(number)
+    asked = (one for one in runs.requests(model) if one["id"] == run["request_id"])
+    probations = services.history.probations(model)
+    return Account(
+        run,
+        aftermath(run, standing(model, registry, runs, probations)),
+        next(asked, None),
+        {version.number: version for version in registry.versions(model)},
+        before=numbers[place - 1] if place else None,
+        after=numbers[place + 1] if place + 1 < len(numbers) else None,
+    )
+
+
+def _asked_by(runs: Runs, model: str, window: str) -> list[Document]:
+    """Return the runs that a window has led to, oldest first."""
+    asked = {one["id"] for one in runs.requests(model) if one["window_key"] == window}
+    return [dict(run) for run in runs.runs(model) if run["request_id"] in asked]
 
 
 def _champion(registry: Registry, model: str) -> int | None:

@@ -21,7 +21,7 @@ class Undo:
     call: str
 
 
-def undo(model: str, address: str) -> Undo:
+def undo(model: str, address: str, version: int | None = None) -> Undo:
     """Return how to roll a model back.
 
     Parameters
@@ -30,6 +30,8 @@ def undo(model: str, address: str) -> Undo:
         The model.
     address : str
         Where Leeway answers, with or without a trailing slash.
+    version : int or None
+        Where to go back to; by default the version before.
 
     Examples
     --------
@@ -38,9 +40,13 @@ def undo(model: str, address: str) -> Undo:
     'leeway rollback flights'
     >>> found.call
     'curl -X POST http://127.0.0.1:8000/v1/models/flights/rollback -H "X-API-Key: $LEEWAY_API_KEY"'
+    >>> undo("flights", "http://127.0.0.1:8000", 3).command
+    'leeway rollback flights 3'
     """
     url = f"{address.rstrip('/')}/v1/models/{quote(model, safe='')}/rollback"
-    return Undo(
-        f"leeway rollback {shlex.quote(model)}",
-        f'curl -X POST {shlex.quote(url)} -H "X-API-Key: $LEEWAY_API_KEY"',
-    )
+    call = f'curl -X POST {shlex.quote(url)} -H "X-API-Key: $LEEWAY_API_KEY"'
+    command = f"leeway rollback {shlex.quote(model)}"
+    if version is None:
+        return Undo(command, call)
+    body = f"-H 'Content-Type: application/json' -d '{{\"version\": {version}}}'"
+    return Undo(f"{command} {version}", f"{call} {body}")

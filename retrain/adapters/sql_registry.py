@@ -231,6 +231,12 @@ class SqlRegistry:
                 for row in connection.execute(query).mappings()
             ]
 
+    def moves(self, model: str) -> Sequence[Mapping[str, Any]]:
+        """Return every promotion and rollback, oldest first."""
+        query = select(t.moves).where(t.moves.c.model == model).order_by(t.moves.c.id)
+        with reading(self._engine) as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
     def at(self, model: str, instant: datetime) -> Champion:
         """Return who was champion just before an instant, the first version before any other."""
         with reading(self._engine) as connection:

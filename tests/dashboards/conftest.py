@@ -58,6 +58,65 @@ POLICY = VerdictPolicy(
 )
 
 
+RECIPE = {
+    "name": "hist_gradient_boosting slow",
+    "params": {"max_iter": 100, "learning_rate": 0.06, "min_samples_leaf": 40},
+    "preprocessing": {"missing": "keep", "outliers": "none", "encoding": "native"},
+    "training_range": 13,
+    "half_life": None,
+}
+TRIED = {"recipe": RECIPE, "reason": "", "standard_error": 0.0048, "seconds": 0.3, "n_fits": 2}
+DROPPED = {"status": "dropped", "reason": "behind in the first heat, 0.6282"}
+KNOWN: dict[str, object] = {
+    "parts": [
+        {"name": "reference.parquet", "n_rows": 4000, "sha256": "04726a8d" * 8, "as_of": None},
+        {
+            "name": "2013-01-07T00:00:00Z",
+            "n_rows": 480,
+            "sha256": "dd5c2b4f" * 8,
+            "as_of": "2013-01-14T00:00:00+00:00",
+        },
+    ],
+    "rows": {"training": 4000, "holdout": 480},
+    "training": {"from": "2012-10-01 00:00:00+00:00", "until": "2013-01-06 23:57:00+00:00"},
+    "holdout": {"from": "2013-01-07 00:02:00+00:00", "until": "2013-01-13 23:55:00+00:00"},
+    "trials": [
+        {**TRIED, **DROPPED, "won": False, "score": None},
+        {**TRIED, "won": True, "status": "finished", "score": 0.6977},
+    ],
+    "winner": RECIPE["name"],
+    "challenger_recipe": RECIPE["name"],
+    "recipe": RECIPE,
+    "look": 2,
+    "comparison": {
+        "metric": "roc_auc",
+        "passed": True,
+        "champion": 0.672,
+        "challenger": 0.703,
+        "gain": 0.031,
+        "standard_error": 0.0062,
+        "lower_bound": 0.0097,
+        "confidence": 0.9971951,
+        "minimum_gain": 0.0,
+        "n_blocks": 14,
+        "unit": "days",
+        "n_rows": 952,
+    },
+    "segments": [
+        {
+            "column": "carrier",
+            "level": "UA",
+            "n_rows": 240,
+            "gain": -0.0031,
+            "standard_error": 0.004,
+            "p": 0.22,
+        }
+    ],
+    "notes": {"left_out": {"tail": "names the row"}, "leakage": [], "calibration": "calibrated"},
+}
+"""What a run has noted of itself, in the shape of a real one."""
+
+
 def week(number: int) -> tuple[datetime, datetime]:
     start = MONDAY + number * WEEK
     return start, start + WEEK
@@ -198,7 +257,7 @@ class Deployed:
         request = self.runs.claim(RequestKind.RETRAIN, "worker", at)
         assert request is not None
         run = self.runs.start(request, self.registry.champion(model), at)
-        details: dict[str, object] = {"rows": {"training": 4000}}
+        details: dict[str, object] = dict(KNOWN)
         if outcome is Outcome.PROMOTED:
             details |= {"version": self.version(model, at, request.why, run)}
         self.runs.finish(Ended(run, outcome, reason, details), at + timedelta(minutes=7))

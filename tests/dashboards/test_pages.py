@@ -148,6 +148,15 @@ def test_the_windows_page_takes_the_change_of_performance_apart(deployed, z, sai
     assert said in deployed.said(f"/models/flights_late/windows/{key}")
 
 
+def test_the_runs_page_shows_what_the_declared_segments_say(deployed):
+    deployed.year(FLIGHTS, 21)
+    said = deployed.said("/models/flights_late/runs/1")
+    assert "carrier is UA 240 -0.0031 ± 0.004 0.220" in said
+    assert "none is surely harmed; 1 tested" in said
+    assert "at least +0.0097 with a confidence of 99.72 % (one-sided): sure enough" in said
+    assert "tail (names the row)" in said
+
+
 def test_the_windows_page_shows_every_revision_the_newest_first(deployed):
     deployed.model(FLIGHTS)
     deployed.judge(FLIGHTS, 0)
@@ -216,6 +225,7 @@ def hostile(deployed):
 def pages(deployed) -> list[str]:
     paths = ["/", "/models/flights_late"]
     paths += [f"/models/flights_late/windows/{w['id']}" for w in deployed.recorded()]
+    paths += [f"/models/flights_late/runs/{run['id']}" for run in deployed.runs.runs(FLIGHTS)]
     answers = [deployed.show(path.replace("<b>&", "%3Cb%3E%26")) for path in paths]
     assert [answer.status_code for answer in answers] == [200] * len(answers)
     return [answer.text for answer in answers]

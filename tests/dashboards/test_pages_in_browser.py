@@ -31,6 +31,7 @@ PATHS = (
     "/",
     "/models/flights_late",
     "/models/flights_late/windows/2013-05-13T00:00:00Z",
+    "/models/flights_late/runs/4",
     "/runbooks",
     "/runbooks/LeewayDrift",
 )

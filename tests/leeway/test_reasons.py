@@ -37,7 +37,10 @@ def decided(decisions):
 
 def said(decisions=(FELL,), followed=None):
     """Return the sentences on one window."""
-    nothing = dict.fromkeys(("alerts", "requests", "trials", "runs"), ())
+    nothing = {
+        **dict.fromkeys(("alerts", "requests", "trials", "runs"), ()),
+        "pages": "/models/late",
+    }
     found = Followed({KEY: decided(decisions)}, **{**nothing, **(followed or {})})
     ((_, sentences),) = reasons([window()], found)
     return sentences
@@ -110,6 +113,7 @@ GOING = {"id": 3, "request_id": 7, "outcome": None, "doing": "fitting tree"}
     ],
 )
 def test_what_came_of_a_window_is_told_with_it(followed, told):
+    told += " (/models/late/runs/3)" if "runs" in followed else ""
     assert said(followed=followed) == ["BREACH  retrain (performance breach): it fell", told]
     other = [{**one, "window_key": "another"} for one in followed["requests"]]
     assert len(said(followed={**followed, "requests": other})) == 1
@@ -122,7 +126,7 @@ def test_why_nothing_is_estimated_is_said_once_until_it_changes():
         for i, note in enumerate(notes)
     ]
     decisions = {one["id"]: decided([WELL]) for one in windows}
-    found = [told for _, (told,) in reasons(windows, Followed(decisions, (), (), (), ()))]
+    found = [told for _, (told,) in reasons(windows, Followed(decisions, (), (), (), (), ""))]
     assert [one.partition("stands out")[2] for one in found] == [
         *("; not estimated: too few", "; not estimated, as before", ""),
         *("; not estimated: too few", "; not estimated, as before"),

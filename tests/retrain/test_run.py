@@ -21,24 +21,7 @@ from retrain.repeat import repeat
 from retrain.run import run
 from retrain.trial import trial
 from retrain.world import collect
-
-MOVED = {"by_x": 1.0, "by_y": 4.0}
-
-
-def asked(app, kind=RequestKind.RETRAIN, trigger="by hand", *, gated=True, **world: object):
-    """Ask for a run, carry it out, and return its result with its record."""
-    world = replace(app.deployment.retrain_world(), **world)
-    now = app.clock.now()
-    world.runs.ask("late", kind, trigger, "it is time", now)
-    request = world.runs.claim(kind, "test", now)
-    result = run(request, model_of(app), world, gated=gated)
-    return result, world.runs.runs("late")[-1]
-
-
-def model_of(app):
-    """Return the model as retraining needs it."""
-    config = app.deployment.config.models["late"]
-    return retrained("late", config, app.deployment.schema("late"))
+from tests.lived import MOVED, asked, live, model_of, run_while_another_is_promoted, settled
 
 
 @pytest.fixture
@@ -48,34 +31,12 @@ def retrain(app):
     return partial(asked, app)
 
 
-def settled(app, living=None, **worlds: object):
-    """Live in a changed world until the gate has decided; return the result and its record."""
-    living = living or partial(live, concept=MOVED)
-    living(app, 5)
-    result, record = asked(app, **worlds)
-    for number in range(5, 9):
-        if result.outcome is not Outcome.HELD:
-            break
-        living(app, 1, first=number)
-        result, record = asked(app, RequestKind.LOOK, **worlds)
-    return result, record
-
-
 @pytest.fixture
 def promoted(app):
     """Live in a changed world until a challenger has been promoted."""
     result, record = settled(app)
     assert result.outcome is Outcome.PROMOTED, result.reason
     return result, record
-
-
-def live(app, n_weeks, concept=None, first=0):
-    """Live through labelled weeks, each judged; runs are asked for by the tests alone."""
-    app.deployment.store.pause("late", paused=True)
-    watcher = app.deployment.watcher()
-    for number in range(first, first + n_weeks):
-        app.live(number, **(concept or {}))
-        watcher.check("late")
 
 
 def test_a_feature_that_knows_the_label_is_an_alarm_on_the_record(
@@ -440,26 +401,6 @@ def test_a_run_whose_worker_was_taken_for_dead_promotes_nothing(app):
     assert sum(part["n_rows"] for part in known["parts"]) == sum(known["rows"].values())
     assert known["training"]["until"] < known["holdout"]["from"]
     assert (app.deployment.registry.champion("late"), n_versions(app)) == (1, 1)
-
-
-def run_while_another_is_promoted(app):
-    """Carry out a run during which a person promotes a version that it does not know."""
-    live(app, 5, MOVED)
-    world = app.deployment.retrain_world()
-    registry = world.registry
-    world.runs.ask("late", RequestKind.RETRAIN, "by hand", "it is time", app.clock.now())
-    request = world.runs.claim(RequestKind.RETRAIN, "test", app.clock.now())
-
-    def a_person_promotes_another() -> float:
-        # Called by the stopwatch of the search, that is in the middle of the run.
-        if registry.champion("late") == 1:
-            other = registry.register(registry.load("late", 1), app.clock.now())
-            registry.promote("late", other, app.clock.now(), "a person said so")
-        return 0.0
-
-    config = app.deployment.config.models["late"]
-    model = retrained("late", config, app.deployment.schema("late"))
-    return run(request, model, replace(world, monotonic=a_person_promotes_another))
 
 
 def test_who_became_champion_during_a_run_is_not_replaced_by_what_was_compared_with_another(app):
