@@ -128,11 +128,14 @@ def show_versions(config: Path, model: str) -> None:
     """Print a model's versions."""
     with _deployment(config, model) as deployment:
         champion = deployment.registry.champion(model)
-        table = Table("", "version", "made at", "recipe", "trained until", "why", box=None)
+        aliases = {number: name for name, number in deployment.registry.aliases(model).items()}
+        names = ("", "version", "is", "made at", "recipe", "trained until", "why")
+        table = Table(*names, box=None)
         for version in deployment.registry.versions(model):
             table.add_row(
                 "*" if version.number == champion else "",
                 str(version.number),
+                aliases.get(version.number, ""),
                 f"{version.created_at:%Y-%m-%d %H:%M}",
                 str(version.recipe.get("name", "watched only")),
                 str(version.lineage["trained_until"])[:16],

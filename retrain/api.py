@@ -163,10 +163,14 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
 
     @router.get("/versions")
     def list_versions(model: str) -> list[Document]:
-        """Every version of a model, oldest first, the champion marked."""
-        champion = registry.champion(model)
+        """Every version of a model, oldest first, with its aliases; the champion is marked."""
+        champion, aliases = registry.champion(model), registry.aliases(model)
         return [
-            {**asdict(version), "champion": version.number == champion}
+            {
+                **asdict(version),
+                "champion": version.number == champion,
+                "aliases": [name for name, number in aliases.items() if number == version.number],
+            }
             for version in registry.versions(model)
         ]
 

@@ -59,6 +59,14 @@ class Registry(References, Protocol):
         """Return every model's champion, by its number."""
         ...
 
+    def aliases(self, model: str) -> Mapping[str, int]:
+        """Return who is ``champion``, who was before (``previous``), and who stands against it.
+
+        The ``challenger`` is in the gate, or has passed it and waits for a person. All move in one
+        transaction; who there is none of has no name in it.
+        """
+        ...
+
     def versions(self, model: str) -> Sequence[Version]:
         """Return every version, oldest first."""
         ...

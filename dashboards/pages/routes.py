@@ -72,6 +72,7 @@ def routes(services: PageServices) -> APIRouter:
             one=overview(record, MOST_WINDOWS),
             alerts=history.alerts(model),
             versions=registry.versions(model),
+            aliases=registry.aliases(model),
             undo=undo(model, str(request.base_url)),
         )
 

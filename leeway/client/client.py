@@ -37,11 +37,22 @@ class Predictions:
         One a row; labels are sent with them.
     values : list
         Probabilities of the positive class, class names or numbers.
+    classes : list of str or None
+        Of two classes the likelier one in each row; None of a regression, and where the values
+        are classes.
+    positive_class : str or None
+        Of two classes the one whose probabilities the values are.
+    probabilities : dict of str to list of float, or None
+        Of several classes how likely each is, in each row; None of others, and of a model that
+        does not say.
     """
 
     version: int
     ids: list[str]
     values: list[Any]
+    classes: list[str] | None = None
+    positive_class: str | None = None
+    probabilities: dict[str, list[float]] | None = None
 
 
 class Client:
@@ -149,7 +160,10 @@ class Client:
         """
         path = f"/v1/models/{model}/predict" + ("?durable=true" if durable else "")
         answer = self._post(path, frame, request_id)
-        return Predictions(answer["version"], answer["prediction_ids"], answer["predictions"])
+        told = {name: answer.get(name) for name in ("classes", "positive_class", "probabilities")}
+        return Predictions(
+            answer["version"], answer["prediction_ids"], answer["predictions"], **told
+        )
 
     def log_predictions(
         self,

@@ -9,6 +9,9 @@ from retrain.adapters.news import Move
 from retrain.record import Entry, Outcome
 from retrain.waiting import WAITS, Waiting
 
+CHALLENGER = "challenger"
+"""The alias of who is in the gate, or has passed it and waits."""
+
 needs_approval = t.runs.c.details["needs_approval"].as_boolean()
 """True for a run whose version waits, or has waited, for a person."""
 

@@ -26,7 +26,7 @@ from retrain.adapters.bundle_files import (
     model_digest,
     save_bundle,
 )
-from retrain.adapters.challenger_rows import challenger, end_wait, let_out
+from retrain.adapters.challenger_rows import CHALLENGER, challenger, end_wait, let_out
 from retrain.adapters.model_content import content_sha256
 from retrain.adapters.move_rows import (
     CHAMPION,
@@ -190,6 +190,15 @@ class SqlRegistry:
         query = select(t.aliases.c.model, t.aliases.c.version).where(t.aliases.c.alias == CHAMPION)
         with reading(self._engine) as connection:
             return {model: version for model, version in connection.execute(query)}  # noqa: C416
+
+    def aliases(self, model: str) -> Mapping[str, int]:
+        """Return who is champion, who was before, and who stands against the champion."""
+        a = t.aliases.c
+        query = select(a.alias, a.version).where(a.model == model)
+        with reading(self._engine) as connection:
+            found = {alias: version for alias, version in connection.execute(query)}  # noqa: C416
+            against, _ = challenger(connection, model, found.get(CHAMPION, 0))
+        return {**found, **({CHALLENGER: against} if against is not None else {})}
 
     def load(self, model: str, version: int) -> Bundle:
         """Load a bundle; BundleRefusedError when it is not what was registered."""

@@ -76,7 +76,9 @@ def test_a_model_is_watched_retrained_promoted_and_rolled_back(
     home.configure("tick:", f"notify: {{to: ['{webhook.address}']}}\ntick:")
     server = serve()
     with server.client() as client:
-        assert live(client, 0).version == 1
+        made = live(client, 0)
+        assert (made.version, made.positive_class, made.probabilities) == (1, "1", None)
+        assert made.classes == ["1" if value >= 0.5 else "0" for value in made.values]
         assert decided(client) == [("none", "all well")]
         assert webhook.received == []
         for number in range(1, 7):  # the world has changed

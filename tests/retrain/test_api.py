@@ -193,7 +193,11 @@ def test_promotion_and_rollback_change_who_answers_the_next_request(http, rows):
     assert version() == 1
     assert http.post(f"{PATH}/versions/2/promote").json() == {"model": "late", "champion": 2}
     assert version() == 2
-    assert [v["champion"] for v in http.get(f"{PATH}/versions").json()] == [False, True]
+    shown = http.get(f"{PATH}/versions").json()
+    assert [(v["champion"], v["aliases"]) for v in shown] == [
+        (False, ["previous"]),
+        (True, ["champion"]),
+    ]
     assert 'leeway_champion_info{model="late",version="2"} 1.0' in http.get("/metrics").text
     answer = http.post(f"{PATH}/rollback", json={"why": "worse after all"})
     assert answer.json() == {"model": "late", "champion": 1}

@@ -60,9 +60,9 @@ def test_promotion_and_rollback_move_both_aliases_and_are_on_record(
 ):
     registry.register(bundle, week_start(0))
     registry.promote("late", 2, week_start(0) + HOUR, "better")
-    assert registry.champion("late") == 2
+    assert registry.aliases("late") == {"champion": 2, "previous": 1}
     assert registry.roll_back("late", week_start(0) + 2 * HOUR, "worse after all") == 1
-    assert registry.champion("late") == 1
+    assert registry.aliases("late") == {"champion": 1}
     with pytest.raises(NotPossibleError):
         registry.roll_back("late", week_start(0) + 3 * HOUR, "to what was worse")
     registry.promote("late", 2, week_start(0) + 3 * HOUR, "better again")
@@ -85,6 +85,7 @@ def waits(app, registry, bundle, week_start):
     reason = f"better by 0.1{WAITS}: leeway promote late 2"
     runs.finish(Ended(number, Outcome.HELD, reason, {"version": 2, "needs_approval": True}), now)
     assert runs.waiting("late") == Waiting(2, number, 1, now)
+    assert registry.aliases("late") == {"champion": 1, "challenger": 2}
     return runs
 
 
