@@ -119,8 +119,8 @@ def aftermath(run: Document, now: Standing) -> Aftermath:
     """
     version, nothing = version_of(run), "it has not changed the champion"
     if run["outcome"] is None:
-        doing = f"{run['doing']}, {run['progress']:.0%}"
-        return Aftermath(f"It is going on: {doing}", undone=nothing)
+        serves = f"version {now.champion} serves meanwhile"
+        return Aftermath(f"It is going on, and {serves}", undone=nothing)
     if version is not None and _made_way(run):
         return _held(run, version, now)
     if version is not None and any(move["version"] == version for move in now.moves):

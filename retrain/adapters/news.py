@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, insert
 
 from monitor.adapters.tables import outbox
+from retrain.waiting import Waiting
 
 _EVENTS = {"promote": "promoted", "roll_back": "rolled_back"}
 
@@ -65,33 +66,30 @@ class News:
         message = {"model": moved["model"], "change": document["event"], "title": title}
         _put(connection, self.channels, {**message, "body": json.dumps(document)}, move.at)
 
-    def waits(
-        self, connection: Connection, model: str, version: int, reason: str, at: datetime
-    ) -> None:
+    def waits(self, connection: Connection, model: str, waiting: Waiting, reason: str) -> None:
         """Write that a version waits into the outbox, in the transaction that ends its run.
 
         Parameters
         ----------
         connection : sqlalchemy.Connection
             In that transaction.
-        model, version : str, int
-            Who waits.
+        model, waiting : str, Waiting
+            Who waits, and since when.
         reason : str
             What it has shown, and how to promote it.
-        at : datetime
-            Since when.
         """
         url = self.url.rstrip("/")
         lines = [
             f"{reason[:1].upper()}{reason[1:]}",
             f"To decline it and have another one made: leeway retrain {model}",
             "What Leeway does: the champion serves on, and until the wait ends no other is made.",
+            f"The run: {url}/models/{model}/runs/{waiting.run}",
             f"The model: {url}/models/{model}",
             f"What to do: {url}/runbooks/LeewayApprovalWaits",
         ]
-        title = f"[{model}] version {version} waits for a person"
+        title = f"[{model}] version {waiting.version} waits for a person"
         message = {"model": model, "change": "waits", "title": title, "body": "\n".join(lines)}
-        _put(connection, self.people, message, at)
+        _put(connection, self.people, message, waiting.since)
 
 
 def _put(

@@ -216,7 +216,7 @@ class SqlRuns:
             model = end_run(connection, ended, at)
             waits = model and waiting(connection, model)
             if model and waits and waits.run == ended.run:
-                self._news.waits(connection, model, waits.version, ended.reason, at)
+                self._news.waits(connection, model, waits, ended.reason)
 
     def inside(self, model: str) -> Entry | None:
         """Return the challenger in the gate."""

@@ -248,7 +248,8 @@ def test_why_tells_what_became_of_the_run_that_a_window_led_to(home, cli, outcom
         world.runs.finish(ports.Ended(run, outcome, "what stood against it", {}), now())
     lines = cli("why", "late").stdout.splitlines()
     first = lines.index(f"{asked_by}  a run would pay")
-    assert lines[first + 1] == f"{asked_by}  run {run}: {outcome}: what stood against it"
+    page = f"http://127.0.0.1:8000/models/late/runs/{run}"
+    assert lines[first + 1] == f"{asked_by}  run {run}: {outcome}: what stood against it ({page})"
 
 
 def test_why_is_wrapped_between_words_on_a_terminal_and_one_line_elsewhere(home, monkeypatch):

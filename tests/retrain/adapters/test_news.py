@@ -130,6 +130,7 @@ def test_people_are_told_that_a_version_waits_for_them_and_nobody_of_what_is_hel
         "Better by 0.1; it waits for a person: leeway promote late 2",
         "To decline it and have another one made: leeway retrain late",
         "What Leeway does: the champion serves on, and until the wait ends no other is made.",
+        "The run: https://leeway/models/late/runs/2",
         "The model: https://leeway/models/late",
         "What to do: https://leeway/runbooks/LeewayApprovalWaits",
     ]
