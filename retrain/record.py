@@ -108,11 +108,11 @@ class Ended:
     run : int
         Its number.
     outcome : Outcome
-        How. A run that failed leaves nothing behind but this.
+        How. A run that failed leaves nothing behind but this, and what it has noted.
     reason : str
         Why, in a sentence.
     details : mapping of str to object
-        All that a person may ask about it.
+        All that a person may ask about it; of one that failed, what it has noted stays instead.
     inside : Entry or None
         Who is in the gate from then on; a run that failed leaves the gate as it was.
     """

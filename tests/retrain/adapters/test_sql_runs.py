@@ -216,6 +216,19 @@ def test_a_request_that_ends_every_worker_is_given_up(runs, now):
     assert runs.open_requests("m0") == []
 
 
+def test_what_a_run_has_noted_stays_on_record_when_its_worker_falls_silent(runs, now):
+    run = begun(runs, now)
+    runs.note(run, {"rows": {"training": 4000}})
+    runs.note(run, {"rows": {"training": 4000}, "winner": "tree"})
+    runs.progress(run, 0.7, "fitting tree")
+    assert silent(runs).release(now, "the worker was stopped") == 1
+    ended = runs.run("m0", run)
+    assert (ended["outcome"], ended["progress"], ended["doing"]) == ("failed", 0.7, "fitting tree")
+    assert ended["details"] == {"rows": {"training": 4000}, "winner": "tree"}
+    with pytest.raises(NotPossibleError, match="was ended meanwhile"):
+        runs.note(run, {})
+
+
 def test_a_run_that_took_too_long_is_ended_with_its_request(runs, now):
     ask(runs, now)
     request = runs.claim(RETRAIN, "worker", now)
