@@ -121,6 +121,7 @@ def _mount_doors(
         deployment.store,
         lambda name: models[name].on_schema_change,
         config.max_body_bytes,
+        parts.deferred.flush,
     )
     runs = deployment.runs
     predict_seconds = Histogram(

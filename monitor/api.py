@@ -84,6 +84,7 @@ def _add_reading(router: APIRouter, services: MonitorServices) -> None:
     @router.post("/models/{model}/checks")
     def check(model: str) -> list[dict[str, Any]]:
         """Judge now what is due, and send what there is to tell; returns what was judged."""
+        services.flush()  # who has been answered here expects these rows to be judged
         judged = services.watcher.check(model)
         services.watcher.deliver()
         return [

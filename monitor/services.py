@@ -26,6 +26,8 @@ class MonitorServices:
         ``accept`` or ``refuse``, by model.
     max_body_bytes : int
         How large a body may be, as it came and unpacked.
+    flush : callable
+        Logs what was answered here and waits to be logged.
     """
 
     watcher: Watcher
@@ -33,6 +35,7 @@ class MonitorServices:
     store: SqlStore
     on_schema_change: Callable[[str], str]
     max_body_bytes: int = MAX_BYTES
+    flush: Callable[[], object] = lambda: None
 
     @property
     def log(self) -> Log:

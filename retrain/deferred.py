@@ -21,6 +21,9 @@ from monitor.ports import Log
 GATHER_SECONDS = 0.2
 """How long answered rows wait for others; a killed process loses no more of its log than that."""
 
+FLUSH_SECONDS = 10.0
+"""How long a flush waits at most: a log that does not answer holds up nobody for ever."""
+
 MAX_WAITING_ROWS = 20_000
 """From so many waiting rows on they are logged at once: a large batch has nobody to wait for."""
 
@@ -41,6 +44,8 @@ class Deferred:
         self._failed = failed
         self._waiting: list[Sequence[Batch]] = []
         self._n_rows = 0
+        self._n_taken = self._n_ended = 0
+        self._is_urgent = False
         self._changed = Condition()
         self._closed = False
         self._thread: Thread | None = None
@@ -49,18 +54,27 @@ class Deferred:
         """Take the batches of one request; returns at once."""
         with self._changed:
             self._waiting.append(batches)
+            self._n_taken += 1
             self._n_rows += sum(one.rows.num_rows for one in batches)
             if self._thread is None:  # a process that never predicts has no thread for it
                 self._thread = Thread(target=self._run, name="deferred log", daemon=True)
                 self._thread.start()
             elif len(self._waiting) == 1 or self._n_rows >= MAX_WAITING_ROWS:
-                self._changed.notify()
+                self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Log what waits now, and wait until it is in the log."""
+        with self._changed:
+            taken = self._n_taken
+            self._is_urgent = bool(self._waiting)
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._n_ended >= taken, FLUSH_SECONDS)
 
     def close(self) -> None:
         """Log what waits, and stop."""
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
 
@@ -75,22 +89,28 @@ class Deferred:
         self, group: Sequence[Sequence[Batch]], written: Future[Sequence[Receipt | LeewayError]]
     ) -> None:
         error = written.exception()
-        if error is None:
+        if error is not None and len(group) > 1:  # one of them may spoil it for all
+            for batches in group:
+                self._append([batches])
+            return
+        if error is not None:
+            self._failed(error)
+        else:
             for one in written.result():
                 if isinstance(one, LeewayError):
                     self._failed(one)
-        elif len(group) == 1:
-            self._failed(error)
-        else:  # one of them may spoil it for all
-            for batches in group:
-                self._append([batches])
+        with self._changed:
+            self._n_ended += len(group)
+            self._changed.notify_all()
 
     def _collect(self) -> list[Sequence[Batch]]:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
             self._changed.wait_for(
-                lambda: self._n_rows >= MAX_WAITING_ROWS or self._closed, GATHER_SECONDS
+                lambda: self._n_rows >= MAX_WAITING_ROWS or self._is_urgent or self._closed,
+                GATHER_SECONDS,
             )
+            self._is_urgent = False
             group, self._waiting, self._n_rows = self._waiting, [], 0
         return group
 

@@ -45,6 +45,18 @@ def test_many_rows_do_not_wait_for_others(app, rows, monkeypatch, eventually):
         eventually(lambda: logged(app) == 20, "all rows are in the log")
 
 
+def test_who_asks_for_a_verdict_gets_it_on_all_that_was_answered(app, rows, monkeypatch):
+    monkeypatch.setattr(deferred, "GATHER_SECONDS", 600.0)
+    with app.http() as http:
+        assert http.post("/v1/models/late/checks").json() == []
+        for row in rows:
+            http.post(PATH, json=[row])
+        assert logged(app) == 0
+        (judged,) = http.post("/v1/models/late/checks").json()
+        assert (judged["revision"], logged(app)) == (1, 20)
+        assert http.post("/v1/models/late/checks").json() == []
+
+
 def test_a_durable_answer_waits_for_nobody(app, rows, monkeypatch):
     monkeypatch.setattr(deferred, "GATHER_SECONDS", 600.0)
     with app.http() as http:
