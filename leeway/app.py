@@ -50,14 +50,15 @@ def api(deployment: Deployment, environment: Environment, role: str) -> ASGIApp:
     """
     watcher, worker = deployment.watcher(), Supervisor(deployment.file)
     metrics = database_metrics(deployment.exported(watcher))
-    shadowing = deployment.shadowing(_counting_dropped(metrics, deployment.config.models))
+    serving, models = Serving(deployment.registry), deployment.config.models
+    shadowing = deployment.shadowing(serving, _counting_dropped(metrics, models))
     deferred = Deferred(deployment.log, retrain.api.report)
     parts = _Parts(
         deployment,
         watcher,
         shadowing,
         deferred,
-        Serving(deployment.registry),
+        serving,
         worker if role == "all" else None,
     )
     app = FastAPI(
@@ -78,7 +79,7 @@ def api(deployment: Deployment, environment: Environment, role: str) -> ASGIApp:
         # Around the framework and not in it: its layers cost as much as the lane itself.
         lane = IngestLane(app, _mount_doors(app, parts, metrics))
         doors = BodyLimit(lane, deployment.config.max_body_bytes)
-    add_machine_doors(app, metrics, deployment.registry.champion, deployment.config.models)
+    add_machine_doors(app, metrics, deployment.registry.champion, models)
     return guarded(doors, environment.api_key, metrics)
 
 
@@ -99,7 +100,7 @@ def _counting_dropped(
 ) -> Callable[[str, int], None]:
     counter = Counter(
         "leeway_shadow_rows_dropped",
-        "Rows that a predecessor should have predicted here, and did not.",
+        "Rows that should have been predicted beside the champion here, and were not.",
         ["model"],
         registry=metrics,
     )
@@ -135,6 +136,7 @@ def _mount_doors(
         deployment.registry,
         runs,
         parts.serving,
+        deployment.shadows,
         parts.shadowing,
         parts.deferred,
         predict_seconds,
@@ -148,7 +150,12 @@ def _mount_doors(
     app.include_router(
         pages.routes(
             pages.PageServices(
-                history, deployment.registry, runs, policies, shipped("docs/runbooks")
+                history,
+                deployment.registry,
+                runs,
+                deployment.shadows,
+                policies,
+                shipped("docs/runbooks"),
             )
         )
     )

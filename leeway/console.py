@@ -182,8 +182,12 @@ def repeat_run(config: Path, model: str, run: int) -> None:
 def promote_version(config: Path, model: str, version: int, why: str) -> None:
     """Make a version the champion."""
     with _deployment(config, model) as deployment:
+        champion = deployment.registry.champion(model)
         deployment.registry.promote(model, version, deployment.clock.now(), why)
+        live = deployment.shadows.of(model, version, champion)
     out.print(f"version {version} of {model} is the champion")
+    if live is not None and live.failure:
+        out.print(f"but {live.failure}; to undo it: leeway rollback {model}", markup=False)
 
 
 def roll_back(config: Path, model: str, version: int | None, why: str) -> None:

@@ -27,7 +27,6 @@ from monitor.collector import Collector
 from monitor.errors import NotFoundError
 from monitor.inferred import infer
 from monitor.ports import Champion, Clock
-from monitor.probation import Probation
 from monitor.recut import Recut
 from monitor.scheduler import Watcher
 from monitor.schema import Schema
@@ -36,6 +35,8 @@ from retrain.adapters.labelled_rows import LabelledRows, labelled_reference, rea
 from retrain.adapters.news import News
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
+from retrain.adapters.sql_shadows import SqlShadows
+from retrain.live import Beside
 from retrain.odd_windows import judged_without
 from retrain.ports import Registry, Runs
 from retrain.serving import Serving
@@ -115,13 +116,20 @@ class Deployment:
         for one in self.registry.roll_back_as_decided(self.clock.now()):
             _log.warning("rolled back", **vars(one))
 
-    def shadowing(self, dropped: Callable[[str, int], object] = lambda *_: None) -> Shadowing:
-        """Return what predicts with the predecessors of champions on probation."""
-        return Shadowing(self.registry, self._probation, self.log, dropped)
+    @property
+    def shadows(self) -> SqlShadows:
+        """Who predicts beside the champions, and what came of it."""
+        return SqlShadows(self.engine)
 
-    def _probation(self, model: str) -> Probation | None:
+    def shadowing(
+        self, serving: Serving, dropped: Callable[[str, int], object] = lambda *_: None
+    ) -> Shadowing:
+        """Return what predicts beside the champions."""
+        return Shadowing(serving, self.log, self._beside, self.shadows.note, dropped)
+
+    def _beside(self, model: str) -> Beside | None:
         watched_for = self.config.models[model].retrain.probation.rows
-        return self.registry.probation(model) if watched_for else None
+        return self.shadows.beside(model) if watched_for else None
 
     def collector(self, predicted: Callable[[Batch], object] = lambda _batch: None) -> Collector:
         """Return what collects from the sources of all models, and tells what it predicted."""
@@ -159,7 +167,9 @@ class Deployment:
             self.schema,
             {name: one.labels.horizon for name, one in models.items()},
         )
-        return RetrainWorld(rows, self.registry, self.runs, self.clock, time.monotonic)
+        return RetrainWorld(
+            rows, self.registry, self.runs, self.clock, time.monotonic, self.shadows.of
+        )
 
 
 def news_of(config: Config) -> News:

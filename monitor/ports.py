@@ -18,8 +18,8 @@ from monitor.record import CycleRecord, Delivery, Standing
 from monitor.reference import Estimate, Reference
 from monitor.window import Counts, Extent, JudgedWindow, Seen, Window
 
-SHADOW, SHADOW_VERSION = "_shadow", "_shadow_version"
-"""Columns of `Log.pairs`: what the version that did not serve predicted, and its number."""
+SHADOW, SHADOW_CHANCES = "_shadow", "_shadow_chances"
+"""Columns of `Log.pairs`: what the version that did not serve predicted."""
 
 
 class Clock(Protocol):
@@ -83,11 +83,13 @@ class Log(Protocol):
         """
         ...
 
-    def pairs(self, model: str, window: Window, prediction: str, *, horizon: timedelta) -> pa.Table:
-        """Read a window's labelled rows that have a shadow row, in the order of their labels.
+    def pairs(
+        self, model: str, window: Window, column: str, by: tuple[int, int], *, horizon: timedelta
+    ) -> pa.Table:
+        """Read a window's labelled rows that two versions predicted, in the order of labels.
 
-        The columns are ``_label``, the prediction and its ``_model_version``, and `SHADOW` and
-        `SHADOW_VERSION`.
+        The first version answered them, the other one predicted them beside. The columns are
+        ``_label``, the one asked for and ``_chances``, and `SHADOW` and `SHADOW_CHANCES`.
         """
         ...
 

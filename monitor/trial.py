@@ -5,9 +5,10 @@ from datetime import datetime
 
 import pyarrow as pa
 
-from monitor.batch import LABEL, MODEL_VERSION
+from monitor.batch import CHANCES, LABEL
+from monitor.columns import FloatArray
 from monitor.losses import Pairs
-from monitor.ports import SHADOW, SHADOW_VERSION, Champion, Log, Store
+from monitor.ports import SHADOW, SHADOW_CHANCES, Champion, Log, Store
 from monitor.probation import Evidence, Judgement, ProbationPolicy, weigh
 from monitor.verdict import VerdictPolicy
 from monitor.window import Window
@@ -75,13 +76,13 @@ def _evidence(tried: Tried, window: Window, champion: Champion, log: Log) -> Evi
     assert champion.probation is not None
     reference, horizon = champion.reference, tried.verdict.labels.horizon
     prediction = reference.schema.prediction
-    rows = log.pairs(tried.model, window, prediction, horizon=horizon)
-    mine = _made_by(rows, champion.version, champion.probation.predecessor)
+    versions = champion.version, champion.probation.predecessor
+    mine = log.pairs(tried.model, window, prediction, versions, horizon=horizon)
     mine = mine.slice(0, tried.probation.rows)  # enough, and each costs time
     unit = reference.performance.get(_REGRESSION_UNIT)
     labels, made, shadow = (mine.column(name).to_numpy() for name in (LABEL, prediction, SHADOW))
     return weigh(
-        Pairs(labels, made, shadow),
+        Pairs(labels, made, shadow, _chances(mine, len(reference.schema.classes))),
         reference.schema,
         tried.verdict.performance.metric,
         unit=unit.value if unit else 0.0,
@@ -89,9 +90,15 @@ def _evidence(tried: Tried, window: Window, champion: Champion, log: Log) -> Evi
     )
 
 
-def _made_by(rows: pa.Table, champion: int, predecessor: int) -> pa.Table:
-    versions = zip(
-        rows.column(MODEL_VERSION).to_pylist(), rows.column(SHADOW_VERSION).to_pylist(), strict=True
-    )
-    kept = [pair == (champion, predecessor) for pair in versions]
-    return rows.filter(pa.array(kept, pa.bool_()))
+def _chances(rows: pa.Table, n_classes: int) -> tuple[FloatArray, FloatArray] | None:
+    """Return what both versions gave each class; None where one of them has not said it of all."""
+    found = []
+    for name in (CHANCES, SHADOW_CHANCES):
+        column = rows.column(name)
+        if column.null_count or not pa.types.is_list(column.type):
+            return None
+        flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        if flat.size != len(rows) * n_classes:
+            return None
+        found.append(flat.reshape(len(rows), n_classes))
+    return found[0], found[1]

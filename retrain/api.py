@@ -24,6 +24,7 @@ from monitor.ports import Champion, Clock
 from monitor.reception import take_one
 from monitor.schema import Schema, Task
 from monitor.services import MonitorServices
+from retrain.adapters.sql_shadows import SqlShadows
 from retrain.aftermath import aftermath, standing
 from retrain.card import card
 from retrain.deferred import Deferred
@@ -51,8 +52,10 @@ class RetrainServices:
         Requests and runs.
     serving : Serving
         Champions in memory.
+    shadows : SqlShadows
+        What came of versions beside the champion.
     shadowing : Shadowing
-        Predicts with a predecessor, too.
+        Predicts with those beside the champion, too.
     deferred : Deferred
         Logs what was answered.
     predict_seconds : Histogram
@@ -63,6 +66,7 @@ class RetrainServices:
     registry: Registry
     runs: Runs
     serving: Serving
+    shadows: SqlShadows
     shadowing: Shadowing
     deferred: Deferred
     predict_seconds: Histogram
@@ -178,6 +182,12 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
     def list_probations(model: str) -> list[Document]:
         """Every probation of a promoted version, oldest first, with its evidence."""
         return [dict(one) for one in services.monitor.history.probations(model)]
+
+    @router.get("/shadows")
+    def list_shadows(model: str) -> list[Document]:
+        """What every version beside a champion has made of live rows, in order of their numbers."""
+        registry.champion(model)
+        return [{**asdict(one), "sentence": one.sentence} for one in services.shadows.all(model)]
 
     @router.get("/versions/{version}/model")
     def model_file(model: str, version: int) -> FileResponse:

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from monitor.ports import References
-from monitor.probation import Probation
 from retrain.bundle import Bundle
 from retrain.collected import Collected, Part
 from retrain.record import Ended, Entry, Request, RequestKind, Shown
@@ -73,10 +72,6 @@ class Registry(References, Protocol):
 
     def moves(self, model: str) -> Sequence[Mapping[str, Any]]:
         """Return every promotion and rollback, oldest first."""
-        ...
-
-    def probation(self, model: str) -> Probation | None:
-        """Return the champion's probation; None when it is on none, or it has ended."""
         ...
 
     def used_until(self, model: str) -> datetime | None:

@@ -132,11 +132,15 @@ def _find(run: Running, bundle: Bundle, rows: Dataset) -> Ended:
 def _look_again(run: Running, bundle: Bundle, rows: Dataset, entry: Entry) -> Ended:
     """Look at the challenger in the gate, at all rows that are newer than its own."""
     model = run.model
+    live = run.world.live(model.name, entry.version, entry.champion)
+    run = run.knowing(challenger=entry.version, live=asdict(live) if live else None)
+    if live is not None and live.failure:  # who serves must answer whatever the champion does
+        return run.end(Outcome.REFUSED, live.failure)
     made = run.world.registry.load(model.name, entry.version)
     fresh = after(rows, made.lineage.trained_until)
     opened_by = run.world.runs.run(model.name, entry.run)["trigger"]
     run = replace(run, notes=made.lineage.notes, opened_by=opened_by)
-    run = run.knowing(challenger=entry.version, holdout=_stretch(fresh))
+    run = run.knowing(holdout=_stretch(fresh))
     run.tell(0.5, f"comparing version {entry.version} with the champion")
     n_windows = entry.looks + 1 - len(run.gathered().together(fresh))
     look = look_with(run, bundle, made.pipeline, fresh, n_windows)

@@ -110,6 +110,12 @@ class Serving:
         finally:
             self._loading.release()
 
+    def another(self, model: str, version: int) -> Served:
+        """Load any version, for who keeps it."""
+        served = Served(version, self._registry.load(model, version))
+        served.warm_up()
+        return served
+
     def warm_up(self, models: Iterable[str]) -> None:
         """Load champions before anybody asks; who cannot be loaded says so to who asks."""
         for name in models:
@@ -120,11 +126,10 @@ class Serving:
         known = self._served.get(model)
         if known is not None and known.version == version:
             return known  # another request has loaded it while this one waited
-        served = Served(version, self._registry.load(model, version))
+        served = self.another(model, version)
         if served.bundle.pipeline is None:
             raise NotPossibleError(
                 f"{model!r} is watched only: Leeway has its predictions, not its model"
             )
-        served.warm_up()
         self._served[model] = served
         return served

@@ -7,6 +7,7 @@ from monitor.batch import LABEL
 from monitor.ports import Clock
 from retrain.collected import Part
 from retrain.dataset import Dataset, from_table
+from retrain.live import Live
 from retrain.ports import Registry, Rows, Runs
 from retrain.record import Request, RequestKind
 from retrain.version import Retrained, with_logged
@@ -25,6 +26,8 @@ class World:
         The ports of `retrain.ports` and `monitor.ports`.
     monotonic : callable
         A stopwatch in seconds.
+    live : callable
+        Tells by model, version and champion what the version made of live rows; None before any.
     """
 
     rows: Rows
@@ -32,6 +35,7 @@ class World:
     runs: Runs
     clock: Clock
     monotonic: Callable[[], float]
+    live: Callable[[str, int, int], Live | None]
 
 
 def claim(world: World, by: str) -> Request | None:

@@ -159,8 +159,7 @@ class Opened:
         )
         batches = intake.predictions(body, served.schema, request, predict=served.columns)
         receipt = self.deployment.log.append(batches).result(PATIENCE_SECONDS)
-        for shadow in self.deployment.shadowing().shadow(batches[:1]):
-            shadow.result(PATIENCE_SECONDS)
+        self.deployment.shadowing(self.serving).shadow(batches[:1])
         return receipt
 
     def label(self, frame: pd.DataFrame, request_id: str) -> Receipt:

@@ -19,7 +19,9 @@ from monitor.adapters.history import History
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.score import Status
 from monitor.errors import NotFoundError
+from retrain.adapters.sql_shadows import SqlShadows
 from retrain.aftermath import aftermath, standing
+from retrain.live import Live
 from retrain.ports import Registry, Runs
 
 FEW_MODELS = 6
@@ -40,6 +42,8 @@ class PageServices:
         Versions.
     runs : Runs
         Retrain runs.
+    shadows : SqlShadows
+        What came of versions beside the champion.
     policies : mapping of str to PerformancePolicy
         The metric that decides, by model.
     runbooks : Path
@@ -49,6 +53,7 @@ class PageServices:
     history: History
     registry: Registry
     runs: Runs
+    shadows: SqlShadows
     policies: Mapping[str, PerformancePolicy]
     runbooks: Path
 
@@ -73,6 +78,7 @@ def routes(services: PageServices) -> APIRouter:
             alerts=history.alerts(model),
             versions=registry.versions(model),
             aliases=registry.aliases(model),
+            live=_live(services, model),
             undo=undo(model, str(request.base_url)),
         )
 
@@ -156,6 +162,16 @@ def _champion(registry: Registry, model: str) -> int | None:
         return registry.champion(model)
     except NotFoundError:
         return None
+
+
+def _live(services: PageServices, model: str) -> Live | None:
+    """Return what the challenger has made of live rows; None where there is none, or no row."""
+    if _champion(services.registry, model) is None:
+        return None
+    beside = services.shadows.beside(model)
+    if beside is None or beside.challenger is None:
+        return None
+    return services.shadows.of(model, beside.challenger, beside.champion)
 
 
 def _by_check(scores: list[Document]) -> dict[str, list[Document]]:

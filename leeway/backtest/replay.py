@@ -62,7 +62,7 @@ class Replay:
         self._world = deployment.retrain_world()
         self._runs = deployment.runs
         self._serving = Serving(deployment.registry)
-        self._shadowing = deployment.shadowing()
+        self._shadowing = deployment.shadowing(self._serving)
         self._schema = deployment.schema(model)
         self._retrained = retrained(model, deployment.config.models[model], self._schema)
 
@@ -96,8 +96,7 @@ class Replay:
         if step.rows.num_rows:
             batches = self._predicted(step, number)
             self._deployment.log.append(batches).result()
-            for shadow in self._shadowing.shadow(batches[:1]):
-                shadow.result()
+            self._shadowing.shadow(batches[:1])
             waiting.append((step.end + self._label_lag, number, self._labels(step, batches)))
             waiting = self._labels_until(step.end, waiting)
         self._judge(step.end)

@@ -126,7 +126,7 @@ GAUGES: Described = {
 COUNTERS: Described = {
     "predictions_logged": ("Predictions acknowledged.", MODEL),
     "labels_logged": ("Labels acknowledged.", MODEL),
-    "shadow_rows_logged": ("Rows that the predecessor of a new champion predicted.", MODEL),
+    "shadow_rows_logged": ("Rows that versions beside the champion predicted.", MODEL),
     "rows_refused": ("Rows that could not be stored.", ("model", "reason")),
     "deliveries": ("Attempts to deliver a message.", ("channel", "outcome")),
 }

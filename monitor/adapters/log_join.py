@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 
 from monitor.adapters.log_rows import Stretch, integers
 from monitor.adapters.log_tables import micros
-from monitor.batch import LABEL, MODEL_VERSION, PREDICTION_ID, RECEIVED_AT
+from monitor.batch import CHANCES, LABEL, MODEL_VERSION, PREDICTION_ID, RECEIVED_AT
 from monitor.label_lag import steps_of
-from monitor.ports import SHADOW, SHADOW_VERSION
+from monitor.ports import SHADOW, SHADOW_CHANCES
 from monitor.window import Counts
 
 
@@ -67,23 +67,31 @@ def labelled(rows: pa.Table, labels: pa.Table, column: str) -> pa.Table:
     return rows.append_column(column, known.column(column).take(places))
 
 
-def paired(rows: pa.Table, shadows: pa.Table, labels: pa.Table, prediction: str) -> pa.Table:
-    """Join each label, in order of acknowledgement, with the two predictions of its row."""
+def paired(
+    rows: pa.Table, shadows: pa.Table, labels: pa.Table, column: str, by: tuple[int, int]
+) -> pa.Table:
+    """Join each label, in order of acknowledgement, with what two versions predicted of its row.
+
+    The first version has answered it, the other one predicted it beside.
+    """
     known = first_of_each(labels.filter(pc.field(LABEL).is_valid()))
+    # Several versions may have predicted the same rows beside the champion.
+    its = shadows.filter(pc.field(MODEL_VERSION) == by[1])
     ids = known.column(PREDICTION_ID)
     made = pc.index_in(ids, value_set=rows.column(PREDICTION_ID))
-    shadow = pc.index_in(ids, value_set=shadows.column(PREDICTION_ID))
+    shadow = pc.index_in(ids, value_set=its.column(PREDICTION_ID))
+    answered = rows.column(MODEL_VERSION).take(made)
     pairs = pa.table(
         {
             LABEL: known.column(LABEL),
-            prediction: rows.column(prediction).take(made),
-            MODEL_VERSION: rows.column(MODEL_VERSION).take(made),
-            SHADOW: shadows.column(prediction).take(shadow),
-            SHADOW_VERSION: shadows.column(MODEL_VERSION).take(shadow),
+            column: rows.column(column).take(made),
+            SHADOW: its.column(column).take(shadow),
+            CHANCES: rows.column(CHANCES).take(made),
+            SHADOW_CHANCES: its.column(CHANCES).take(shadow),
         }
     )
-    both = pc.field(prediction).is_valid() & pc.field(SHADOW).is_valid()
-    return pairs.filter(both)
+    both = pc.field(column).is_valid() & pc.field(SHADOW).is_valid()
+    return pairs.filter(pc.equal(answered, by[0])).filter(both)
 
 
 def counts(rows: pa.Table, came: Stretch, end: datetime) -> Counts:

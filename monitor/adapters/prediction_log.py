@@ -34,6 +34,7 @@ from monitor.adapters.log_tables import (
 from monitor.adapters.log_touched import since_judged
 from monitor.adapters.log_writer import LogWriter
 from monitor.batch import (
+    CHANCES,
     EVENT_AT,
     LABEL,
     MODEL_VERSION,
@@ -188,18 +189,19 @@ class PredictionLog:
         return labelled(kept, labels, LABEL)
 
     @storage("pair rows")
-    def pairs(self, model: str, window: Window, prediction: str, *, horizon: timedelta) -> pa.Table:
-        """Read a window's labelled rows that have a shadow row, in the order of their labels."""
-        names = [PREDICTION_ID, MODEL_VERSION, prediction]
-        here = window_stretch(window)
-        rows = self._reader.read((model, RowKind.PREDICTION), here, [*names, EVENT_AT])
+    def pairs(
+        self, model: str, window: Window, column: str, by: tuple[int, int], *, horizon: timedelta
+    ) -> pa.Table:
+        """Read a window's labelled rows that two versions predicted, in the order of labels."""
+        names = [PREDICTION_ID, EVENT_AT, MODEL_VERSION, column, CHANCES]
+        rows = self._reader.read((model, RowKind.PREDICTION), window_stretch(window), names)
         first, last = bounds(rows.column(EVENT_AT)) if rows.num_rows else (0, -1)
         # Of their own they have numbers, not those of the rows that they shadow.
         same = Stretch(EVENT_AT, first, last + 1)
         shadows = self._reader.read((model, RowKind.SHADOW), same, names)
         came = label_stretch(window, horizon)
         labels = self._reader.labels(model, rows, came, [PREDICTION_ID, LABEL])
-        return paired(rows, shadows, labels, prediction)
+        return paired(rows, shadows, labels, column, by)
 
     @storage("read schema changes")
     def changes(self, model: str, window: Window) -> Sequence[SchemaChange]:

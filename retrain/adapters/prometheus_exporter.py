@@ -41,6 +41,10 @@ _GAUGES: Described = {
 _COUNTERS: Described = {
     "retrain_runs": ("Retrain runs that have ended.", ("model", "outcome")),
     "rollbacks": ("Times that the champion was taken back.", MODEL),
+    "shadow_rows_failed": (
+        "Rows that the champion answered and a version beside it could not predict.",
+        MODEL,
+    ),
 }
 
 
@@ -74,6 +78,7 @@ class RetrainCollector(Collector):
             _add_runs(families, connection, names)
             _add_last_runs(families, connection, names)
             _add_probations(families, connection, names)
+            _add_failed(families, connection, names)
         families.add("probation_e_value_limit", [], CAPITAL_TO_ROLL_BACK)
         yield from families
 
@@ -151,3 +156,11 @@ def _add_probations(families: Families, connection: Connection, names: list[str]
         families.add("probation_e_value", [name], one.e_value if one else None)
         families.add("probation_labelled_rows", [name], one.n_rows if one else None)
         families.add("probation_gain", [name], one.gain if one else None)
+
+
+def _add_failed(families: Families, connection: Connection, names: list[str]) -> None:
+    s = t.shadows.c
+    counted = select(s.model, func.sum(s.n_failed)).group_by(s.model)
+    n_failed = {model: n for model, n in connection.execute(counted)}  # noqa: C416
+    for name in names:
+        families.add("shadow_rows_failed", [name], float(n_failed.get(name, 0)))

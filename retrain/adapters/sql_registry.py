@@ -11,11 +11,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from monitor.adapters.database import exclusive, insert_row, reading
-from monitor.adapters.probation_rows import read_trial
 from monitor.adapters.tables import requests
 from monitor.errors import NotFoundError, NotPossibleError, SupersededError
 from monitor.ports import Champion
-from monitor.probation import Probation
 from monitor.reference import Reference
 from retrain.adapters import tables as t
 from retrain.adapters.bundle_files import (
@@ -156,13 +154,6 @@ class SqlRegistry:
                     target = self._roll_back(connection, one["model"], None, move)
                     done.append(Undone(one["model"], one["version"], target, one["why"]))
         return done
-
-    def probation(self, model: str) -> Probation | None:
-        """Return the champion's probation; None when it is on none, or it has ended."""
-        with reading(self._engine) as connection:
-            found = probation_of(connection, last_move(connection, model))
-            trial = read_trial(connection, found) if found else None
-        return found if trial else None
 
     def used_until(self, model: str) -> datetime | None:
         """Return the event time up to which rows may not speak for a promotion any more."""

@@ -67,6 +67,22 @@ gates = Table(
     Column("entered_at", UtcTime, nullable=False),
 )
 
+shadows = Table(
+    "shadows",
+    metadata,
+    Column("model", String, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("champion", Integer, nullable=False),
+    Column("n_rows", BigInteger, nullable=False),
+    Column("n_failed", BigInteger, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("n_other", BigInteger),
+    Column("difference", Float),
+    Column("seconds", Float, nullable=False),
+    Column("champion_seconds", Float, nullable=False),
+    PrimaryKeyConstraint("model", "version", "champion"),
+)
+
 trials = Table(
     "trials",
     metadata,

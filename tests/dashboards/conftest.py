@@ -38,6 +38,7 @@ from monitor.verdict import Basis, VerdictPolicy, judge
 from monitor.window import Counts, LabelPolicy, Window, WindowPolicy
 from retrain.adapters.sql_registry import SqlRegistry
 from retrain.adapters.sql_runs import SqlRuns
+from retrain.adapters.sql_shadows import SqlShadows
 from retrain.bundle import Bundle, Lineage
 from retrain.candidates import recipes
 from retrain.record import Ended, Outcome, RequestKind, Shown
@@ -169,6 +170,10 @@ class Deployed:
     def runs(self) -> SqlRuns:
         return SqlRuns(self.engine)
 
+    @property
+    def shadows(self) -> SqlShadows:
+        return SqlShadows(self.engine)
+
     def app(self) -> FastAPI:
         """Mount the pages as the whole application does."""
         history = History(self.engine)
@@ -176,7 +181,9 @@ class Deployed:
         app = FastAPI()
         problems.install(app)
         app.include_router(
-            routes(PageServices(history, self.registry, self.runs, policies, RUNBOOKS))
+            routes(
+                PageServices(history, self.registry, self.runs, self.shadows, policies, RUNBOOKS)
+            )
         )
         return app
 

@@ -3,6 +3,9 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from sqlalchemy import select, text
 
@@ -10,10 +13,12 @@ from leeway.policies import retrained
 from monitor.adapters import tables as t
 from monitor.cycle import deliver
 from monitor.errors import NotPossibleError
+from retrain.calibrated import Calibrated
 from retrain.dataset import from_table
 from retrain.holdout import split_off
 from retrain.record import Outcome, RequestKind
 from retrain.run import run
+from retrain.serving import Served
 
 FEATURES = ["x", "y", "g"]
 HOUR = timedelta(hours=1)
@@ -102,7 +107,7 @@ def test_a_champion_that_does_no_harm_stays_and_passes(home, made_up, week_start
         (one,) = probations(app)
         assert (one["ended_how"], one["n_windows"], one["n_rows"]) == ("passed", 3, 840)
         assert one["e_value"] < 20
-        assert app.deployment.registry.probation("late") is None
+        assert app.deployment.shadows.beside("late") is None
 
 
 def test_evidence_gathers_over_windows_and_restarts(home, made_up, week_start):
@@ -242,3 +247,38 @@ def test_a_rollback_asked_for_is_no_retrain_request_to_a_worker(harmful):
     assert world.runs.claim(RequestKind.RETRAIN, "worker", harmful.clock.now()) is None
     with pytest.raises(NotPossibleError):
         world.runs.ask("late", RequestKind.ROLL_BACK, "again", "harm", harmful.clock.now())
+
+
+def test_of_several_classes_the_chances_are_weighed_from_the_log(
+    new_home, learned, made_up, week_start
+):
+    """The second version names every class as the first does, and is far less sure of it."""
+    new_home.config.write_text(learned.config.read_text().replace("binary", "multiclass"))
+    named = np.array(["early", "on time", "late"])
+
+    def of_classes(frame) -> pd.DataFrame:
+        return frame.assign(late=named[np.digitize(frame["x"], [-0.5, 0.5])])
+
+    of_classes(made_up(-4, 4)).to_parquet(new_home.folder / "reference.parquet")
+    new_home.clock.set(week_start(0) + HOUR)
+    with new_home.opened() as app:
+        registry = app.deployment.registry
+        bundle = registry.load("late", 1)
+        unsure = Calibrated(bundle.pipeline, slope=0.05)
+        registry.register(replace(bundle, pipeline=unsure), app.clock.now())
+        registry.promote("late", 2, app.clock.now(), "better")
+        week = of_classes(made_up(0))
+        app.clock.set(week_start(1))
+        app.predict(week.drop(columns="late"), "week 0")
+        app.label(week, "labels 0")
+        app.deployment.watcher().check("late")
+        (one,) = probations(app)
+        features = pa.Table.from_pandas(week[FEATURES])
+        truth = week["late"].to_numpy()[:, None] == np.array(bundle.reference.schema.classes)
+        losses = [
+            ((Served(version, registry.load("late", version)).chances(features) - truth) ** 2).sum()
+            for version in (1, 2)
+        ]
+    assert one["n_rows"] == 280
+    assert one["harm"] == pytest.approx((losses[1] - losses[0]) / 2 / 280)
+    assert (one["gain"], one["e_value"] > 20) == (0.0, True)

@@ -1,4 +1,4 @@
-"""A predecessor predicts the rows of the champion on probation, and holds nobody up."""
+"""Versions that do not serve predict the rows that the champion answers, and hold nobody up."""
 
 import json
 from dataclasses import replace
@@ -10,9 +10,9 @@ import pytest
 from monitor import intake
 from monitor.batch import RowKind
 from monitor.body import Body
-from monitor.probation import Probation
 from monitor.window import Window
 from retrain import shadow as shadowing_module
+from retrain.live import Beside
 from retrain.serving import Served
 
 FEATURES = ["x", "y", "g"]
@@ -58,9 +58,7 @@ def test_what_the_champion_answers_the_predecessor_predicts_as_well(
     log, window = promoted.deployment.log, Window(week_start(0), week_start(1))
     horizon = promoted.deployment.config.models["late"].labels.horizon
     for _ in ("inbox", "files"):
-        pairs = log.pairs("late", window, "prediction", horizon=horizon)
-        assert pairs.column("_model_version").unique().to_pylist() == [2]
-        assert pairs.column("_shadow_version").unique().to_pylist() == [1]
+        pairs = log.pairs("late", window, "prediction", (2, 1), horizon=horizon)
         made = [value for one in answers for value in one.json()["predictions"]]
         assert pairs.column("prediction").to_pylist() == pytest.approx(made)
         served = Served(1, promoted.deployment.registry.load("late", 1))
@@ -115,16 +113,18 @@ def test_a_predecessor_that_cannot_be_loaded_fails_no_answer(promoted, rows, eve
 
 
 def test_an_offer_returns_while_the_predecessor_is_still_busy(promoted, made_up, eventually):
-    """The answer who is on probation is held back: an offer does not wait for it."""
+    """The answer who is beside the champion is held back: an offer does not wait for it."""
     asked, go_on = Event(), Event()
 
-    def slow(model: str) -> Probation | None:
+    def slow(model: str) -> Beside | None:
         asked.set()
         go_on.wait(60)
-        return promoted.deployment.registry.probation(model)
+        return deployment.shadows.beside(model)
 
-    registry, log = promoted.deployment.registry, promoted.deployment.log
-    shadowing = shadowing_module.Shadowing(registry, slow, log)
+    deployment = promoted.deployment
+    shadowing = shadowing_module.Shadowing(
+        promoted.serving, deployment.log, slow, deployment.shadows.note
+    )
     frame = made_up(0).drop(columns="late")
     served = promoted.serving.champion("late")
     body = Body({n: pa.chunked_array([pa.array(frame[n])]) for n in frame}, len(frame))

@@ -8,8 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
 from monitor.cycle import deliver
-from retrain.ports import RequestKind
-from retrain.record import Ended, Outcome
+from retrain.record import Ended, Outcome, RequestKind
 
 MINUTE = timedelta(minutes=1)
 REFUSE = "CREATE TRIGGER refuse BEFORE INSERT ON outbox BEGIN SELECT RAISE(ABORT, 'full'); END"
