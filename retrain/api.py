@@ -168,11 +168,12 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
     @router.get("/versions")
     def list_versions(model: str) -> list[Document]:
         """Every version of a model, oldest first, with its aliases; the champion is marked."""
-        champion, aliases = registry.champion(model), registry.aliases(model)
+        registry.champion(model)  # NotFoundError
+        aliases = registry.aliases(model)
         return [
             {
                 **asdict(version),
-                "champion": version.number == champion,
+                "champion": version.number == aliases["champion"],
                 "aliases": [name for name, number in aliases.items() if number == version.number],
             }
             for version in registry.versions(model)

@@ -91,7 +91,10 @@ class Registry(References, Protocol):
         ...
 
     def model_file(self, model: str, version: int) -> ModelFile:
-        """Return the model file of a version; NotFoundError for one only watched."""
+        """Return the model file of a version; NotFoundError for one only watched.
+
+        BundleRefusedError when it is not what was registered.
+        """
         ...
 
     def is_model_of(self, pipeline: Any, model: str, version: int) -> bool:

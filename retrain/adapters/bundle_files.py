@@ -67,7 +67,7 @@ def load_bundle(folder: Path, digest: str, trusted: frozenset[str] = TRUSTED_TYP
     """
     record = _checked_record(folder, digest)
     for name, expected in record["files"].items():
-        _check_file(folder / name, expected)
+        check_file(folder / name, expected)
     pipeline = load_model(folder / MODEL_FILE, trusted) if MODEL_FILE in record["files"] else None
     return Bundle(
         model=record["model"],
@@ -83,7 +83,7 @@ def load_reference(folder: Path, digest: str) -> Reference:
     """Read a bundle's reference alone, without its model."""
     record = _checked_record(folder, digest)
     for name in reference_files(record["reference"]):
-        _check_file(folder / name, record["files"][name])
+        check_file(folder / name, record["files"][name])
     return open_reference(record["reference"], folder)
 
 
@@ -119,7 +119,8 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _check_file(path: Path, expected: str) -> None:
+def check_file(path: Path, expected: str) -> None:
+    """Refuse a file that is missing, or whose SHA-256 is another one."""
     if not path.is_file():
         raise BundleRefusedError(f"{path} is missing; restore it from a backup or roll back")
     if sha256_of(path) != expected:
@@ -127,7 +128,7 @@ def _check_file(path: Path, expected: str) -> None:
 
 
 def _checked_record(folder: Path, digest: str) -> dict[str, Any]:
-    _check_file(folder / RECORD_FILE, digest)
+    check_file(folder / RECORD_FILE, digest)
     record: dict[str, Any] = json.loads((folder / RECORD_FILE).read_text())
     return record
 

@@ -18,6 +18,7 @@ from monitor.reference import Reference
 from retrain.adapters import tables as t
 from retrain.adapters.bundle_files import (
     MODEL_FILE,
+    check_file,
     dump_model,
     load_bundle,
     load_reference,
@@ -198,7 +199,7 @@ class SqlRegistry:
         return load_bundle(self._folder / row["folder"], row["sha256"], self._trusted)
 
     def model_file(self, model: str, version: int) -> ModelFile:
-        """Return the model file of a version; BundleRefusedError when its record was altered."""
+        """Return the model file of a version; BundleRefusedError when it is not what was made."""
         with reading(self._engine) as connection:
             row = self._row(connection, model, version)
         folder = self._folder / row["folder"]
@@ -206,6 +207,7 @@ class SqlRegistry:
         if digest is None:
             raise NotFoundError("model file of version", str(version))
         path = folder / MODEL_FILE
+        check_file(path, digest)
         return ModelFile(path, digest, row["sha256"], path.stat().st_size)
 
     def is_model_of(self, pipeline: Any, model: str, version: int) -> bool:

@@ -229,6 +229,14 @@ def test_what_cannot_be_moved_is_a_conflict_and_what_is_not_there_a_404(http):
     assert (answer.status_code, answer.json()["field"]) == (422, "body.wy")
 
 
+def test_a_model_file_that_was_altered_is_not_handed_out(app):
+    app.deployment.registry.model_file("late", 1).path.write_bytes(b"altered")
+    with app.http() as http:
+        answer = http.get(f"{PATH}/versions/1/model")
+    assert answer.status_code == 500
+    assert "not the file that was registered" in answer.json()["detail"]
+
+
 def test_a_model_file_comes_with_its_digest_and_that_of_its_record(http, app):
     answer = http.get(f"{PATH}/versions/1/model")
     file = app.deployment.registry.model_file("late", 1)
