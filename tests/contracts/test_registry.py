@@ -350,16 +350,14 @@ def test_rows_that_spoke_for_what_was_rolled_back_speak_no_more(registry, regist
 
 
 def test_who_replaces_a_champion_that_can_predict_is_on_probation(registry, register, now):
-    assert registry.probation(MODEL) is None
     register()
     registry.promote(MODEL, 2, now + HOUR, "better")
-    found = registry.probation(MODEL)
+    found = registry.at(MODEL, now + 2 * HOUR).probation
     assert (found.version, found.predecessor, found.since) == (2, 1, now + HOUR)
-    assert registry.at(MODEL, now + 2 * HOUR).probation == found
     registry.roll_back(MODEL, now + 2 * HOUR, "worse")
-    assert registry.probation(MODEL) is None
+    assert registry.at(MODEL, now + 3 * HOUR).probation is None
     registry.promote(MODEL, register(has_model=False), now + 3 * HOUR, "served elsewhere")
-    assert registry.probation(MODEL) is None
+    assert registry.at(MODEL, now + 4 * HOUR).probation is None
 
 
 def test_a_rollback_that_was_decided_is_carried_out_once_and_of_its_version_alone(
