@@ -14,6 +14,7 @@ from dashboards.pages.phrase import counted, day, lasted, parsed
 from monitor.checks.performance import METRICS
 from retrain.aftermath import Aftermath, version_of
 from retrain.gate import SEGMENT_LEVEL
+from retrain.live import Live
 from retrain.odd_windows import judged_without
 from retrain.registered import Version
 
@@ -214,6 +215,8 @@ def checked(details: Document) -> Iterator[tuple[str, str]]:
         yield "Reference windows", judged_without(notes["odd_windows"])
     if notes.get("calibration"):
         yield "Probabilities", notes["calibration"]
+    if details.get("live"):
+        yield "Live traffic", Live(**details["live"]).sentence
     yield "Skew", _skew(details)
     yield "Serving", _serving(details)
 

@@ -128,15 +128,20 @@ def test_predecessor_and_challenger_are_kept_apart(app, made_up, week_start):
     assert (probation["predecessor"], probation["n_rows"]) == (1, 280)
 
 
+def scored(app):
+    """Return how many live rows the challenger has predicted, and how many it could not."""
+    live = app.deployment.shadows.of("late", 2, 1)
+    return live and (live.n_rows, live.n_failed)
+
+
 def test_a_challenger_that_cannot_predict_live_rows_is_seen_and_refused(fragile, rows, eventually):
     with fragile.http() as http:
         for part in (rows[:3], rows[3:8], rows[8:]):
             assert http.post(PATH, json=part).json()["version"] == 1
-        eventually(lambda: fragile.deployment.shadows.all("late"), "the challenger has tried")
-        eventually(lambda: shadows(fragile) == 15, "what it could predict is logged")
+        eventually(lambda: scored(fragile) == (15, 5), "all rows are scored")
         metrics, page = http.get("/metrics").text, http.get("/models/late").text
     live = fragile.deployment.shadows.of("late", 2, 1)
-    assert (live.n_rows, live.n_failed) == (15, 5)
+    assert shadows(fragile) == 15
     assert live.error.startswith("ValueError: Input X contains NaN")
     assert 'leeway_shadow_rows_failed_total{model="late"} 5.0' in metrics
     assert 'leeway_shadow_rows_dropped_total{model="late"} 5.0' in metrics
@@ -148,6 +153,9 @@ def test_a_challenger_that_cannot_predict_live_rows_is_seen_and_refused(fragile,
         "version 2 could not predict 5 of 300 live rows that version 1 answered",
     )
     assert ended.details["live"]["n_failed"] == 5
+    with fragile.http() as http:
+        page = http.get(f"/models/late/runs/{ended.run}").text
+    assert "could not predict 5 of 300 live rows" in page
     assert fragile.deployment.shadows.beside("late") is None
 
 
