@@ -30,7 +30,11 @@ def told(webhook):
     return [one for message in webhook.received for one in message["attachments"]]
 
 
-def test_a_breach_reaches_people_and_its_end_does(live, prometheus, webhook, eventually, capsys):
+def test_a_breach_reaches_people_and_its_end_does(
+    home, live, prometheus, webhook, eventually, capsys
+):
+    # News of a run would be told in an order that only Prometheus knows.
+    assert home.cli("pause", "late").returncode == 0
     live(0)
     prometheus.wait_for_scrape()
     assert webhook.received == []
