@@ -109,6 +109,18 @@ def _counting_dropped(
     return lambda model, n_rows: counter.labels(model).inc(n_rows)
 
 
+def _timing_predictions(metrics: CollectorRegistry, models: Iterable[str]) -> Histogram:
+    seconds = Histogram(
+        "leeway_predict_duration_seconds",
+        "Time of a predict request here.",
+        ["model"],
+        registry=metrics,
+    )
+    for name in models:
+        seconds.labels(name)
+    return seconds
+
+
 def _mount_doors(
     app: FastAPI, parts: _Parts, metrics: CollectorRegistry
 ) -> Mapping[str, Reception]:
@@ -125,12 +137,6 @@ def _mount_doors(
         parts.deferred.flush,
     )
     runs = deployment.runs
-    predict_seconds = Histogram(
-        "leeway_predict_duration_seconds",
-        "Time of a predict request here.",
-        ["model"],
-        registry=metrics,
-    )
     retrain_services = retrain.api.RetrainServices(
         monitor_services,
         deployment.registry,
@@ -139,10 +145,8 @@ def _mount_doors(
         deployment.shadows,
         parts.shadowing,
         parts.deferred,
-        predict_seconds,
+        _timing_predictions(metrics, models),
     )
-    for name in models:
-        predict_seconds.labels(name)
     rows_in = receptions(monitor_services)
     app.include_router(monitor.api.routes(monitor_services, rows_in))
     app.include_router(retrain.api.routes(retrain_services))

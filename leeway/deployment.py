@@ -38,7 +38,7 @@ from retrain.adapters.sql_runs import SqlRuns
 from retrain.adapters.sql_shadows import SqlShadows
 from retrain.live import Beside
 from retrain.odd_windows import judged_without
-from retrain.ports import Registry, Runs
+from retrain.ports import Registry, Runs, Shadows
 from retrain.serving import Serving
 from retrain.shadow import Shadowing
 from retrain.version import Retrained, first_version, watched_only
@@ -117,7 +117,7 @@ class Deployment:
             _log.warning("rolled back", **vars(one))
 
     @property
-    def shadows(self) -> SqlShadows:
+    def shadows(self) -> Shadows:
         """Who predicts beside the champions, and what came of it."""
         return SqlShadows(self.engine)
 

@@ -290,10 +290,10 @@ def _against(
 
 
 def _challenged(state: ModelState) -> tuple[Reason, str]:
-    if state.waits_since is None:
-        return Reason.IN_THE_GATE, f"version {state.challenger} is in the gate and decided on first"
-    waits = f"version {state.challenger} waits for a person since {state.waits_since:%d %b %Y}"
-    return Reason.WAITS_FOR_A_PERSON, waits
+    one, since = f"version {state.challenger}", state.waits_since
+    if since is None:
+        return Reason.IN_THE_GATE, f"{one} is in the gate and decided on first"
+    return Reason.WAITS_FOR_A_PERSON, f"{one} waits for a person since {since:%d %b %Y}"
 
 
 def _days(duration: timedelta) -> str:

@@ -24,11 +24,10 @@ from monitor.ports import Champion, Clock
 from monitor.reception import take_one
 from monitor.schema import Schema, Task
 from monitor.services import MonitorServices
-from retrain.adapters.sql_shadows import SqlShadows
 from retrain.aftermath import aftermath, standing
 from retrain.card import card
 from retrain.deferred import Deferred
-from retrain.ports import Registry, Runs
+from retrain.ports import Registry, Runs, Shadows
 from retrain.record import BY_HAND, RequestKind
 from retrain.serving import Served, Serving
 from retrain.shadow import Shadowing
@@ -52,7 +51,7 @@ class RetrainServices:
         Requests and runs.
     serving : Serving
         Champions in memory.
-    shadows : SqlShadows
+    shadows : Shadows
         What came of versions beside the champion.
     shadowing : Shadowing
         Predicts with those beside the champion, too.
@@ -66,7 +65,7 @@ class RetrainServices:
     registry: Registry
     runs: Runs
     serving: Serving
-    shadows: SqlShadows
+    shadows: Shadows
     shadowing: Shadowing
     deferred: Deferred
     predict_seconds: Histogram
@@ -97,6 +96,7 @@ def routes(services: RetrainServices) -> APIRouter:
     _add_predict(router, services)
     _add_runs(router, services)
     _add_versions(router, services)
+    _add_moves(router, services)
     return router
 
 
@@ -163,7 +163,7 @@ def _add_runs(router: APIRouter, services: RetrainServices) -> None:
 
 
 def _add_versions(router: APIRouter, services: RetrainServices) -> None:
-    registry, clock = services.registry, services.clock
+    registry = services.registry
 
     @router.get("/versions")
     def list_versions(model: str) -> list[Document]:
@@ -179,17 +179,6 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
             for version in registry.versions(model)
         ]
 
-    @router.get("/probations")
-    def list_probations(model: str) -> list[Document]:
-        """Every probation of a promoted version, oldest first, with its evidence."""
-        return [dict(one) for one in services.monitor.history.probations(model)]
-
-    @router.get("/shadows")
-    def list_shadows(model: str) -> list[Document]:
-        """What every version beside a champion has made of live rows, in order of their numbers."""
-        registry.champion(model)
-        return [{**asdict(one), "sentence": one.sentence} for one in services.shadows.all(model)]
-
     @router.get("/versions/{version}/model")
     def model_file(model: str, version: int) -> FileResponse:
         """The skops file of a version, with its SHA-256 and its bundle's in headers."""
@@ -201,6 +190,21 @@ def _add_versions(router: APIRouter, services: RetrainServices) -> None:
     def model_card(model: str, version: int) -> Response:
         """What a version is, of what it was made and how good it is, in Markdown."""
         return Response(card(registry.load(model, version)), media_type="text/markdown")
+
+
+def _add_moves(router: APIRouter, services: RetrainServices) -> None:
+    registry, clock = services.registry, services.clock
+
+    @router.get("/probations")
+    def list_probations(model: str) -> list[Document]:
+        """Every probation of a promoted version, oldest first, with its evidence."""
+        return [dict(one) for one in services.monitor.history.probations(model)]
+
+    @router.get("/shadows")
+    def list_shadows(model: str) -> list[Document]:
+        """What every version beside a champion has made of live rows, in order of their numbers."""
+        registry.champion(model)
+        return [{**asdict(one), "sentence": one.sentence} for one in services.shadows.all(model)]
 
     @router.post("/versions/{version}/promote")
     def promote(model: str, version: int, body: Why | None = None) -> Document:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from monitor.ports import References
 from retrain.bundle import Bundle
 from retrain.collected import Collected, Part
+from retrain.live import Beside, Live
 from retrain.record import Ended, Entry, Request, RequestKind, Shown
 from retrain.registered import ModelFile, Undone, Version
 from retrain.waiting import Waiting
@@ -182,6 +183,26 @@ class Runs(Protocol):
 
     def newest_trial(self, model: str) -> Mapping[str, Any] | None:
         """Return what the newest trial of a model has shown; None before any."""
+        ...
+
+
+class Shadows(Protocol):
+    """Versions that predict live rows beside the champions, and what came of it."""
+
+    def beside(self, model: str) -> Beside | None:
+        """Return who predicts beside the champion; None where nobody does."""
+        ...
+
+    def note(self, model: str, live: Live) -> None:
+        """Add what came of rows to what is known of the version."""
+        ...
+
+    def of(self, model: str, version: int, champion: int) -> Live | None:
+        """Return what came of a version's predictions beside a champion; None before any."""
+        ...
+
+    def all(self, model: str) -> Sequence[Live]:
+        """Return what came of every version's predictions, in the order of their numbers."""
         ...
 
 

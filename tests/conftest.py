@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sqlalchemy import Engine
 
 from leeway.app import api
 from leeway.client import Client, ClientError
@@ -373,6 +374,14 @@ def where(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     upgrade(engine)
     engine.dispose()
     return path
+
+
+@pytest.fixture
+def engine(where: Path | str) -> Iterator[Engine]:
+    """That database, opened."""
+    opened = open_database(where)
+    yield opened
+    opened.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -19,10 +19,9 @@ from monitor.adapters.history import History
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.score import Status
 from monitor.errors import NotFoundError
-from retrain.adapters.sql_shadows import SqlShadows
 from retrain.aftermath import aftermath, standing
 from retrain.live import Live
-from retrain.ports import Registry, Runs
+from retrain.ports import Registry, Runs, Shadows
 
 FEW_MODELS = 6
 """Up to this many models each is shown in full; of more, only those that need someone."""
@@ -42,7 +41,7 @@ class PageServices:
         Versions.
     runs : Runs
         Retrain runs.
-    shadows : SqlShadows
+    shadows : Shadows
         What came of versions beside the champion.
     policies : mapping of str to PerformancePolicy
         The metric that decides, by model.
@@ -53,7 +52,7 @@ class PageServices:
     history: History
     registry: Registry
     runs: Runs
-    shadows: SqlShadows
+    shadows: Shadows
     policies: Mapping[str, PerformancePolicy]
     runbooks: Path
 
@@ -82,6 +81,14 @@ def routes(services: PageServices) -> APIRouter:
             undo=undo(model, str(request.base_url)),
         )
 
+    _add_details(router, services)
+    _add_runbooks(router, services.runbooks)
+    return router
+
+
+def _add_details(router: APIRouter, services: PageServices) -> None:
+    history = services.history
+
     @router.get("/models/{model}/windows/{key}")
     def show_window(model: str, key: str) -> HTMLResponse:
         window = history.window(model, key)
@@ -105,15 +112,15 @@ def routes(services: PageServices) -> APIRouter:
         call = undo(model, str(request.base_url), former).call
         return page("run.html", one=one, call=call)
 
+
+def _add_runbooks(router: APIRouter, folder: Path) -> None:
     @router.get("/runbooks")
     def list_runbooks() -> HTMLResponse:
-        return page("runbook.html", alert=None, text=runbook(services.runbooks, "README"))
+        return page("runbook.html", alert=None, text=runbook(folder, "README"))
 
     @router.get("/runbooks/{alert}")
     def show_runbook(alert: str) -> HTMLResponse:
-        return page("runbook.html", alert=alert, text=runbook(services.runbooks, alert))
-
-    return router
+        return page("runbook.html", alert=alert, text=runbook(folder, alert))
 
 
 def _record(services: PageServices, model: Document) -> Record:

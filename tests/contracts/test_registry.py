@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from sqlalchemy import insert
 
-from monitor.adapters.database import open_database
 from monitor.adapters.sql_store import SqlStore
 from monitor.adapters.tables import requests
 from monitor.errors import BundleRefusedError, NotFoundError, NotPossibleError, SupersededError
@@ -36,14 +35,6 @@ def learned_bundle(learned, tmp_path_factory):
     shutil.copytree(learned.folder, home.folder)
     with home.opened() as opened:
         yield opened.deployment.registry.load(MODEL, 1)
-
-
-@pytest.fixture
-def engine(where):
-    """A state database that knows the model."""
-    opened = open_database(where)
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture

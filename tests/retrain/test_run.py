@@ -21,7 +21,7 @@ from retrain.repeat import repeat
 from retrain.run import run
 from retrain.trial import trial
 from retrain.world import collect
-from tests.lived import MOVED, asked, live, model_of, run_while_another_is_promoted, settled
+from tests.lived import MOVED, asked, live, model_of, passed, run_while_another_is_promoted, settled
 
 
 @pytest.fixture
@@ -294,14 +294,7 @@ def waits(home):
     """A deployment in which version 2 or a later one has passed the gate and waits for a person."""
     home.configure("budget: PT20S", "budget: PT20S, approval: true")
     with home.opened() as app:
-        live(app, 5, MOVED)
-        record = asked(app)[1]
-        for number in range(5, 9):
-            if "version" in record["details"]:
-                break
-            live(app, 1, MOVED, first=number)
-            record = asked(app, RequestKind.LOOK)[1]
-        yield app, record
+        yield app, passed(app)
 
 
 def test_what_has_passed_waits_for_a_person_and_serves_when_promoted(waits):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from monitor.adapters.database import open_database
 from monitor.adapters.sql_store import SqlStore
 from monitor.errors import NotFoundError, NotPossibleError
 from retrain.adapters.sql_runs import MAX_CLAIMS, SqlRuns
@@ -31,14 +30,6 @@ sys.stdin.readline()
 while found := runs.claim(RequestKind.RETRAIN, "a process", datetime.now(UTC)):
     print(found.id, flush=True)
 """
-
-
-@pytest.fixture
-def engine(where):
-    """A migrated database."""
-    opened = open_database(where)
-    yield opened
-    opened.dispose()
 
 
 @pytest.fixture
