@@ -20,7 +20,7 @@ from sklearn.utils.validation import has_fit_parameter
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
 from retrain.calibrated import Calibrated, Calibration
-from retrain.dataset import Dataset, TargetArray, drawn, newest, recency, take
+from retrain.dataset import Dataset, TargetArray, drawn_by, newest, recency, take
 from retrain.own_estimator import is_own, own_estimator, own_usual
 from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
 from retrain.preprocess import pipeline as prepared
@@ -186,10 +186,10 @@ def fit(
         If too few rows are left, or they are all of one class.
     """
     rows = newest(dataset, recipe.training_range, window)
-    weights = recency(rows, recipe.half_life, window) if recipe.half_life else np.ones(len(rows))
+    weights = recency(rows, window) if recipe.fading else np.ones(len(rows))
     if max_rows is not None and len(rows) > max_rows:
-        places = drawn(len(rows), max_rows, seed)
-        rows, weights = take(rows, places), weights[places]
+        places, weights = drawn_by(weights, max_rows, seed)
+        rows = take(rows, places)
     kept = np.flatnonzero(training_rows(rows.features, recipe.preprocessing, schema, seed=seed))
     if kept.size < len(rows):
         rows = take(rows, kept)
@@ -199,7 +199,7 @@ def fit(
     model = prepared(used, recipe.preprocessing, built)
     one_thread()
     with stopping_early():
-        weighted = {"model__sample_weight": weights[kept]} if recipe.half_life else {}
+        weighted = {"model__sample_weight": weights[kept]} if recipe.fading else {}
         model.fit(rows.features, rows.target, **weighted)
     if recipe.algorithm == "random_forest":
         built.set_params(n_jobs=1)  # starting threads takes longer than most predictions

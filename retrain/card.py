@@ -67,9 +67,9 @@ def _made(bundle: Bundle) -> Iterator[str]:
     if isinstance(mapping, Mapping):
         slope, intercept = mapping["slope"], mapping["intercept"]
         yield f"- log-odds of its probabilities: {slope:.4g} times the model's, {intercept:+.4g}"
-    newest, half_life = recipe["training_range"], recipe["half_life"]
+    newest = recipe["training_range"]
     yield f"- learned from {f'the newest {newest} windows' if newest else 'all rows'}" + (
-        f", weights halved with every {half_life} windows of age" if half_life else ""
+        ", each weighing 1 / (1 + its age in windows)" if recipe.get("fading") else ""
     )
 
 

@@ -77,8 +77,8 @@ def training_ranges(
     """Yield a recipe with every training range but its own.
 
     The newest 4, 8 and 26 windows, as many as the reference has (whoever set the model up found
-    these enough), all rows, and all rows with a weight that halves with each length of the
-    reference. A range that leaves too few rows, or all of them, does not compete.
+    these enough), all rows, and all rows with a weight that fades with age. A range that leaves
+    too few rows, or all of them, does not compete.
 
     Parameters
     ----------
@@ -96,11 +96,11 @@ def training_ranges(
     for training_range in sorted({*TRAINING_RANGES, reference_windows}):
         n_rows = len(newest(known, training_range, window))
         if MIN_RANGE_ROWS <= n_rows < len(known) and training_range != recipe.training_range:
-            yield replace(recipe, training_range=training_range, half_life=None)
-    everything = replace(recipe, training_range=None, half_life=None)
+            yield replace(recipe, training_range=training_range, fading=False)
+    everything = replace(recipe, training_range=None, fading=False)
     if everything != recipe:
         yield everything
-    weighted = replace(everything, half_life=reference_windows)
+    weighted = replace(everything, fading=True)
     spans_more = len(newest(known, reference_windows, window)) < len(known)
     if weighted != recipe and spans_more and takes_weights(recipe, schema):
         yield weighted

@@ -1,7 +1,8 @@
 """Gain: whether a run would pay, measured by a cheap trial on each window before one is opened.
 
 The champion's recipe is fitted again on the rows before the newest window: on those of its own
-training range, all rows, the newest 8 windows, and as many as the reference has. So is gradient
+training range, all rows, alike and fading with age, the newest 8 windows, and as many as the
+reference has. So is gradient
 boosting where the champion is something else. All predict that window, and what did best in the
 trials before is what counts. Tested is so fitting again, each time on rows that nothing was learned
 from or chosen on: windows add up like looks at a challenger in the gate. A run pays when the gain
@@ -161,8 +162,7 @@ def _contenders(trial: _Trial, bundle: Bundle) -> list[Recipe]:
         ranges = training_ranges(
             start, trial.known, model.schema, window=window, reference_windows=n_windows
         )
-        few = (one for one in ranges if one.training_range in {None, 8, n_windows})
-        found += [start, *(one for one in few if one.half_life is None)]
+        found += [start, *(one for one in ranges if one.training_range in {None, 8, n_windows})]
     return found
 
 

@@ -46,7 +46,7 @@ def out_of_fold(
     n_rows = min(len(rows), MOST_ROWS)
     places = drawn(len(rows), n_rows, seed) if n_rows < len(rows) else np.arange(n_rows)
     few = take(rows, places)
-    plain = replace(recipe, training_range=None, half_life=None)
+    plain = replace(recipe, training_range=None, fading=False)
     made: list[TargetArray] = []
     asked: list[dict[str, float]] = []
     for block in np.array_split(np.arange(len(few)), N_BLOCKS):

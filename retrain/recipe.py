@@ -30,8 +30,8 @@ class Recipe:
         How its features are prepared.
     training_range : int or None
         Fit on this many newest windows; None means on all rows.
-    half_life : int or None
-        A row counts half as much with every so many windows of age; None means all count alike.
+    fading : bool
+        A row counts for less the older it is, see `retrain.dataset.recency`; else all count alike.
     calibration : Calibration or None
         How the fitted model's probabilities are mapped; None leaves them as they are.
     """
@@ -41,7 +41,7 @@ class Recipe:
     params: Params
     preprocessing: Preprocessing
     training_range: int | None = None
-    half_life: int | None = None
+    fading: bool = False
     calibration: Calibration | None = None
 
     @classmethod
@@ -50,9 +50,12 @@ class Recipe:
         preprocessing = Preprocessing.from_document(document["preprocessing"])
         found = document.get("calibration")
         calibration = Calibration(**found) if found else None
-        return cls(**{**document, "preprocessing": preprocessing, "calibration": calibration})
+        made = {**document, "preprocessing": preprocessing, "calibration": calibration}
+        # Before decision 0029 weights halved with so many windows of age.
+        half_life = made.pop("half_life", None)
+        return cls(**{"fading": half_life is not None, **made})
 
     def differs_in_rows_only(self, other: "Recipe") -> bool:
         """Tell whether another recipe is the same but for the rows that it learns from."""
-        mine = replace(self, training_range=None, half_life=None)
-        return mine == replace(other, training_range=None, half_life=None)
+        mine = replace(self, training_range=None, fading=False)
+        return mine == replace(other, training_range=None, fading=False)

@@ -115,15 +115,14 @@ def learned_from(recipe: Document) -> str:
 
     Examples
     --------
-    >>> learned_from({"training_range": 8, "half_life": 4})
-    'the newest 8 windows, weights halved with every 4 windows of age'
-    >>> learned_from({"training_range": None, "half_life": None})
-    'all rows'
+    >>> learned_from({"training_range": None, "fading": True})
+    'all rows, older ones weighing less'
+    >>> learned_from({"training_range": 8, "fading": False})
+    'the newest 8 windows'
     """
-    newest, half_life = recipe.get("training_range"), recipe.get("half_life")
+    newest = recipe.get("training_range")
     rows = f"the newest {counted(newest, 'window')}" if newest else "all rows"
-    age = f"weights halved with every {counted(half_life, 'window')} of age" if half_life else ""
-    return f"{rows}, {age}" if age else rows
+    return f"{rows}, older ones weighing less" if recipe.get("fading") else rows
 
 
 def settings(recipe: Document) -> str:

@@ -64,7 +64,7 @@ RECIPE = {
     "params": {"max_iter": 100, "learning_rate": 0.06, "min_samples_leaf": 40},
     "preprocessing": {"missing": "keep", "outliers": "none", "encoding": "native"},
     "training_range": 13,
-    "half_life": None,
+    "fading": False,
 }
 TRIED = {"recipe": RECIPE, "reason": "", "standard_error": 0.0048, "seconds": 0.3, "n_fits": 2}
 DROPPED = {"status": "dropped", "reason": "behind in the first heat, 0.6282"}

@@ -142,10 +142,12 @@ def test_weights_by_age_let_the_newest_rows_decide(name):
     flipped = np.where(old, np.where(dataset.target == "yes", "no", "yes"), dataset.target)
     changed, later = replace(dataset, target=flipped), rows(Task.BINARY, seed=1)
 
-    plain, weighted = (
-        predict(fitted(replace(recipe_named(name), half_life=one), changed), later.features, schema)
-        for one in (None, 1)
-    )
+    def predicted(*, fading):
+        recipe = replace(recipe_named(name), fading=fading)
+        model = fit(recipe, changed, schema, window=timedelta(hours=10), seed=0)
+        return predict(model, later.features, schema)
+
+    plain, weighted = (predicted(fading=one) for one in (False, True))
     assert performance(later.target, plain, schema)["roc_auc"].value < 0.5
     assert performance(later.target, weighted, schema)["roc_auc"].value > 0.65
 

@@ -94,7 +94,7 @@ def test_estimators_of_others_fit_every_task_and_come_back_as_they_were(another,
     )
     kinds = {"x": Kind.NUMERIC, "g": Kind.CATEGORICAL}
     schema = Schema(task, kinds, "y", classes=() if task is Task.REGRESSION else names)
-    recipe = replace(own_recipe(name, {**params, "n_estimators": 20}), half_life=2)
+    recipe = replace(own_recipe(name, {**params, "n_estimators": 20}), fading=True)
     made, again = (fit(recipe, rows, schema, window=100, seed=0) for _ in range(2))
     file = tmp_path / "model.skops"
     file.write_bytes(dump_model(made))
