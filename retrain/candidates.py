@@ -199,7 +199,9 @@ def fit(
     model = prepared(used, recipe.preprocessing, built)
     one_thread()
     with stopping_early():
-        weighted = {"model__sample_weight": weights[kept]} if recipe.fading else {}
+        # On average 1: neither a penalty nor the size of a forest's samples is to change with them.
+        given = weights[kept] / weights[kept].mean()
+        weighted = {"model__sample_weight": given} if recipe.fading else {}
         model.fit(rows.features, rows.target, **weighted)
     if recipe.algorithm == "random_forest":
         built.set_params(n_jobs=1)  # starting threads takes longer than most predictions
