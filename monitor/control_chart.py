@@ -62,18 +62,31 @@ class Fall:
 def wobble(values: FloatArray, standard_errors: FloatArray) -> float:
     """Return how much a metric wobbles from window to window beyond what sampling explains.
 
+    It is told from neighbours (mean square successive difference): a reference that is of several
+    regimes, each predicted out of fold by a model of the others, has levels that last, and these
+    would excuse any fall.
+
     Parameters
     ----------
     values, standard_errors : ndarray, shape (n_windows,)
-        The metric of each reference window with its sampling error; at least two.
+        The metric of each reference window with its sampling error, oldest first; at least two.
+
+    References
+    ----------
+    von Neumann, Kent, Bellinson and Hart (1941), "The mean square successive difference", Annals
+    of Mathematical Statistics 12, 153-162; the moving range of the chart for individuals
+    (Montgomery, "Introduction to statistical quality control", section 6.4).
 
     Examples
     --------
     >>> round(wobble(np.array([0.8, 0.84]), np.full(2, 0.01)), 4)
     0.0265
+    >>> round(wobble(np.repeat([0.98, 0.66], 7), np.full(14, 0.01)), 2)
+    0.06
     """
     sampling = float(np.mean(standard_errors**2))
-    return float(np.sqrt(max(0.0, float(np.var(values, ddof=1)) - sampling)))
+    apart = float(np.mean(np.diff(values) ** 2)) / 2
+    return float(np.sqrt(max(0.0, apart - sampling)))
 
 
 def fall(chart: ControlChart, values: FloatArray, standard_errors: FloatArray) -> Fall:
