@@ -72,3 +72,14 @@ def test_what_is_told_of_a_fall_is_of_the_windows_since_the_sum_was_nothing():
     found = fall(KNOWN, np.array([0.7, 0.95, 0.95, 0.77, 0.75]), np.full(5, 0.01))
     assert found.n_windows == 2
     assert found.mean == pytest.approx(0.04)
+
+
+def test_levels_that_last_are_no_wobble():
+    rng = np.random.default_rng(7)
+    levels = np.repeat([0.99, 0.99, 0.66], 5)
+    found = [wobble(rng.normal(levels, 0.02), np.full(15, 0.02)) for _ in range(200)]
+    independent = [wobble(rng.normal(0.8, 0.05, 15), np.full(15, 0.02)) for _ in range(200)]
+    assert np.mean(found) < 0.08 < levels.std() / 1.5
+    assert np.mean(np.square(independent)) ** 0.5 == pytest.approx(
+        (0.05**2 - 0.02**2) ** 0.5, rel=0.1
+    )
