@@ -66,6 +66,13 @@ def _with(recipe: Recipe, preprocessing: Preprocessing) -> Recipe:
     return replace(recipe, name=name.removesuffix(", "), preprocessing=preprocessing)
 
 
+def forgetting(recipe: Recipe, schema: Schema) -> Recipe:
+    """Return a recipe with all rows, older ones counting for less, where its estimator can."""
+    if not takes_weights(recipe, schema):
+        return recipe
+    return replace(recipe, training_range=None, fading=True)
+
+
 def training_ranges(
     recipe: Recipe,
     known: Dataset,

@@ -1,12 +1,11 @@
 """Gain: whether a run would pay, measured by a cheap trial on each window before one is opened.
 
-The champion's recipe is fitted again on the rows before the newest window: on those of its own
-training range, all rows, alike and fading with age, the newest 8 windows, and as many as the
-reference has. So is gradient
-boosting where the champion is something else. All predict that window, and what did best in the
-trials before is what counts. Tested is so fitting again, each time on rows that nothing was learned
-from or chosen on: windows add up like looks at a challenger in the gate. A run pays when the gain
-is sure, and the champion has lost more since it was trained than a promotion costs.
+The champion's recipe is fitted again on the rows before the newest window: on all of them, older
+ones counting for less, on the newest 8 windows, on as many as the reference has, and as it was. So
+is gradient boosting where the champion is something else. All predict that window, and what did
+best in the trials before is what counts. Tested is so fitting again, each time on rows that nothing
+was learned from or chosen on: windows add up like looks at a challenger in the gate. A run pays
+when the gain is sure, and the champion has lost more since it was trained than a promotion costs.
 """
 
 from collections.abc import Sequence
@@ -19,7 +18,7 @@ from monitor.errors import NotPossibleError
 from retrain.bundle import Bundle
 from retrain.candidates import fit, predict
 from retrain.comparison import Blocks, ComparisonPolicy, blocks, judged
-from retrain.contenders import reference_windows, training_ranges, usual_recipe
+from retrain.contenders import forgetting, reference_windows, training_ranges, usual_recipe
 from retrain.dataset import Dataset, newest, take
 from retrain.evidence import (
     Document,
@@ -145,11 +144,11 @@ def _check_teaches(known: Dataset, fresh: Dataset, used_until: datetime | None) 
 
 
 def _contenders(trial: _Trial, bundle: Bundle) -> list[Recipe]:
-    """Return the champion's recipe and the usual one, each with all rows, and with newer ones.
+    """Return the champion's recipe and the usual one, each forgetting old rows in a few ways.
 
-    Few, as each costs a fit. A champion whose algorithm suited a calm time shall not be held
-    against itself alone when that is over. For one from elsewhere, which has no recipe, the usual
-    one stands in.
+    The gradual way comes first: it is tried before anything is known. Few, as each costs a fit. A
+    champion whose algorithm suited a calm time shall not be held against itself alone when that is
+    over. For one from elsewhere, which has no recipe, the usual one stands in.
     """
     model = trial.model
     usual = usual_recipe(model.search, model.schema)
@@ -159,11 +158,13 @@ def _contenders(trial: _Trial, bundle: Bundle) -> list[Recipe]:
     n_windows = reference_windows(bundle.reference, window)
     found: list[Recipe] = []
     for start in starts:
+        gradual = forgetting(start, model.schema)
         ranges = training_ranges(
-            start, trial.known, model.schema, window=window, reference_windows=n_windows
+            gradual, trial.known, model.schema, window=window, reference_windows=n_windows
         )
-        found += [start, *(one for one in ranges if one.training_range in {None, 8, n_windows})]
-    return found
+        few = [one for one in ranges if one.training_range in {8, n_windows}]
+        found += [gradual, *few]
+    return found if first in found else [*found, first]
 
 
 def _shown(recipe: Recipe, seen: Blocks) -> dict[str, object]:

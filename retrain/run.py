@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from monitor.action import Trigger
 from monitor.errors import NotPossibleError, SupersededError
 from retrain.bundle import Bundle
-from retrain.contenders import reference_windows
+from retrain.contenders import forgetting, reference_windows
 from retrain.dataset import Dataset, newest
 from retrain.gate import Look, Step
 from retrain.holdout import after, split_off
@@ -236,9 +236,11 @@ def _replace(run: Running) -> Ended:
 
 def _search(training: Dataset, bundle: Bundle, run: Running) -> SearchResult:
     model = run.model
+    champion = Recipe.from_document(bundle.recipe) if bundle.recipe else None
     policy = replace(
         model.search,
-        first=Recipe.from_document(bundle.recipe) if bundle.recipe else None,
+        # The world has changed, or it would not be asked: all rows alike must surely be better.
+        first=forgetting(champion, model.schema) if champion else None,
         reference_windows=reference_windows(bundle.reference, model.search.window),
     )
     return search(
