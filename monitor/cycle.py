@@ -7,7 +7,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from monitor.alert import Judged
-from monitor.batch import LABEL, RowKind
+from monitor.batch import CHANCES, LABEL, RowKind
 from monitor.change import change_of
 from monitor.checks.beyond import beyond_wobble
 from monitor.checks.columns import column_scores
@@ -38,7 +38,7 @@ from monitor.profile import Profile
 from monitor.ranking import ranked
 from monitor.record import CycleRecord, Standing
 from monitor.reference import Reference
-from monitor.schema import Schema
+from monitor.schema import Schema, Task
 from monitor.trial import Tested, Tried, try_champion
 from monitor.verdict import Basis, judge, min_rows
 from monitor.window import Counts, JudgedWindow, Seen, Window, due_row_ranges, due_time_windows
@@ -53,6 +53,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     seen = _seen(watched.name, world.log)
 
     names = [*schema.features, schema.prediction]
+    names += [CHANCES] if schema.task is Task.MULTICLASS else []
     rows = world.log.read(watched.name, window, names, horizon=policy.labels.horizon)
     counts = _counted(watched, window, rows, world.log)
     basis = _basis(watched, window, champion, counts, world)

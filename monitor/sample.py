@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import rankdata
 
+from monitor.chances import of_all
 from monitor.columns import Columns, FloatArray, IntArray, numbers, texts
 from monitor.schema import Kind
 
@@ -35,14 +36,19 @@ class Outcomes:
     predictions, labels : ndarray, shape (n_rows,)
         Probability and 0/1 (binary), places in the schema's classes (multiclass), or values
         (regression); NaN is missing.
+    chances : ndarray, shape (n_rows, n_classes), or None
+        How likely each of several classes was found, 0-1; a row of NaN is missing. None where the
+        model says classes alone.
     """
 
     predictions: FloatArray
     labels: FloatArray
+    chances: FloatArray | None = None
 
     def take(self, rows: IntArray) -> "Outcomes":
         """Return some rows."""
-        return Outcomes(self.predictions[rows], self.labels[rows])
+        chances = None if self.chances is None else self.chances[rows]
+        return Outcomes(self.predictions[rows], self.labels[rows], chances)
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Sample:
     features : ndarray, shape (n_rows, n_columns)
         What the model was given and what it predicted, encoded by `encode`.
     outcomes : Outcomes, n_rows rows
-        Nothing is missing.
+        Nothing is missing; there are chances where every row has them.
     windows : ndarray, shape (n_rows,)
         Number of the reference window of each row; -1 for one that is not like the others.
     """
@@ -76,6 +82,10 @@ class Sample:
         found = replace(self, outcomes=self.outcomes.take(rows), windows=self.windows[rows])
         return replace(found, features=self.features[rows])
 
+    def without_chances(self) -> "Sample":
+        """Return the rows as if the model said classes alone."""
+        return replace(self, outcomes=replace(self.outcomes, chances=None))
+
 
 def sample_of(
     columns: Columns, kinds: Mapping[str, Kind], outcomes: Outcomes, windows: IntArray, seed: int
@@ -90,7 +100,7 @@ def sample_of(
         The columns wanted; those the rows lack, and those that only tell the time or name the row,
         are left out.
     outcomes : Outcomes, n_rows rows
-        Predictions and labels.
+        Predictions, labels and chances.
     windows : ndarray, shape (n_rows,)
         Number of each row's window.
     seed : int
@@ -110,7 +120,9 @@ def sample_of(
             levels[name] = names
             encoded.append(values)
     features = np.column_stack([*encoded, np.zeros((rows.size, 0))])
-    return Sample(levels, features, outcomes.take(rows), windows[rows])
+    taken = outcomes.take(rows)
+    taken = replace(taken, chances=of_all(taken.chances))
+    return Sample(levels, features, taken, windows[rows])
 
 
 def encode(columns: Columns, levels: Levels, rows: IntArray) -> FloatArray:

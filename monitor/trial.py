@@ -6,6 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from monitor.batch import CHANCES, LABEL
+from monitor.chances import chances_of, of_all
 from monitor.columns import FloatArray
 from monitor.losses import Pairs
 from monitor.ports import SHADOW, SHADOW_CHANCES, Champion, Log, Store
@@ -92,13 +93,7 @@ def _evidence(tried: Tried, window: Window, champion: Champion, log: Log) -> Evi
 
 def _chances(rows: pa.Table, n_classes: int) -> tuple[FloatArray, FloatArray] | None:
     """Return what both versions gave each class; None where one of them has not said it of all."""
-    found = []
-    for name in (CHANCES, SHADOW_CHANCES):
-        column = rows.column(name)
-        if column.null_count or not pa.types.is_list(column.type):
-            return None
-        flat = column.combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        if flat.size != len(rows) * n_classes:
-            return None
-        found.append(flat.reshape(len(rows), n_classes))
-    return found[0], found[1]
+    mine, its = (
+        of_all(chances_of(rows.column(name), n_classes)) for name in (CHANCES, SHADOW_CHANCES)
+    )
+    return None if mine is None or its is None else (mine, its)

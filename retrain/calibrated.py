@@ -10,6 +10,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from monitor.columns import FloatArray
+from monitor.schema import Schema, Task
 
 SOFTENED = 1e-4
 """What a chance of 0 is taken for: trees say 0 and 1, whose log-odds are infinite."""
@@ -75,6 +76,16 @@ def class_chances(model: Any, features: pd.DataFrame, classes: Sequence[str]) ->
     known = {str(name): place for place, name in enumerate(model.classes_)}
     nothing = np.zeros(len(features))
     return np.column_stack([made[:, known[one]] if one in known else nothing for one in classes])
+
+
+def several_chances(model: Any, features: pd.DataFrame, schema: Schema) -> FloatArray | None:
+    """Return how likely each of several classes is, shape (n_rows, n_classes).
+
+    None where there are not several, and of a model that does not say.
+    """
+    if schema.task is not Task.MULTICLASS or not hasattr(model, "predict_proba"):
+        return None
+    return class_chances(model, features, schema.classes)
 
 
 class Calibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sklearn is untyped

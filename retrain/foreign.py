@@ -53,7 +53,7 @@ def foreign_version(
     predicted = pa.array(made, from_pandas=True)
     names = [name for name in table.column_names if name != schema.prediction]
     rows = table.select(names).append_column(schema.prediction, predicted)
-    bundle = watched_only(rows, model)
+    bundle = watched_only(rows, model, pipeline)
     labelled = from_table(rows, schema, "_label")
     reached = performance(labelled.target, predict(pipeline, labelled.features, schema), schema)
     reference = replace(

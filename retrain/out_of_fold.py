@@ -6,8 +6,11 @@ from datetime import timedelta
 import numpy as np
 import pyarrow as pa
 
-from monitor.columns import TableColumns
+from monitor.batch import CHANCES
+from monitor.chances import listed
+from monitor.columns import FloatArray, TableColumns
 from monitor.schema import Schema
+from retrain.calibrated import several_chances
 from retrain.candidates import fit, predict
 from retrain.dataset import Dataset, TargetArray, drawn, take
 from retrain.importance import permutation_importance
@@ -40,32 +43,43 @@ def out_of_fold(
     Returns
     -------
     tuple of TableColumns and dict of str to float
-        Features, labels and predictions, which some rows of many lack; and the permutation
-        importance by feature.
+        Features, labels, predictions and the chances of several classes, which some rows of many
+        lack; and the permutation importance by feature.
     """
     n_rows = min(len(rows), MOST_ROWS)
     places = drawn(len(rows), n_rows, seed) if n_rows < len(rows) else np.arange(n_rows)
     few = take(rows, places)
     plain = replace(recipe, training_range=None, fading=False)
     made: list[TargetArray] = []
+    found: list[FloatArray] = []
     asked: list[dict[str, float]] = []
     for block in np.array_split(np.arange(len(few)), N_BLOCKS):
         others = np.setdiff1d(np.arange(len(few)), block)
         pipeline = fit(plain, take(few, others), schema, window=window, seed=seed)
         held = take(few, block)
         made.append(predict(pipeline, held.features, schema))
+        chances = several_chances(pipeline, held.features, schema)
+        found += [] if chances is None else [chances]
         asked.append(permutation_importance(pipeline, held, schema, seed))
     # Each beside its own row: windows of predictions are compared, too.
     predictions = np.full(len(rows), None, dtype=object)
     predictions[places] = np.concatenate(made)
     importance = {name: float(np.mean([one[name] for one in asked])) for name in asked[0]}
-    return with_predictions(rows, schema, predictions), importance
+    of_all = None
+    if found:
+        of_all = np.full((len(rows), len(schema.classes)), np.nan)
+        of_all[places] = np.concatenate(found)
+    return with_predictions(rows, schema, predictions, of_all), importance
 
 
-def with_predictions(rows: Dataset, schema: Schema, predictions: TargetArray) -> TableColumns:
-    """Put features, labels and predictions, of which some may be missing, side by side."""
+def with_predictions(
+    rows: Dataset, schema: Schema, predictions: TargetArray, chances: FloatArray | None
+) -> TableColumns:
+    """Put features, labels and predictions, of which some may be missing, side by side.
+
+    Of several classes the chances come, too, where they are known.
+    """
     features = pa.Table.from_pandas(rows.features[list(schema.features)], preserve_index=False)
     table = features.append_column(schema.target, pa.array(rows.target, from_pandas=True))
-    return TableColumns(
-        table.append_column(schema.prediction, pa.array(predictions, from_pandas=True))
-    )
+    table = table.append_column(schema.prediction, pa.array(predictions, from_pandas=True))
+    return TableColumns(table if chances is None else table.append_column(CHANCES, listed(chances)))

@@ -5,17 +5,17 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
 from monitor.batch import CHANCES
+from monitor.chances import listed
 from monitor.columns import FloatArray
 from monitor.errors import LeewayError, NotPossibleError
 from monitor.reference import ColumnReference
-from monitor.schema import Schema, Task
+from monitor.schema import Schema
 from monitor.values import CategoricalValues
 from retrain.bundle import Bundle
-from retrain.calibrated import class_chances
+from retrain.calibrated import several_chances
 from retrain.candidates import predict
 from retrain.dataset import conform
 from retrain.ports import Registry
@@ -43,8 +43,7 @@ class Served:
         made = {self.schema.prediction: self.predict(features)}
         chances = self.chances(features)
         if chances is not None:
-            ends = np.arange(len(chances) + 1, dtype=np.int32) * chances.shape[1]
-            made[CHANCES] = pa.ListArray.from_arrays(ends, chances.ravel())
+            made[CHANCES] = listed(chances)
         return made
 
     def warm_up(self) -> None:
@@ -65,10 +64,9 @@ class Served:
 
         None where there are not several, and of a model that does not say.
         """
-        pipeline, several = self.bundle.pipeline, self.schema.task is Task.MULTICLASS
-        if not several or not features.num_rows or not hasattr(pipeline, "predict_proba"):
+        if not features.num_rows:
             return None
-        return class_chances(pipeline, conform(features, self.schema), self.schema.classes)
+        return several_chances(self.bundle.pipeline, conform(features, self.schema), self.schema)
 
 
 def _middle(column: ColumnReference) -> float | str | None:

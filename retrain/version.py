@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 from sklearn.pipeline import Pipeline
@@ -18,6 +19,7 @@ from monitor.reference import Cut, Estimate, Reference, calibrated, prepare
 from monitor.schema import Kind, Schema
 from monitor.window import MONDAY, WindowPolicy
 from retrain.bundle import Bundle, Notes
+from retrain.calibrated import several_chances
 from retrain.candidates import fit
 from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, TargetArray, from_table, newest, take
@@ -133,7 +135,7 @@ def first_version(
     return Bundle(model.name, reference, pipeline, asdict(found.recipe), performance, lineage)
 
 
-def watched_only(table: pa.Table, model: Retrained) -> Bundle:
+def watched_only(table: pa.Table, model: Retrained, pipeline: Any = None) -> Bundle:
     """Make version 1 of a model that is served elsewhere: a reference, and no model.
 
     Parameters
@@ -142,12 +144,15 @@ def watched_only(table: pa.Table, model: Retrained) -> Bundle:
         Labelled rows in the log's shape, with the model's predictions.
     model : Retrained
         The model.
+    pipeline : object or None
+        The model itself, where it is here to be asked for the chances of several classes.
     """
     schema = model.schema
     rows = from_table(table, with_logged(schema), LABEL)
     predictions = rows.features[schema.prediction].to_numpy()
     reached = performance(rows.target, predictions, schema)
-    columns = with_predictions(rows, schema, predictions)
+    chances = several_chances(pipeline, rows.features[list(schema.features)], schema)
+    columns = with_predictions(rows, schema, predictions, chances)
     reference = prepare(
         columns,
         schema,

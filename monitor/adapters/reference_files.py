@@ -174,7 +174,9 @@ SAMPLE_FILE = "reference-sample.npy"
 def _save_sample(sample: Sample, folder: Path) -> Document:
     outcomes = sample.outcomes
     beside = np.column_stack([sample.windows, outcomes.predictions, outcomes.labels])
-    np.save(folder / SAMPLE_FILE, np.hstack([beside, sample.features]), allow_pickle=False)
+    chances = np.zeros((len(beside), 0)) if outcomes.chances is None else outcomes.chances
+    rows = np.hstack([beside, sample.features, chances])
+    np.save(folder / SAMPLE_FILE, rows, allow_pickle=False)
     return {"file": SAMPLE_FILE, "levels": sample.levels}
 
 
@@ -186,13 +188,18 @@ def _open_sample(document: Document | None, folder: Path) -> Sample | None:
     rows = np.asarray(mapped)
     levels = {name: names and tuple(names) for name, names in document["levels"].items()}
     windows, predictions, labels = rows[:, :3].T
-    return Sample(levels, rows[:, 3:], Outcomes(predictions, labels), windows.astype(np.int64))
+    features, chances = np.split(rows[:, 3:], [len(levels)], axis=1)
+    # Older bundles have none, nor have models that say classes alone.
+    outcomes = Outcomes(predictions, labels, chances if chances.shape[1] else None)
+    return Sample(levels, features, outcomes, windows.astype(np.int64))
 
 
 def _decode_back_test(document: Document | None) -> BackTest | None:
     if document is None:
         return None
-    return BackTest(**{**document, "errors": tuple(document["errors"])})
+    of_classes = _decode_back_test(document.get("of_classes"))  # older bundles have none
+    errors = tuple(document["errors"])
+    return BackTest(**{**document, "errors": errors, "of_classes": of_classes})
 
 
 def _decode_dependence(document: Document | None) -> Dependence | None:

@@ -7,8 +7,18 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.back_test import LEAST_WINDOWS, BackTest
+from monitor.batch import CHANCES
 from monitor.cells import typical, windows
-from monitor.checks.estimate import SEED, Abstention, Current, as_numbers, estimate, measured
+from monitor.chances import chances_of
+from monitor.checks.estimate import (
+    LOSSES,
+    SEED,
+    Abstention,
+    Current,
+    as_numbers,
+    estimate,
+    measured,
+)
 from monitor.columns import Columns, FloatArray, IntArray
 from monitor.dependence import Dependence, dependence
 from monitor.reference import Z95, Cut, Estimate, Reference
@@ -27,7 +37,7 @@ def estimable(reference: Reference, columns: Columns, cut: Cut, metric: str) -> 
     reference : Reference
         Prepared from these rows.
     columns : Columns, n_rows rows
-        The rows, with labels and predictions.
+        The rows, with labels and predictions; of several classes perhaps with ``_chances``.
     cut : Cut
         How they fall into windows.
     metric : str
@@ -39,7 +49,9 @@ def estimable(reference: Reference, columns: Columns, cut: Cut, metric: str) -> 
     cells = windows(cut.event_at, cut.policy)
     usual = np.isin(cells.of_row, typical(cells))
     outcomes = Outcomes(
-        _outcome(columns, schema.prediction, schema), _outcome(columns, schema.target, schema)
+        _outcome(columns, schema.prediction, schema),
+        _outcome(columns, schema.target, schema),
+        _chances(columns, schema),
     )
     kinds = {**schema.compared, schema.prediction: schema.prediction_kind}
     of_row = np.where(usual, cells.of_row, -1)
@@ -76,6 +88,13 @@ def back_test(sample: Sample, schema: Schema, metric: str) -> BackTest:
 
     A crash is a back-test that says why there is none: a version is worth more than its estimates.
     """
+    found = _back_test(sample, schema, metric)
+    if sample.outcomes.chances is None or metric not in LOSSES:
+        return found
+    return replace(found, of_classes=_back_test(sample.without_chances(), schema, metric))
+
+
+def _back_test(sample: Sample, schema: Schema, metric: str) -> BackTest:
     known = np.unique(sample.windows[sample.windows >= 0])
     if known.size < LEAST_WINDOWS:
         return BackTest(metric, (), int(known.size))
@@ -109,7 +128,7 @@ def _error(sample: Sample, window: int, schema: Schema, metric: str) -> float | 
     """Return how far the estimate of one window was off, in half bands; or why there is none."""
     left_out = sample.windows == window
     rest, held = (sample.take(np.flatnonzero(rows)) for rows in (~left_out, left_out))
-    current = Current(held.features, held.outcomes.predictions)
+    current = Current(held.features, held.outcomes.predictions, held.outcomes.chances)
     found = estimate(rest, current, schema, metric)
     if isinstance(found, Abstention):
         return found.reason
@@ -122,3 +141,9 @@ def _error(sample: Sample, window: int, schema: Schema, metric: str) -> float | 
 def _outcome(columns: Columns, name: str, schema: Schema) -> FloatArray:
     values = pa.chunked_array([*columns.chunks(name)]).to_numpy()
     return as_numbers(values, schema, are_labels=name == schema.target)
+
+
+def _chances(columns: Columns, schema: Schema) -> FloatArray | None:
+    if CHANCES not in columns.names:
+        return None
+    return chances_of(pa.chunked_array([*columns.chunks(CHANCES)]), len(schema.classes))

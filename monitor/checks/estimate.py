@@ -12,6 +12,7 @@ import numpy as np
 
 from monitor.checks.doubly_robust import doubly_robust
 from monitor.checks.pape import Told, pape
+from monitor.checks.pape_of_classes import pape_of_classes
 from monitor.checks.performance import METRICS, AnyArray, class_names, is_positive, performance
 from monitor.columns import FloatArray
 from monitor.density_ratio import density_ratio
@@ -29,7 +30,7 @@ MOST_UNSUPPORTED = 0.05
 """Share of current rows that may be of a kind that the reference hardly has."""
 
 LOSSES = frozenset({"mae", "rmse", "accuracy"})
-"""Metrics that come of the mean of one loss a row; a binary model has all of its metrics."""
+"""Metrics that come of the mean of one loss a row; where chances are known all of them are told."""
 
 SEED = 0
 """The same rows get the same estimate."""
@@ -52,10 +53,13 @@ class Current:
         Some of them, encoded as the sample is.
     predictions : ndarray, shape (n_rows,)
         What was predicted of all of them, as numbers.
+    chances : ndarray, shape (n_rows, n_classes), or None
+        How likely each of several classes was found; None where a row lacks them.
     """
 
     features: FloatArray
     predictions: FloatArray
+    chances: FloatArray | None = None
 
 
 def estimate(
@@ -100,8 +104,13 @@ def estimate(
 
 def _against(sample: Sample, current: Current, schema: Schema, metric: str) -> str:
     """Say what rules an estimate out before the rows are compared; empty where nothing does."""
-    if schema.task is not Task.BINARY and metric not in LOSSES:
-        return f"{METRICS[metric].title} is not the mean of a loss of each row"
+    title = METRICS[metric].title
+    if schema.task is Task.REGRESSION and metric not in LOSSES:
+        return f"{title} is not the mean of a loss of each row"
+    if schema.task is Task.MULTICLASS and metric not in LOSSES:
+        lacking = _lacking(sample, current)
+        if lacking:
+            return f"{title} of several classes needs how likely each was, which {lacking}"
     if sample.n_rows < LEAST_ALIKE:
         return (
             f"the reference has {sample.n_rows} rows with both label and prediction, "
@@ -113,11 +122,21 @@ def _against(sample: Sample, current: Current, schema: Schema, metric: str) -> s
     return ""
 
 
+def _lacking(sample: Sample, current: Current) -> str:
+    """Say who has classes alone, without their chances; empty where nobody."""
+    if sample.outcomes.chances is None:
+        return "the reference does not have"
+    return "not all of these rows were logged with" if current.chances is None else ""
+
+
 def _told(
     sample: Sample, current: Current, weights: FloatArray, schema: Schema, metric: str
 ) -> Told | None:
     if schema.task is Task.BINARY:
         return pape(metric, sample.outcomes, weights, current.predictions)
+    if sample.outcomes.chances is not None and current.chances is not None:
+        now = current.predictions, current.chances
+        return pape_of_classes(metric, sample.outcomes, weights, *now)
     found = doubly_robust(
         _losses(sample.outcomes, metric),
         weights,

@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.batch import MODEL_VERSION
+from monitor.batch import CHANCES, MODEL_VERSION
+from monitor.chances import chances_of, of_all
 from monitor.checks.estimate import SEED, Abstention, Current, as_numbers, estimate
 from monitor.checks.fall import PerformancePolicy, performance_scores
 from monitor.checks.performance import METRICS
 from monitor.checks.score import BreachWhen, Check, Score
-from monitor.columns import TableColumns
+from monitor.columns import FloatArray, IntArray, TableColumns
 from monitor.reference import Estimate, Reference
 from monitor.sample import drawn, encode
 
@@ -54,17 +55,27 @@ def _estimate(
     schema, sample = reference.schema, reference.sample
     if sample is None or reference.back_test is None:
         return Abstention("this version's reference keeps no labelled rows to estimate from")
-    against = reference.back_test.against(metric)
-    if against:
-        return Abstention(against)
     mine = rows.filter(pc.equal(rows.column(MODEL_VERSION), version))
     said = as_numbers(mine.column(schema.prediction).to_numpy(), schema, are_labels=False)
     known = np.flatnonzero(np.isfinite(said))
+    chances, tested = _chances(mine, known, len(schema.classes)), reference.back_test
+    if chances is None and tested.of_classes is not None:
+        sample, tested = sample.without_chances(), tested.of_classes
+    against = tested.against(metric)
+    if against:
+        return Abstention(against)
     features = encode(TableColumns(mine), sample.levels, drawn(known, SEED))
-    found = estimate(sample, Current(features, said[known]), schema, metric)
+    found = estimate(sample, Current(features, said[known], chances), schema, metric)
     if isinstance(found, Abstention):
         return found
-    return replace(found, standard_error=found.standard_error * reference.back_test.scale)
+    return replace(found, standard_error=found.standard_error * tested.scale)
+
+
+def _chances(rows: pa.Table, known: IntArray, n_classes: int) -> FloatArray | None:
+    """Return the chances of some rows; None where one of them came without."""
+    if CHANCES not in rows.column_names:
+        return None
+    return of_all(chances_of(rows.column(CHANCES).take(pa.array(known)), n_classes))
 
 
 def _without(rows: pa.Table, metric: str, reason: str) -> Score:
