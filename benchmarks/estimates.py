@@ -66,8 +66,8 @@ def compare(fold: Fold, folder: Path) -> list[dict[str, object]]:
                 "kept": before.value,
             }  # fmt: skip
             found.append(case | _told(fold.reference, current, schema, one))
-            if one.of_classes is not None:
-                alone = _told(fold.reference.without_chances(), current, schema, one.of_classes)
+            if one.classes_alone is not None:
+                alone = _told(fold.reference.without_chances(), current, schema, one.classes_alone)
                 found.append(case | alone | {"metric": metric + ALONE})
     return found
 

@@ -12,9 +12,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from leeway.demo.flights import CATEGORICAL, NUMERIC, TARGET, load_flights
-from monitor.domain_classifier import one_thread
 from monitor.sample import Outcomes, Sample
 from monitor.schema import Schema, Task
 
@@ -82,7 +82,7 @@ def folds(folder: Path, n_folds: int) -> Iterator[Fold]:
                 models = REGRESSORS if table.task is Task.REGRESSION else CLASSIFIERS
                 for model, made in models.items():
                     parts = np.array_split(np.arange(rows.size), 3)
-                    with one_thread():  # small fits: threads would wait for each other
+                    with threadpool_limits(1):  # fits are small: threads would wait for each other
                         fitted = made().fit(features[parts[0]], y[parts[0]])
                     label = f"{table.name}-{model}-{at}"
                     yield _fold(label, table.schema, (features, y, z), fitted, rng)
@@ -118,7 +118,7 @@ def _tasks(name: str, features: np.ndarray, target: pd.Series, task: Task) -> It
     thirds = np.searchsorted(np.quantile(values, [1 / 3, 2 / 3]), values).astype(float)
     yield Table(name, Task.BINARY, features, (values > np.median(values)).astype(float))
     yield Table(name, Task.REGRESSION, features, values)
-    yield Table(name, Task.MULTICLASS, features, thirds)
+    yield Table(f"{name}-thirds", Task.MULTICLASS, features, thirds)
 
 
 def _numbers(rows: pd.DataFrame, names: list[str]) -> np.ndarray:

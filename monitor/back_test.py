@@ -27,7 +27,7 @@ class BackTest:
         Reference windows.
     why_not : str
         Why a window could not be estimated, where one could not; or why none was.
-    of_classes : BackTest or None
+    classes_alone : BackTest or None
         The same without the chances of several classes, for windows that come without them; None
         where the reference has no chances, or the metric needs them.
     """
@@ -36,7 +36,7 @@ class BackTest:
     errors: tuple[float, ...]
     n_windows: int
     why_not: str = ""
-    of_classes: "BackTest | None" = None
+    classes_alone: "BackTest | None" = None
 
     @property
     def scale(self) -> float:

@@ -197,9 +197,9 @@ def _open_sample(document: Document | None, folder: Path) -> Sample | None:
 def _decode_back_test(document: Document | None) -> BackTest | None:
     if document is None:
         return None
-    of_classes = _decode_back_test(document.get("of_classes"))  # older bundles have none
+    alone = _decode_back_test(document.get("classes_alone"))  # older bundles have none
     errors = tuple(document["errors"])
-    return BackTest(**{**document, "errors": errors, "of_classes": of_classes})
+    return BackTest(**{**document, "errors": errors, "classes_alone": alone})
 
 
 def _decode_dependence(document: Document | None) -> Dependence | None:

@@ -91,7 +91,7 @@ def back_test(sample: Sample, schema: Schema, metric: str) -> BackTest:
     found = _back_test(sample, schema, metric)
     if sample.outcomes.chances is None or metric not in LOSSES:
         return found
-    return replace(found, of_classes=_back_test(sample.without_chances(), schema, metric))
+    return replace(found, classes_alone=_back_test(sample.without_chances(), schema, metric))
 
 
 def _back_test(sample: Sample, schema: Schema, metric: str) -> BackTest:

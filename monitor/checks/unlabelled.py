@@ -59,8 +59,8 @@ def _estimate(
     said = as_numbers(mine.column(schema.prediction).to_numpy(), schema, are_labels=False)
     known = np.flatnonzero(np.isfinite(said))
     chances, tested = _chances(mine, known, len(schema.classes)), reference.back_test
-    if chances is None and tested.of_classes is not None:
-        sample, tested = sample.without_chances(), tested.of_classes
+    if chances is None and tested.classes_alone is not None:
+        sample, tested = sample.without_chances(), tested.classes_alone
     against = tested.against(metric)
     if against:
         return Abstention(against)
