@@ -30,7 +30,7 @@ MOST_UNSUPPORTED = 0.05
 """Share of current rows that may be of a kind that the reference hardly has."""
 
 LOSSES = frozenset({"mae", "rmse", "accuracy"})
-"""Metrics that come of the mean of one loss a row; where chances are known all of them are told."""
+"""Metrics that come of the mean of one loss a row; a model whose chances are known has all."""
 
 SEED = 0
 """The same rows get the same estimate."""

@@ -103,8 +103,8 @@ def pape_of_classes(
     assert reference.chances is not None
     said, said_before = (_places(one) for one in (predictions, reference.predictions))
     came, shares = _places(reference.labels), weights / weights.sum()
-    told = _calibrate(reference.chances, came, shares)
-    now, before = (_mapped(told, _logs(one)) for one in (chances, reference.chances))
+    curve = _calibrate(reference.chances, came, shares)
+    now, before = (_mapped(curve, _logs(one)) for one in (chances, reference.chances))
 
     left = np.eye(chances.shape[1])[came] - before
     left *= shares[:, None]
@@ -128,9 +128,9 @@ def _logs(chances: FloatArray) -> FloatArray:
     return np.log(np.clip(chances, CLIP, 1.0))
 
 
-def _mapped(told: FloatArray, logs: FloatArray) -> FloatArray:
-    """Return calibrated chances; `told` has the slopes, then the constants."""
-    slopes, constants = np.split(told, 2)
+def _mapped(curve: FloatArray, logs: FloatArray) -> FloatArray:
+    """Return calibrated chances; `curve` has the slopes, then the constants."""
+    slopes, constants = np.split(curve, 2)
     return np.asarray(softmax(slopes * logs + constants, axis=1), dtype=np.float64)
 
 
@@ -144,47 +144,46 @@ def _calibrate(chances: FloatArray, came: IntArray, shares: FloatArray) -> Float
     """
     logs, n_classes = _logs(chances), chances.shape[1]
     is_of = np.eye(n_classes)[came]
-    identity = np.repeat([1.0, 0.0], n_classes)
-    told = identity
+    curve = identity = _identity(n_classes)
 
     def loss(one: FloatArray) -> float:
         slopes, constants = np.split(one, 2)
         of_rows = log_softmax(slopes * logs + constants, axis=1)[np.arange(came.size), came]
         return float(-np.sum(shares * of_rows) + RIDGE / 2 * np.sum((one - identity) ** 2))
 
-    now = loss(told)
+    now = loss(curve)
     for _ in range(NEWTON_STEPS):
-        step = _step(logs, is_of, shares, told)
+        step = _step(logs, is_of, shares, curve)
+        if np.abs(step).max() < 1e-8:  # noqa: PLR2004 - far below any sampling error
+            break
         for _ in range(HALVINGS):
-            then = loss(told + step)
+            then = loss(curve + step)
             if then <= now:
                 break
             step /= 2
         else:
             break
-        told, now = told + step, then
-        if np.abs(step).max() < 1e-8:  # noqa: PLR2004 - far below any sampling error
-            break
-    return told
+        curve, now = curve + step, then
+    return curve
 
 
-def _step(logs: FloatArray, is_of: FloatArray, shares: FloatArray, told: FloatArray) -> FloatArray:
+def _identity(n_classes: int) -> FloatArray:
+    """Return the map that leaves chances as they are."""
+    return np.repeat([1.0, 0.0], n_classes)
+
+
+def _step(logs: FloatArray, is_of: FloatArray, shares: FloatArray, curve: FloatArray) -> FloatArray:
     """Return Newton's step of the map's numbers."""
     n_classes = logs.shape[1]
-    given = _mapped(told, logs)
+    given = _mapped(curve, logs)
     left = shares[:, None] * (is_of - given)
     slope = np.concatenate([(left * logs).sum(axis=0), left.sum(axis=0)])
-    slope -= RIDGE * (told - np.repeat([1.0, 0.0], n_classes))
+    slope -= RIDGE * (curve - _identity(n_classes))
     # Second derivatives: of each class by itself, less what classes take from each other.
     shared = np.hstack([given * logs, given])
     weighted = shares[:, None] * given
-    by_itself = [(weighted * logs**power).sum(axis=0) for power in (2, 1, 0)]
-    own = np.block(
-        [
-            [np.diag(by_itself[0]), np.diag(by_itself[1])],
-            [np.diag(by_itself[1]), np.diag(by_itself[2])],
-        ]
-    )
+    squares, products, ones = (np.diag((weighted * logs**power).sum(axis=0)) for power in (2, 1, 0))
+    own = np.block([[squares, products], [products, ones]])
     bend = own - (shared.T * shares) @ shared + RIDGE * np.eye(2 * n_classes)
     return np.asarray(np.linalg.solve(bend, slope), dtype=np.float64)
 
