@@ -146,12 +146,13 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--folds", type=int, default=6)
+    parser.add_argument("--task", type=Task, action="append", help="one of them alone")
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--environments", type=Path, default=HERE.parent / ".bench")
     arguments = parser.parse_args()
     began, cases, silent = time.process_time(), [], []
     with tempfile.TemporaryDirectory() as name:
-        for fold in folds(arguments.data, arguments.folds):
+        for fold in folds(arguments.data, arguments.folds, arguments.task or list(Task)):
             print(fold.name, fold.schema.task, file=sys.stderr, flush=True)
             cases += compare(fold, Path(name))
             silent.append(abstains(fold))

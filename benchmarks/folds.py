@@ -1,7 +1,7 @@
 """Folds: real tables, each torn at random into rows for a model, a reference and a pool."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,14 +69,19 @@ class Fold:
         return self.rng.choice(len(z), n_rows, replace=False, p=weights / weights.sum())
 
 
-def folds(folder: Path, n_folds: int) -> Iterator[Fold]:
-    """Yield every fold of every table, for every model."""
+def folds(folder: Path, n_folds: int, tasks: Sequence[Task]) -> Iterator[Fold]:
+    """Yield every fold of every table of some tasks, for every model."""
     for name, tables in _tables(folder):
         for at in range(n_folds):
             rng = np.random.default_rng([at, *name.encode()])
             rows = rng.permutation(len(tables[0].outcome))[:MOST_ROWS]
             tilted = rng.normal(size=max(one.features.shape[1] for one in tables))
             for table in tables:
+                if table.task not in tasks:
+                    continue
+                # One that was made of another: the same rows come, whatever other tasks are asked.
+                by = np.random.default_rng([at, *table.name.encode()])
+                by = rng if table.name == name else by
                 features, y = table.features[rows], table.outcome[rows]
                 z = np.apply_along_axis(rankdata, 0, features) @ tilted[: features.shape[1]]
                 models = REGRESSORS if table.task is Task.REGRESSION else CLASSIFIERS
@@ -85,7 +90,7 @@ def folds(folder: Path, n_folds: int) -> Iterator[Fold]:
                     with threadpool_limits(1):  # fits are small: threads would wait for each other
                         fitted = made().fit(features[parts[0]], y[parts[0]])
                     label = f"{table.name}-{model}-{at}"
-                    yield _fold(label, table.schema, (features, y, z), fitted, rng)
+                    yield _fold(label, table.schema, (features, y, z), fitted, by)
 
 
 def _tables(folder: Path) -> Iterator[tuple[str, list[Table]]]:

@@ -184,7 +184,9 @@ def _step(logs: FloatArray, is_of: FloatArray, shares: FloatArray, curve: FloatA
     weighted = shares[:, None] * given
     squares, products, ones = (np.diag((weighted * logs**power).sum(axis=0)) for power in (2, 1, 0))
     own = np.block([[squares, products], [products, ones]])
-    bend = own - (shared.T * shares) @ shared + RIDGE * np.eye(2 * n_classes)
+    # Not by `@`: the threads of BLAS wait for each other where other work keeps the cores busy.
+    taken = np.einsum("ij,ik->jk", shares[:, None] * shared, shared)
+    bend = own - taken + RIDGE * np.eye(2 * n_classes)
     return np.asarray(np.linalg.solve(bend, slope), dtype=np.float64)
 
 

@@ -46,7 +46,7 @@ def measured(outcomes, metric):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_true_weights_tell_what_will_be_measured_and_no_weights_do_not(metric):
-    (reference, z), (now, _) = drawn(200_000, seed=0), drawn(50_000, seed=1, shift=1.0)
+    (reference, z), (now, _) = drawn(100_000, seed=0), drawn(50_000, seed=1, shift=1.0)
     real = measured(now, metric).value
     found = told(metric, reference, np.exp(z - 0.5), now)
     blind = told(metric, reference, np.ones(z.size), now)
