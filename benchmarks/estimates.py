@@ -134,9 +134,10 @@ def show(cases: pd.DataFrame) -> None:
         told = group[group["told"].notna()]
         off = (told["told"] - told["real"]).abs()
         mae = {one: (told[one] - told["real"]).abs().mean() for one in ("kept", "cbpe")}
+        beside = off[told["cbpe"].notna()].mean() / mae["cbpe"]  # where the peer has one, too
         print(
             f"| {metric} | {tilt} | {len(group)} | {told['noise'].mean():.4g} | {mae['kept']:.4g} "
-            f"| {mae['cbpe']:.4g} | {off.mean():.4g} | {off.mean() / mae['cbpe']:.2f} | "
+            f"| {mae['cbpe']:.4g} | {off.mean():.4g} | {beside:.2f} | "
             f"{(off <= told['half']).mean():.1%} | {1 - len(told) / len(group):.1%} |"
         )
     print()

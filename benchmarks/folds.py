@@ -88,7 +88,7 @@ def folds(folder: Path, n_folds: int, tasks: Sequence[Task]) -> Iterator[Fold]:
                 for model, made in models.items():
                     parts = np.array_split(np.arange(rows.size), 3)
                     with threadpool_limits(1):  # fits are small: threads would wait for each other
-                        fitted = made().fit(features[parts[0]], y[parts[0]])
+                        fitted = made().fit(*_learned(table, features, y, parts[0]))
                     label = f"{table.name}-{model}-{at}"
                     yield _fold(label, table.schema, (features, y, z), fitted, by)
 
@@ -145,6 +145,13 @@ def _fold(name, schema, rows, fitted, rng) -> Fold:  # noqa: ANN001
     sample = Sample({}, encoded[reference], outcomes.take(reference), windows)
     held = outcomes.take(pool)
     return Fold(name, schema, sample, encoded[pool], held, places[pool], places[reference], rng)
+
+
+def _learned(table, features, y, part) -> tuple[np.ndarray, np.ndarray]:  # noqa: ANN001
+    """Return what a model learns from; nobody learns a class of one row."""
+    if table.task is Task.MULTICLASS:
+        part = part[np.bincount(y[part].astype(int))[y[part].astype(int)] > 1]
+    return features[part], y[part]
 
 
 def _said(fitted, features, schema) -> tuple[np.ndarray, np.ndarray | None]:  # noqa: ANN001
