@@ -29,13 +29,12 @@ def main(folder: Path) -> None:
             metrics, cbpe = SEVERAL, _cbpe(list(SEVERAL), scores, "classification_multiclass")
         try:
             cbpe.fit(rows)
-        except Exception as error:  # noqa: BLE001 - it cannot learn of a class without rows
+            for current in sorted(folder.glob(f"current-{name}-*.parquet")):
+                estimated = cbpe.estimate(pd.read_parquet(current)).filter(period="analysis")
+                row = estimated.to_df(multilevel=False).iloc[-1]
+                found[current.stem] = {one: float(row[f"{one}_value"]) for one in metrics}
+        except Exception as error:  # noqa: BLE001 - it cannot tell of a class without rows
             print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
-            continue
-        for current in sorted(folder.glob(f"current-{name}-*.parquet")):
-            estimated = cbpe.estimate(pd.read_parquet(current)).filter(period="analysis")
-            row = estimated.to_df(multilevel=False).iloc[-1]
-            found[current.stem] = {one: float(row[f"{one}_value"]) for one in metrics}
     print(json.dumps(found))
 
 
