@@ -58,9 +58,9 @@ class History:
     windows: Sequence[pa.Table]
     n_before: int
 
-    def clean(self, at: int) -> pa.Table:
-        """Return the rows of the windows before one."""
-        return pa.concat_tables(self.windows[max(0, at - CLEAN_WINDOWS) : at])
+    def clean(self, at: int) -> Sequence[pa.Table]:
+        """Return the windows before one."""
+        return self.windows[max(0, at - CLEAN_WINDOWS) : at]
 
 
 def history(name: str, rows: pa.Table, schema: Schema, n_reference: int, n_rows: int) -> History:
@@ -111,7 +111,7 @@ def _rows(frame: pd.DataFrame, kinds: dict[str, Kind], times: pd.Series) -> pa.T
     return pa.table({**columns, EVENT_AT: at.cast(pa.timestamp("us", "UTC"))})
 
 
-def look(one: History, rows: pa.Table, before: pa.Table) -> tuple[Diagnosis, list[Break]]:
+def look(one: History, rows: pa.Table, before: Sequence[pa.Table]) -> tuple[Diagnosis, list[Break]]:
     """Diagnose a window as the cycle does."""
     times, reference, current = rows.column(EVENT_AT), one.reference, TableColumns(rows)
     window = Window(times[0].as_py(), times[-1].as_py() + timedelta(microseconds=1))
@@ -120,8 +120,7 @@ def look(one: History, rows: pa.Table, before: pa.Table) -> tuple[Diagnosis, lis
     scores.append(
         repeated_score(reference.repeated_ratio, ratio, rows.num_rows, jump=REPEATED_JUMP)
     )
-    newest = before.slice(max(0, before.num_rows - one.policy.rows))
-    scores += stale_scores(rows, newest, reference)
+    scores += stale_scores(rows, before[-1], reference)
     beyond = beyond_wobble(rows, window, reference, one.policy, BUDGET)
     scores = spare_newcomers(
         [*scores, *beyond.scores], reference, beyond.profile, window, one.policy
@@ -200,7 +199,7 @@ def called_incident(one: History) -> tuple[int, int, int]:
     n_called = n_gaps = 0
     clean = list(one.windows[: one.n_before])
     for rows in one.windows[one.n_before :]:
-        diagnosis, _ = look(one, rows, pa.concat_tables(clean[-CLEAN_WINDOWS:]))
+        diagnosis, _ = look(one, rows, clean[-CLEAN_WINDOWS:])
         if diagnosis.kind is DiagnosisKind.INCIDENT:
             n_called += 1
             n_gaps += all(finding.sign == "missing" for finding in diagnosis.findings)

@@ -18,9 +18,11 @@ from monitor.reference import Reference
 ALLOWED = 0.02
 
 
-def gain(rows: pa.Table, before: pa.Table, reference: Reference, name: str, first: int) -> float:
+def gain(
+    rows: pa.Table, windows: Sequence[pa.Table], reference: Reference, name: str, first: int
+) -> float:
     """Return how much likelier the rows from one on are when each name is the one before it."""
-    rows, before = rows.sort_by(EVENT_AT), before.sort_by(EVENT_AT)
+    rows, before = rows.sort_by(EVENT_AT), pa.concat_tables(windows).sort_by(EVENT_AT)
     met = company(before, rows, reference.schema.features)
     if met is None or not met.levels[name]:
         return -np.inf

@@ -62,6 +62,25 @@ class SchemaChange:
     n_rows: int
 
 
+@dataclass(frozen=True)
+class Refused:
+    """The rows that were refused while a window was open.
+
+    Parameters
+    ----------
+    n_rows : int
+        How many.
+    reasons : tuple of str
+        Why, in the words of `monitor.errors.REFUSALS`; the most frequent first.
+    since : datetime or None
+        When the first of them came, to the minute; None without any.
+    """
+
+    n_rows: int = 0
+    reasons: tuple[str, ...] = ()
+    since: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Rows ready for the log.

@@ -7,7 +7,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from monitor.alert import Judged
-from monitor.batch import CHANCES, LABEL, RowKind
+from monitor.batch import CHANCES, EXTRA, LABEL, RowKind
 from monitor.change import change_of
 from monitor.checks.beyond import beyond_wobble
 from monitor.checks.columns import column_scores
@@ -52,7 +52,7 @@ def run_cycle(watched: Watched, window: Window, revision: int, world: World) -> 
     schema, policy = champion.reference.schema, watched.verdict
     seen = _seen(watched.name, world.log)
 
-    names = [*schema.features, schema.prediction]
+    names = [*schema.features, schema.prediction, EXTRA]
     names += [CHANCES] if schema.task is Task.MULTICLASS else []
     rows = world.log.read(watched.name, window, names, horizon=policy.labels.horizon)
     counts = _counted(watched, window, rows, world.log)
@@ -139,9 +139,9 @@ def _with_target(rows: pa.Table, schema: Schema) -> pa.Table:
 def _intake(watched: Watched, window: Window, n_rows: int, world: World) -> list[Score]:
     """Score what came otherwise than the schema says, and what was refused at the door."""
     changes = world.log.changes(watched.name, window)
-    n_refused = world.store.refused(watched.name, window)
+    refused = world.store.refused(watched.name, window)
     scores = change_scores(changes, n_rows, watched.quality)
-    return [*scores, *refusal_scores(n_refused, n_rows, watched.quality)]
+    return [*scores, *refusal_scores(refused, n_rows, watched.quality)]
 
 
 def _repeated(reference: Reference, current: Columns, scores: Sequence[Score]) -> Score:

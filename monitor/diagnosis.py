@@ -8,9 +8,9 @@ from enum import StrEnum
 
 from monitor.change import Change
 from monitor.checks.broken import Break
-from monitor.checks.outage import SIGNS
 from monitor.checks.quality import INFINITE, MISSING, OUT_OF_RANGE, REFUSED, REPEATED
 from monitor.checks.score import Check, Score, Status
+from monitor.checks.signs import OF_VALUES
 from monitor.checks.stale import STALE, STILL
 from monitor.verdict import Verdict, decides_by_wobble
 
@@ -29,24 +29,25 @@ class DiagnosisKind(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One column that is broken.
+    """One column that is broken, or what is wrong with whole rows.
 
     Parameters
     ----------
     column : str
-        The column.
+        The column; empty where it is whole rows.
     sign : str
-        How it shows: missing, unseen, out_of_range, infinite, refused, repeated, stale and still
-        (of no column), schema_missing, schema_extra, schema_retyped; scale, units, sign, swap,
-        shift, spelling, renamed, frozen, fill, collapse.
+        How it shows: missing, unseen, out_of_range, infinite, schema_missing, schema_extra,
+        schema_retyped; scale, units, sign, swap, shift, spelling, renamed, frozen, fill, collapse;
+        of whole rows repeated, stale, still, refused.
     sentence : str
         The evidence in plain words.
     transform : str
         What was done to it, in words, where that was found.
     since : datetime or None
-        Event time of the first broken row, where it was found.
+        Event time of the first broken row; of rows that were refused, when the first came. None
+        where the search has failed.
     n_rows : int or None
-        Rows of the window from there on.
+        Rows of the window from there on; of rows that were refused, how many.
     """
 
     column: str
@@ -86,7 +87,7 @@ _SENTENCES = {
     INFINITE: "{column}: {value:.0%} of values are infinite",
     "schema_missing": "{column}: the column did not arrive in {value:.0%} of rows",
     "schema_extra": "{column}: a column the schema does not know, in {value:.0%} of rows",
-    REFUSED: "{value:.0%} of the rows that came could not be stored and were refused",
+    REFUSED: "{value:.0%} of the rows that came could not be stored and were refused: {what}",
     "schema_retyped": "{column}: {value:.0%} of rows came in another type",
     REPEATED: "{value:.0%} of the rows repeat another one in every feature (reference "
     "{before:.0%}): a load may have run twice",
@@ -220,7 +221,7 @@ def _listed(columns: Sequence[str | None]) -> str:
 
 def _at_once(findings: Sequence[Finding]) -> str:
     """Say that columns broke together: they come from one source."""
-    since = Counter(one.since for one in findings if one.since is not None)
+    since = Counter(one.since for one in findings if one.column and one.since is not None)
     start, n_columns = max(since.items(), key=lambda one: one[1], default=(None, 0))
     if start is None or n_columns < 2:  # noqa: PLR2004 - one alone is not together
         return ""
@@ -245,7 +246,7 @@ def _leading(scores: list[Score]) -> list[Score]:
 def _says_least(score: Score) -> int:
     if score.method.startswith("schema_"):
         return 0
-    return 2 if score.method in SIGNS else 1
+    return 2 if score.method in OF_VALUES else 1
 
 
 def _finding(score: Score, broken: Break | None) -> Finding:

@@ -117,10 +117,33 @@ def known_ratio(columns: Columns, before: Columns, kinds: Mapping[str, Kind]) ->
     0.5
     """
     names = {*columns.names} & {*before.names}
-    present = {name: kind for name, kind in kinds.items() if name in names}
-    if not columns.n_rows or not before.n_rows or not present:
+    if not columns.n_rows or not before.n_rows or not names & {*kinds}:
         return None
-    return float(np.isin(_hashes(columns, present), _hashes(before, present)).mean())
+    return float(known(columns, before, kinds).mean())
+
+
+def known(columns: Columns, before: Columns, kinds: Mapping[str, Kind]) -> BoolArray:
+    """Tell which rows were there before, as `known_ratio` counts them.
+
+    Parameters
+    ----------
+    columns, before, kinds
+        As there.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_rows,)
+
+    Examples
+    --------
+    >>> from monitor.columns import TableColumns
+    >>> old, new = (TableColumns(pa.table({"x": x})) for x in ([1.0, 2.0], [2.0, 2.0, 3.0, 4.0]))
+    >>> known(new, old, {"x": Kind.NUMERIC}).tolist()
+    [True, True, False, False]
+    """
+    names = {*columns.names} & {*before.names}
+    present = {name: kind for name, kind in kinds.items() if name in names}
+    return np.isin(_hashes(columns, present), _hashes(before, present))
 
 
 def _has_all(columns: Columns, names: Collection[str]) -> BoolArray:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from monitor.batch import Refused
 from monitor.checks.broken import Break
 from monitor.checks.clock import clocks
 from monitor.checks.feed import Suspects, search
-from monitor.checks.outage import SIGNS
-from monitor.checks.quality import REPEATED, gaps
+from monitor.checks.quality import REFUSED, gaps
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.checks.stale import STALE, stale_scores
 from monitor.ports import Log, Store
@@ -70,18 +70,18 @@ def search_feed(
     try:
         if store.is_closed(model, window):
             return Searched((), tuple(map(_unlimited, scored.scores)))
-        looked_at, features = suspects(scored), scored.reference.schema.features
+        looked_at, turned_away = suspects(scored), _refused(store.refused(model, window))
         judged = store.judged(model)
         known = judged.get(window.key)
-        was_sound = known is not None and not known.incident
+        was_sound = known is not None and not known.incident and not looked_at.of_rows
         # Labels change nothing of what was found in the same rows.
         if not rows.num_rows or (was_sound and store.has_searched(model, window, rows.num_rows)):
-            return Searched((), tuple(scored.scores))
-        names = [name for name in features if name in scored.reference.columns]
+            return Searched(turned_away, tuple(scored.scores))
         clean = _clean_windows(window, judged, CLEAN_WINDOWS)
-        before = _read(model, clean, names, log)
+        before = _read(model, clean, scored.reference, log)
         found = tuple(search(rows, before, scored.reference, looked_at))
-        return Searched(found, (*scored.scores, *break_scores(found, rows.num_rows)))
+        scores = (*scored.scores, *break_scores(found, rows.num_rows))
+        return Searched((*found, *turned_away), scores)
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         detail = f"the feed could not be searched: {type(error).__name__}: {error}"
         failed = _blank(None, FEED, rows.num_rows, detail, failed=True)
@@ -108,8 +108,8 @@ def staleness(
     """
     try:
         clean = _clean_windows(window, store.judged(model), 1)
-        before = _read(model, clean, [*reference.schema.features], log)
-        return stale_scores(rows, before, reference)
+        before = _read(model, clean, reference, log)
+        return stale_scores(rows, before[0] if before else None, reference)
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         detail = f"whether rows are new could not be told: {type(error).__name__}: {error}"
         return [_blank(None, STALE, rows.num_rows, detail, failed=True)]
@@ -117,23 +117,21 @@ def staleness(
 
 def suspects(scored: Scored) -> Suspects:
     """Return what alarms, and what may tell the time."""
-    features = scored.reference.schema.features
-    prepared = scored.reference.columns
+    reference = scored.reference
+    compared = reference.schema.features.keys() & reference.columns.keys()
     alarming = [
         one
         for one in scored.scores
-        if one.column in features
-        and one.column in prepared
-        and one.check in (Check.DRIFT, Check.QUALITY)
-        and score_status(one) is Status.BREACH
+        if one.check in (Check.DRIFT, Check.QUALITY) and score_status(one) is Status.BREACH
     ]
-    moved = tuple(dict.fromkeys(str(one.column) for one in alarming))
-    outages = tuple((str(one.column), one.method) for one in alarming if one.method in SIGNS)
-    twice = any(
-        one.method == REPEATED and score_status(one) is Status.BREACH for one in scored.scores
+    moved = tuple(dict.fromkeys(one.column for one in alarming if one.column in compared))
+    signs = tuple(
+        (one.column or "", one.method)
+        for one in alarming
+        # What was refused is none of the rows.
+        if one.check is Check.QUALITY and one.method != REFUSED
     )
-    lost = gaps(scored.scores) if twice else None
-    return Suspects(moved, clocks(scored.reference), outages, lost)
+    return Suspects(moved, clocks(reference), signs, gaps(scored.scores))
 
 
 def _clean_windows(
@@ -153,10 +151,15 @@ def _clean_windows(
     return kept[::-1]
 
 
-def _read(model: str, windows: Sequence[Window], names: Sequence[str], log: Log) -> pa.Table | None:
-    """Read windows, one after the other; None without any."""
-    tables = [log.read(model, one, names) for one in windows]
-    return pa.concat_tables(tables) if tables else None
+def _read(model: str, windows: Sequence[Window], reference: Reference, log: Log) -> list[pa.Table]:
+    """Read the features of windows."""
+    return [log.read(model, one, [*reference.schema.features]) for one in windows]
+
+
+def _refused(refused: Refused) -> tuple[Break, ...]:
+    if refused.since is None:
+        return ()
+    return (Break("", REFUSED, "", 0, refused.n_rows, since=refused.since),)
 
 
 def _unlimited(score: Score) -> Score:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from monitor.batch import Batch, Receipt, RowKind, SchemaChange
+from monitor.batch import Batch, Receipt, Refused, RowKind, SchemaChange
 from monitor.checks.score import Score
 from monitor.errors import LeewayError
 from monitor.maturity import Arrivals
@@ -162,8 +162,8 @@ class Store(Protocol):
         """Return a probation with its evidence so far; None when it has ended."""
         ...
 
-    def refused(self, model: str, window: Window) -> int:
-        """Return the rows refused while a window was open, by time of receipt."""
+    def refused(self, model: str, window: Window) -> Refused:
+        """Return what was refused while a window was open, by time of receipt."""
         ...
 
     def moved_before(self, model: str, window: Window, version: int) -> Collection[str]:

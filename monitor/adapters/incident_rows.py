@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import Connection, RowMapping, func, insert, select, update
 
 from monitor.adapters import tables as t
+from monitor.batch import Refused
 from monitor.checks.score import Check, Status
 from monitor.errors import NotFoundError, NotPossibleError
 from monitor.incident import FEED
 from monitor.message import Message, closed
+from monitor.window import Window
 
 CLOSED = "closed"
 """How an alert ended that a person has closed."""
@@ -87,6 +89,23 @@ def is_closed(connection: Connection, model: str, key: str) -> bool:
     closed = select(a.id).where(*covers, a.check == Check.QUALITY, a.ended_how == CLOSED)
     mine = select(w.key).where(w.model == model, w.key == key, closed.exists())
     return connection.execute(mine).first() is not None
+
+
+def refused(connection: Connection, model: str, window: Window) -> Refused:
+    """Return what was refused while a window was open."""
+    c = t.refusals.c
+    n_rows = func.sum(c.n_rows)
+    query = (
+        select(c.reason, n_rows.label("n_rows"), func.min(c.minute_at).label("since"))
+        .where(c.model == model, c.minute_at >= window.start, c.minute_at < window.end)
+        .group_by(c.reason)
+        .order_by(n_rows.desc(), c.reason)
+    )
+    found = connection.execute(query).all()
+    if not found:
+        return Refused()
+    reasons = tuple(one.reason for one in found)
+    return Refused(sum(int(one.n_rows) for one in found), reasons, min(one.since for one in found))
 
 
 def was_searched(connection: Connection, model: str, key: str, n_rows: int) -> bool:

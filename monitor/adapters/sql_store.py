@@ -13,12 +13,13 @@ from monitor.adapters.cycle_rows import has_answered, judged_window, write_cycle
 from monitor.adapters.database import excluded, put_rows, reading
 from monitor.adapters.drift_rows import read_moved
 from monitor.adapters.estimate_rows import read_estimate
-from monitor.adapters.incident_rows import close_incident, is_closed, was_searched
+from monitor.adapters.incident_rows import close_incident, is_closed, refused, was_searched
 from monitor.adapters.label_rows import count_new_labels, note_counted, read_arrivals
 from monitor.adapters.performance_rows import read_measured
 from monitor.adapters.probation_rows import read_trial
 from monitor.adapters.profile_rows import drop_profiles
 from monitor.alert import Opening
+from monitor.batch import Refused
 from monitor.checks.score import Check, Score, Status
 from monitor.errors import NotFoundError
 from monitor.maturity import Arrivals
@@ -229,14 +230,10 @@ class SqlStore:
         with self._engine.begin() as connection:
             put_rows(connection, t.refusals, [row], more)
 
-    def refused(self, model: str, window: Window) -> int:
-        """Return the rows refused while a window was open."""
-        c = t.refusals.c
-        query = select(func.sum(c.n_rows)).where(
-            c.model == model, c.minute_at >= window.start, c.minute_at < window.end
-        )
+    def refused(self, model: str, window: Window) -> Refused:
+        """Return what was refused while a window was open."""
         with reading(self._engine) as connection:
-            return int(connection.execute(query).scalar() or 0)
+            return refused(connection, model, window)
 
 
 def _one(connection: Connection, query: Any, kind: str, name: str) -> Mapping[str, Any]:

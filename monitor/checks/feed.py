@@ -13,16 +13,13 @@ from monitor.checks.broken import Break
 from monitor.checks.clock import shift
 from monitor.checks.company import Company, company
 from monitor.checks.ensemble import Ensemble, Thinning, mended, surprising
-from monitor.checks.onset import sign_onset
-from monitor.checks.outage import outage
 from monitor.checks.permuting import permuting
-from monitor.checks.quality import REPEATED
 from monitor.checks.recurrence import recurring
 from monitor.checks.renaming import Renamed, recoding, renaming, spelling
 from monitor.checks.side import STEP_ROWS, Side
+from monitor.checks.signs import Signs
 from monitor.checks.stuck import stuck
-from monitor.columns import FloatArray, IntArray, TableColumns, numbers, texts
-from monitor.duplicates import repeats
+from monitor.columns import FloatArray, IntArray, numbers, texts
 from monitor.reference import NumericReference, Reference
 from monitor.schema import Kind
 from monitor.values import CategoricalValues
@@ -56,21 +53,25 @@ class Suspects:
         Features that alarm.
     clocks : tuple of str
         Features that may tell the time of day: a shift of it moves no distribution.
-    outages : tuple of (str, str)
-        Column and sign of what is missing, unseen, infinite or far out of range.
-    twice : collection of str or None
-        Columns that have lost values, where the other rows repeat each other; None where they do
-        not.
+    signs : tuple of (str, str)
+        Column and method of the quality scores that alarm; without a column it is of whole rows.
+    gaps : collection of str
+        Columns that have lost values.
     """
 
     moved: tuple[str, ...]
     clocks: tuple[str, ...] = ()
-    outages: tuple[tuple[str, str], ...] = ()
-    twice: Collection[str] | None = None
+    signs: tuple[tuple[str, str], ...] = ()
+    gaps: Collection[str] = ()
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether there is a sign of whole rows: it may be news of rows that were sound."""
+        return any(not column for column, _ in self.signs)
 
 
 def search(
-    rows: pa.Table, before: pa.Table | None, reference: Reference, suspects: Suspects
+    rows: pa.Table, windows: Sequence[pa.Table], reference: Reference, suspects: Suspects
 ) -> list[Break]:
     """Find what was done to the columns of a window, and since when.
 
@@ -78,25 +79,24 @@ def search(
     ----------
     rows : pyarrow.Table, shape (n_rows, n_columns)
         The window's rows, with ``_event_at``.
-    before : pyarrow.Table or None
-        Those of the last windows that were clean; without any the reference stands for them.
+    windows : sequence of pyarrow.Table
+        Those of the last windows that were clean, oldest first; without any the reference stands
+        for them.
     reference : Reference
         The champion's.
     suspects : Suspects
         What to look at.
     """
     rows = rows.sort_by(EVENT_AT)
-    before = before.sort_by(EVENT_AT) if before is not None else None
+    before = pa.concat_tables(windows).sort_by(EVENT_AT) if windows else None
     found = _breaks(rows, before, reference, suspects.moved)
     if before is not None:
         found += _shifts(rows, before, reference, suspects.clocks)
-    for name, sign in suspects.outages:
-        first = outage(rows.column(name), reference.columns[name], sign)
-        found.append(Break(name, sign, "", first, rows.num_rows - first))
-    if suspects.twice is not None:
-        again = repeats(TableColumns(rows), reference.schema.features, gaps=suspects.twice)
-        first = sign_onset(again, reference.repeated_ratio or 0.0)
-        found.append(Break("", REPEATED, "", first, rows.num_rows - first))
+    signs = Signs(rows, reference, windows[-1] if windows else None, suspects.gaps)
+    for name, sign in suspects.signs:
+        first = signs.first(name, sign)
+        if first is not None:
+            found.append(Break(name, sign, "", first, rows.num_rows - first))
     times, least = rows.column(EVENT_AT), MIN_STRETCH * rows.num_rows
     found = [one for one in found if one.sign not in COMPARED or one.n_rows >= least]
     return [replace(one, since=times[one.first].as_py()) for one in found]

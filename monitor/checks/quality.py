@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from monitor.batch import SchemaChange
+from monitor.batch import Refused, SchemaChange
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import FloatArray
 from monitor.reference import ColumnReference, NumericReference, Reference
@@ -251,27 +251,28 @@ def _share(
     )
 
 
-def refusal_scores(n_refused: int, n_rows: int, policy: QualityPolicy) -> list[Score]:
+def refusal_scores(refused: Refused, n_rows: int, policy: QualityPolicy) -> list[Score]:
     """Score the share of rows that were refused; none where nothing was.
 
     Examples
     --------
-    >>> [score.value for score in refusal_scores(1, 3, QualityPolicy())]
+    >>> [score.value for score in refusal_scores(Refused(1, ("bad_id",)), 3, QualityPolicy())]
     [0.25]
     """
-    if not n_refused:
+    if not refused.n_rows:
         return []
-    n_sent = n_refused + n_rows
+    n_sent = refused.n_rows + n_rows
     return [
         Score(
             check=Check.QUALITY,
             column=None,
             method=REFUSED,
-            value=n_refused / n_sent,
+            value=refused.n_rows / n_sent,
             threshold=policy.refused,
             breach_when=BreachWhen.ABOVE,
             n_reference=0,
             n_current=n_sent,
+            detail=", ".join(refused.reasons),
         )
     ]
 

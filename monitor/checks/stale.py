@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from monitor.batch import EVENT_AT
+from monitor.checks.onset import BoolArray
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import TableColumns
 from monitor.duplicates import known_ratio
@@ -39,22 +40,35 @@ def stale_scores(rows: pa.Table, before: pa.Table | None, reference: Reference) 
         return []
     features = reference.schema.features
     known = known_ratio(TableColumns(rows), TableColumns(before), features)
-    usual, now = (_largest(part) for part in (before, rows))
-    at = rows.column(EVENT_AT)[now[1]].as_py()
-    spread = usual[0] if usual[0] < BATCHED else None
+    usual, now = float(at_one_time(before).mean()), at_one_time(rows)
+    at = rows.column(EVENT_AT)[int(now.argmax())].as_py()
+    spread = usual if usual < BATCHED else None
     return [
         _score(STALE, known, reference.repeated_ratio, rows.num_rows, ""),
-        _score(STILL, now[0], spread, rows.num_rows, f"{at:%Y-%m-%d %H:%M:%S} UTC"),
+        _score(STILL, float(now.mean()), spread, rows.num_rows, f"{at:%Y-%m-%d %H:%M:%S} UTC"),
     ]
 
 
-def _largest(rows: pa.Table) -> tuple[float, int]:
-    """Return the share of rows at the time that most have, and one of them."""
-    times = pc.dictionary_encode(rows.column(EVENT_AT).combine_chunks())
-    codes = np.asarray(times.indices)
-    counts = np.bincount(codes)
-    most = int(counts.argmax())
-    return float(counts[most] / codes.size), int(np.argmax(codes == most))
+def at_one_time(rows: pa.Table) -> BoolArray:
+    """Tell which rows are of the time that most have.
+
+    Parameters
+    ----------
+    rows : pyarrow.Table, at least one row
+        With ``_event_at``.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_rows,)
+
+    Examples
+    --------
+    >>> times = pa.array([0, 7, 7, 9], pa.timestamp("us", "UTC"))
+    >>> at_one_time(pa.table({EVENT_AT: times})).tolist()
+    [False, True, True, False]
+    """
+    codes = np.asarray(pc.dictionary_encode(rows.column(EVENT_AT).combine_chunks()).indices)
+    return np.asarray(codes == np.bincount(codes).argmax(), dtype=np.bool_)
 
 
 def _score(

@@ -196,6 +196,13 @@ def test_columns_that_broke_at_the_same_row_are_said_to_have_something_in_common
     assert "since" not in diagnose(verdict(*scores)).sentence
 
 
+def test_what_is_wrong_with_whole_rows_is_no_column_that_broke_with_another():
+    scores = [quality("x", "missing", 0.9), quality(None, "repeated", 0.3)]
+    found = diagnose(verdict(*scores), [found_by("x", "missing", ""), found_by("", "repeated", "")])
+    assert [finding.since for finding in found.findings] == [SINCE, SINCE]
+    assert "in common" not in found.sentence
+
+
 def test_rows_that_repeat_others_are_an_incident_unless_a_column_makes_them_alike():
     twice = quality(None, "repeated", 0.3, reference_value=0.02)
     found = diagnose(verdict(twice))

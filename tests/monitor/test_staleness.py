@@ -40,7 +40,7 @@ def test_rows_of_the_week_before_under_new_ids_and_times_are_a_stale_feed(app, s
     found = send(again, 1)
     assert findings(found) == {
         STALE: "100% of the rows were there in the window before, in every feature (reference 0%): "
-        "the feed may be stale"
+        f"the feed may be stale since {again['at'].min():%Y-%m-%d %H:%M} UTC, 280 rows"
     }
     (alert,) = History(app.deployment.engine).alerts("late")
     assert (alert["check"], alert["ended_at"]) == ("quality", None)
@@ -74,6 +74,26 @@ def test_a_persons_word_ends_it(app, send, made_up, week_start):
         one for one in app.deployment.watcher().check("late") if one.window.start == week_start(1)
     ]
     assert again.diagnosis.findings == ()
+
+
+def test_a_window_that_is_judged_anew_and_is_stale_now_says_since_when(
+    app, send, made_up, week_start
+):
+    send(made_up(0), 0)
+    rows = made_up(1)
+    still = rows.assign(at=rows["at"].where(rows.index < 100, rows["at"].iloc[100]))
+    assert STILL in findings(send(still, 1))
+    assert send(rows.assign(id="2-" + rows["id"], at=rows["at"] + WEEK), 2).diagnosis.findings == ()
+    late = [made_up(n) for n in range(50, 54)]
+    late = [one.assign(at=one["at"] - (one["at"].min() - rows["at"].min())) for one in late]
+    for number, one in enumerate(late):
+        app.predict(one.drop(columns="late"), f"late {number}")
+    app.deployment.watcher().check("late")  # the first of them is sound now
+    app.label(rows.assign(id="2-" + rows["id"]), "labels 2")
+    again = app.deployment.watcher().check("late")
+    (stale,) = [one for one in again if one.window.start == week_start(2)][-1].diagnosis.findings
+    assert (stale.sign, stale.n_rows) == (STALE, 280)
+    assert stale.since == rows["at"].min() + WEEK
 
 
 def compared(times, before_times, x, before_x, repeated=0.0):

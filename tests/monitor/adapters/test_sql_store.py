@@ -13,6 +13,7 @@ from monitor.adapters import tables
 from monitor.adapters.database import open_database
 from monitor.adapters.sql_store import LONGEST_RETRY, SqlStore
 from monitor.alert import Alert, AlertChange
+from monitor.batch import Refused
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.diagnosis import DiagnosisKind
 from monitor.errors import NotFoundError
@@ -228,12 +229,15 @@ def test_a_pause_and_a_registration_stay_as_they_are_when_repeated(books):
     assert not standing(books).paused
 
 
-def test_refused_rows_are_added_up_by_reason(books):
-    for reason, n_rows in (("bad_id", 3), ("bad_time", 1), ("bad_id", 2)):
-        books.store.refuse("m", reason, n_rows, MONDAY)
+def test_refused_rows_are_added_up_by_reason_since_the_first_came(books):
+    first, later = MONDAY + timedelta(minutes=7), MONDAY + timedelta(hours=1)
+    for reason, n_rows, at in (("bad_id", 3, later), ("bad_time", 1, first), ("bad_id", 2, later)):
+        books.store.refuse("m", reason, n_rows, at + timedelta(seconds=30))
     books.store.refuse("m", "bad_id", 4, MONDAY + WEEK)
     assert books.history.refusals_by_model()["m"] == {"bad_id": 9, "bad_time": 1}
-    assert books.store.refused("m", Window(MONDAY, MONDAY + WEEK)) == 6
+    found = books.store.refused("m", Window(MONDAY, MONDAY + WEEK))
+    assert found == Refused(6, ("bad_id", "bad_time"), first)
+    assert books.store.refused("m", Window(MONDAY - WEEK, MONDAY)) == Refused()
 
 
 def test_a_failed_cycle_stays_on_the_model_until_one_succeeds(books):

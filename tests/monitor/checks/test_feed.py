@@ -1,5 +1,6 @@
 """What was done to a feed, which column, and since when; and what is only drift."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -53,12 +54,13 @@ def table(rows):
 BEFORE = pa.concat_tables([table(made_up(window)) for window in range(3)])
 REFERENCE = prepare(TableColumns(BEFORE), SCHEMA, performance={})
 ALL = Suspects(tuple(KINDS), clocks(REFERENCE))
+TWICE = Suspects((), signs=(("", "repeated"),))
 
 
 def looked(change, first=FIRST):
     rows = made_up(3)
     change(rows, np.arange(N_ROWS) >= first)
-    return search(table(rows), BEFORE, REFERENCE, ALL)
+    return search(table(rows), [BEFORE], REFERENCE, ALL)
 
 
 def scaled(name, factor, shift=0.0):
@@ -172,14 +174,14 @@ def test_one_hour_is_summer_time():
 def test_without_a_clean_window_the_reference_stands_for_it():
     rows = made_up(3)
     rows["load"] = 1000 * rows["load"]
-    (found,) = search(table(rows), None, REFERENCE, ALL)
+    (found,) = search(table(rows), [], REFERENCE, ALL)
     assert (found.column, found.name, found.first) == ("load", "times 1,000", 0)
 
 
 def test_rows_that_came_twice_are_told_from_the_first_of_them_on():
     rows = table(made_up(3))
     twice = pa.concat_tables([rows, rows.slice(FIRST, 60)])
-    (found,) = search(twice, BEFORE, REFERENCE, Suspects((), twice=()))
+    (found,) = search(twice, [BEFORE], REFERENCE, TWICE)
     assert (found.column, found.sign, found.name) == ("", "repeated", "")
     assert abs(found.first - FIRST) <= 1
     assert found.n_rows == len(twice) - found.first
@@ -188,5 +190,5 @@ def test_rows_that_came_twice_are_told_from_the_first_of_them_on():
     lost = twice.set_column(
         0, "temp", pc.if_else(pa.array(np.arange(len(twice)) < 30), None, twice["temp"])
     )
-    (again,) = search(lost, BEFORE, REFERENCE, Suspects((), twice=("temp",)))
+    (again,) = search(lost, [BEFORE], REFERENCE, replace(TWICE, gaps=("temp",)))
     assert abs(again.first - FIRST) <= 1

@@ -31,7 +31,7 @@ def files(deployed, tmp_path):
 def refused(opened):
     now = opened.deployment.clock.now()
     window = Window(now - timedelta(hours=1), now + timedelta(hours=1))
-    return opened.deployment.store.refused("late", window)
+    return opened.deployment.store.refused("late", window).n_rows
 
 
 def test_a_row_that_cannot_be_stored_is_refused_and_counted_and_the_others_are_taken(
