@@ -1,7 +1,7 @@
 """Company: what a column is expected to be, given all that comes with it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -125,6 +125,13 @@ class Company:
             for rows, weight in zip(self._stretches, weights, strict=False)
         ]
         return np.concatenate(parts), self.current @ weights[-1]
+
+    def without(self, names: Collection[str]) -> "Company":
+        """Return the same rows, of which nobody knows these columns: they are what is usual."""
+        current = self.current.copy()
+        for name in names:
+            current[:, self.blocks[name]] = 0.0
+        return replace(self, current=current)
 
     @cached_property
     def surprises(self) -> Mapping[str, float]:

@@ -1,6 +1,6 @@
 """Feed: what was done to the columns of a window on their way, and since when."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -124,24 +124,28 @@ def _breaks(
             sides[name] = Side(name, then.values, now.values, between, day, again)
         else:
             found |= {one.column: one for one in _levels(name, known, before, rows)}
-    if met is not None:
-        found |= _permuted(met, thin, step, found)
     whole = Ensemble(sides, at, at_before, Thinning(rows.num_rows, step), met)
     still = [name for name, one in found.items() if one.sign in ("frozen", "fill")]
-    return list({**found, **mended(whole, still)}.values())
+    found |= mended(whole, still)
+    return [*found.values(), *(_permuted(met, thin, step, found) if met is not None else [])]
 
 
-def _permuted(met: Company, thin: pa.Table, step: int, found: Collection[str]) -> dict[str, Break]:
-    """Find levels that have changed places: to their shares that may be nothing at all."""
+def _permuted(met: Company, thin: pa.Table, step: int, found: Mapping[str, Break]) -> list[Break]:
+    """Find levels that have changed places: to their shares that may be nothing at all.
+
+    What comes with a level may be what is broken, and make it look so: it is told without that.
+    """
+    known = met.without(found.keys() & met.blocks.keys())
     told = {
         name: one
         for name in met.levels
-        if name not in found and (one := permuting(met, name, thin.column(name))) is not None
+        if name not in found and (one := permuting(known, name, thin.column(name))) is not None
     }
-    return {
-        name: Break(name, one.sign, one.name, one.first * step, (thin.num_rows - one.first) * step)
+    return [
+        Break(name, one.sign, one.name, one.first * step, (thin.num_rows - one.first) * step)
         for name, one in told.items()
-    }
+        if thin.num_rows - one.first >= MIN_STRETCH * thin.num_rows
+    ]
 
 
 def _known(reference: Reference) -> dict[str, Kind]:

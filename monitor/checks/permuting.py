@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from scipy import stats
 from scipy.optimize import linear_sum_assignment
 
 from monitor.checks.company import Company
@@ -24,9 +25,13 @@ N_STARTS = 12
 STAYS = 2.0
 """A level that could as well stay does: natural logarithm of how much likelier that is."""
 
-TELLING = 0.4
+TELLING, HINTING = 0.4, 0.2
 """What comes with a clean row makes its level so much likelier, in nats: half as likely again.
-Where less is told, weather passes for a change of names."""
+Where less is told, but a fifth, weather passes for a change of names; ..."""
+
+N_BLOCKS, BY_CHANCE = 8, 0.005
+"""... it does not go on: names that one half of the rows pairs must gain in the other one, in so
+many blocks of time, more than chance gives them so often."""
 
 UNKNOWN = -0.5
 """What is left of that for a level too rare to know what comes with it."""
@@ -67,6 +72,28 @@ class _Told:
         found = self.gains[np.arange(self.codes.size), pairs[self.codes]]
         return np.where(self.codes >= 0, found, 0.0)
 
+    def mean(self, pairs: IntArray) -> float:
+        """Return the mean of that over the rows that have one of the levels."""
+        return float(self.of(pairs).sum() / max(np.count_nonzero(self.codes >= 0), 1))
+
+    def goes_on(self) -> bool:
+        """Say whether the names that one half of the rows pairs gain in the other, surely.
+
+        A t-test of blocks of time: rows that follow each other are no two witnesses.
+        """
+        half, stays = self.codes.size // 2, np.arange(self.gains.shape[1])
+        one = _Told(self.gains[:half], self.codes[:half])
+        other = self.since(half)
+        gains = [
+            mine.of(theirs.best()[0]) - mine.of(stays)
+            for mine, theirs in ((one, other), (other, one))
+        ]
+        blocks = np.array(
+            [block.sum() for block in np.array_split(np.concatenate(gains), N_BLOCKS)]
+        )
+        least = stats.t.isf(BY_CHANCE, N_BLOCKS - 1) * blocks.std(ddof=1) / np.sqrt(N_BLOCKS)
+        return bool(blocks.sum() >= MIN_EVIDENCE and blocks.mean() > least)
+
 
 def permuting(company: Company, name: str, column: pa.ChunkedArray) -> Renamed | None:
     """Say whether levels have changed places, from a row on.
@@ -97,8 +124,8 @@ def permuting(company: Company, name: str, column: pa.ChunkedArray) -> Renamed |
     now = _Told(_gains(current, shares), codes)
     starts = np.linspace(0, codes.size - MIN_ROWS, N_STARTS).astype(int)
     stays = np.arange(len(levels))
-    tells = clean.of(stays).mean()
-    if tells < TELLING or min(now.of(stays)[at:].mean() for at in starts) > 0:
+    tells = clean.mean(stays)
+    if tells < HINTING or min(now.since(int(at)).mean(stays) for at in starts) > 0:
         return None
     pairs, _ = max((now.since(int(at)).best() for at in starts), key=lambda one: one[1])
     first, _ = switch(now.of(pairs) - now.of(stays))
@@ -106,8 +133,8 @@ def permuting(company: Company, name: str, column: pa.ChunkedArray) -> Renamed |
     pairs, gain = after.best()
     usual = _stretches(clean, after.codes.size)
     is_far = gain >= max(MIN_EVIDENCE, FAR * max(one.best()[1] for one in usual))
-    is_restored = after.of(pairs).mean() >= MOSTLY * tells > 0 >= after.of(stays).mean()
-    if not is_far or not is_restored:
+    is_restored = after.mean(pairs) >= MOSTLY * tells > 0 >= after.mean(stays)
+    if not is_far or not is_restored or not (tells >= TELLING or after.goes_on()):
         return None
     moved = [at for at in np.unique(after.codes[after.codes >= 0]) if pairs[at] != at]
     told = sorted((levels[at], levels[pairs[at]]) for at in moved)

@@ -191,7 +191,7 @@ def stale(rows, _first):
 KINDS = {
     "scale": ("distance", put("distance", lambda x: 1000.0 * x), "times 1,000"),
     "units": ("distance", put("distance", lambda x: 1.609344 * x), "kilometres for miles"),
-    "sign": ("humid", put("humid", lambda x: -x), "the other sign"),
+    "sign": ("seats", put("seats", lambda x: -x), "the other sign"),  # and no carrier, which goes with it
     "missing": ("temp", put("temp", alternately(None)), ""),
     "missing date": ("planned", put("planned", lambda x: [None] * len(x)), ""),
     "fill": ("temp", put("temp", alternately(-999.0)), "50% of values are -999"),
