@@ -20,7 +20,8 @@ from sklearn.utils.validation import has_fit_parameter
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
 from retrain.calibrated import Calibrated, Calibration
-from retrain.dataset import Dataset, TargetArray, drawn_by, newest, recency, take
+from retrain.dataset import Dataset, TargetArray, newest, take
+from retrain.fading import drawn_by, recency
 from retrain.own_estimator import is_own, own_estimator, own_usual
 from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
 from retrain.preprocess import pipeline as prepared

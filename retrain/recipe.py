@@ -31,7 +31,7 @@ class Recipe:
     training_range : int or None
         Fit on this many newest windows; None means on all rows.
     fading : bool
-        A row counts for less the older it is, see `retrain.dataset.recency`; else all count alike.
+        A row counts for less the older it is, see `retrain.fading.recency`; else all count alike.
     calibration : Calibration or None
         How the fitted model's probabilities are mapped; None leaves them as they are.
     """

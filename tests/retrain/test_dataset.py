@@ -13,10 +13,8 @@ from monitor.schema import Kind, Schema, Task
 from retrain.dataset import (
     Dataset,
     conform,
-    drawn_by,
     from_table,
     newest,
-    recency,
     sample,
     split,
     take,
@@ -183,32 +181,6 @@ def test_the_newest_windows_are_scored_where_they_have_rows_enough():
     assert [(fold.start, fold.end) for fold in folds] == [
         (start, start + 300) for start in (4800, 5100, 5400, 5700)
     ]
-
-
-def test_weights_fade_with_age_in_windows():
-    by_time, by_rows = (recency(hourly(9), window) for window in (timedelta(hours=2), 2))
-    assert by_time.tolist() == by_rows.tolist()
-    assert by_time[[8, 6, 2]].tolist() == [1.0, 0.5, 0.25]
-
-
-def test_a_sample_stands_for_what_its_rows_weigh():
-    weights = recency(hourly(5000), 50)
-    sums = []
-    for seed in range(100):
-        places, left = drawn_by(weights, 1000, seed)
-        assert len(set(places)) == 1000
-        assert (np.diff(places) > 0).all()
-        # Of the newest window, which has a fifth of all weight, hardly a row is lost.
-        assert (places >= 4950).sum() >= 45
-        sums.append([left.sum(), left[places < 2500].sum()])
-    expected = [weights.sum(), weights[:2500].sum()]
-    assert np.mean(sums, axis=0) == pytest.approx(expected, rel=0.02)
-
-
-def test_rows_that_weigh_alike_are_drawn_alike():
-    places, left = drawn_by(np.ones(1000), 250, seed=0)
-    assert left.tolist() == [4.0] * 250
-    assert 90 < (places < 400).sum() < 110
 
 
 def test_a_fold_does_not_tear_one_event_time_apart():
