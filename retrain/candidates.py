@@ -20,7 +20,7 @@ from sklearn.utils.validation import has_fit_parameter
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
 from retrain.calibrated import Calibrated, Calibration
-from retrain.dataset import Dataset, TargetArray, newest, take
+from retrain.dataset import Dataset, TargetArray, drawn, newest, take
 from retrain.fading import drawn_by, recency
 from retrain.own_estimator import is_own, own_estimator, own_usual
 from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
@@ -189,7 +189,10 @@ def fit(
     rows = newest(dataset, recipe.training_range, window)
     weights = recency(rows, window) if recipe.fading else np.ones(len(rows))
     if max_rows is not None and len(rows) > max_rows:
-        places, weights = drawn_by(weights, max_rows, seed)
+        if recipe.fading:
+            places, weights = drawn_by(weights, max_rows, seed)
+        else:
+            places, weights = drawn(len(rows), max_rows, seed), np.ones(max_rows)
         rows = take(rows, places)
     kept = np.flatnonzero(training_rows(rows.features, recipe.preprocessing, schema, seed=seed))
     if kept.size < len(rows):

@@ -82,8 +82,8 @@ def test_the_rows_that_decide_were_seen_by_neither_of_the_two(app, retrain, week
     assert held["from"] > str(week_start(3) - timedelta(hours=6))
     assert held["until"] < str(week_start(5))
     assert rows["training"] + rows["holdout"] == 1120 + 5 * 280
-    for tried in record["details"]["trials"]:
-        assert tried["status"] == "finished"
+    # Nobody has failed, or was cut off: what is not finished was behind in its heat.
+    assert {one["status"] for one in record["details"]["trials"]} <= {"finished", "dropped"}
 
 
 def test_a_promoted_version_brings_the_new_reference_and_its_lineage(app, promoted):
