@@ -49,6 +49,7 @@ bench: install ## print the benchmark tables
 	$(BIN)/python benchmarks/probation.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/falls.py
+	$(BIN)/python benchmarks/fading.py
 	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/incidents.py
 	$(BIN)/python benchmarks/incidents.py --data nowhere --seed 9000

@@ -69,7 +69,7 @@ def _made(bundle: Bundle) -> Iterator[str]:
         yield f"- log-odds of its probabilities: {slope:.4g} times the model's, {intercept:+.4g}"
     newest = recipe["training_range"]
     yield f"- learned from {f'the newest {newest} windows' if newest else 'all rows'}" + (
-        ", each weighing 1 / (1 + its age in windows)" if recipe.get("fading") else ""
+        ", each weighing 1 / (1 + its age in windows / 4)" if recipe.get("fading") else ""
     )
 
 

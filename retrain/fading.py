@@ -7,14 +7,17 @@ import numpy as np
 from monitor.columns import FloatArray, IntArray
 from retrain.dataset import Dataset
 
+HALF_WEIGHT_WINDOWS = 4
+"""Age at which a row counts half: as much as the shortest training range that competes."""
+
 
 def recency(dataset: Dataset, window: timedelta | int) -> FloatArray:
-    """Return weights 1 / (1 + age in windows): gradual forgetting at every pace at once.
+    """Return weights 1 / (1 + age in windows / 4): gradual forgetting at every pace at once.
 
     A weight that halves with every so many windows needs to be told how fast the world turns. This
-    one is a mean over all such paces: of T windows the newest √T have about half of the weight
-    (gradual forgetting: Koychev, *Gradual forgetting for adaptation to concept drift*, ECAI 2000
-    Workshop on Current Issues in Spatio-Temporal Reasoning).
+    one is a mean over all such paces: of 26 windows the newest 7 have half of the weight, of 52 the
+    newest 11 (gradual forgetting: Koychev, *Gradual forgetting for adaptation to concept drift*,
+    ECAI 2000 Workshop on Current Issues in Spatio-Temporal Reasoning).
 
     Parameters
     ----------
@@ -28,13 +31,13 @@ def recency(dataset: Dataset, window: timedelta | int) -> FloatArray:
     >>> import pandas as pd
     >>> times = np.arange(5).astype("datetime64[us]")
     >>> recency(Dataset(pd.DataFrame(index=range(5)), np.zeros(5), times), window=1).round(2)
-    array([0.2 , 0.25, 0.33, 0.5 , 1.  ])
+    array([0.5 , 0.57, 0.67, 0.8 , 1.  ])
     """
     if isinstance(window, int):
         age = np.arange(len(dataset))[::-1] / window
     else:
         age = (dataset.event_at[-1] - dataset.event_at) / np.timedelta64(window)
-    return np.asarray(1 / (1 + age), dtype=np.float64)
+    return np.asarray(1 / (1 + age / HALF_WEIGHT_WINDOWS), dtype=np.float64)
 
 
 def drawn_by(weights: FloatArray, n_rows: int, seed: int) -> tuple[IntArray, FloatArray]:

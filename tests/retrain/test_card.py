@@ -72,7 +72,10 @@ def test_a_range_weights_and_calibration_are_told(bundle):
     recipe = {**bundle.recipe, "training_range": 8, "fading": True}
     recipe["calibration"] = {"slope": 0.5, "intercept": -0.25}
     told = card(replace(bundle, recipe=recipe, lineage=replace(bundle.lineage, parent=1, run=3)))
-    assert "- learned from the newest 8 windows, each weighing 1 / (1 + its age in windows)" in told
+    assert (
+        "- learned from the newest 8 windows, each weighing 1 / (1 + its age in windows / 4)"
+        in told
+    )
     assert "- in place of version 1, by run 3" in told
     assert "- log-odds of its probabilities: 0.5 times the model's, -0.25\n" in told
 
