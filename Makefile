@@ -21,7 +21,7 @@ $(READY): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip check --disable-pip-version-check >/dev/null || $(BIN)/python -m pip check
 	@touch $@
 
-demo: install ## replay a year of flights: the whole story in two minutes
+demo: install ## replay a year of flights: the whole story in minutes
 	$(BIN)/leeway demo $(ARGS)
 
 test: install ## run all tests, with real servers

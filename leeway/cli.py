@@ -43,7 +43,7 @@ def demo(
     ] = None,
     port: Annotated[int, typer.Option(help="Port of the demo's server; 0 takes a free one.")] = 0,
 ) -> None:
-    """Replay a year of real flights against a running server: the whole story in two minutes."""
+    """Replay a year of real flights against a running server: the whole story in minutes."""
     from leeway.demo.run import run_demo  # noqa: PLC0415 - see the module's docstring
 
     run_demo(stay=not exit_when_told, json_file=json_file, folder=folder, port=port)
