@@ -6,6 +6,7 @@ from monitor.checks.performance import METRICS
 from monitor.reference import Z95, Estimate
 from monitor.schema import Schema, Task
 from retrain.bundle import Bundle, Lineage
+from retrain.fading import HALF_WEIGHT_WINDOWS
 
 
 def card(bundle: Bundle) -> str:
@@ -69,7 +70,9 @@ def _made(bundle: Bundle) -> Iterator[str]:
         yield f"- log-odds of its probabilities: {slope:.4g} times the model's, {intercept:+.4g}"
     newest = recipe["training_range"]
     yield f"- learned from {f'the newest {newest} windows' if newest else 'all rows'}" + (
-        ", each weighing 1 / (1 + its age in windows / 4)" if recipe.get("fading") else ""
+        f", each weighing 1 / (1 + its age in windows / {HALF_WEIGHT_WINDOWS})"
+        if recipe.get("fading")
+        else ""
     )
 
 

@@ -8,12 +8,13 @@ from monitor.reference import Reference
 from monitor.schema import Schema
 from retrain.candidates import recipes, takes, takes_weights, usual
 from retrain.dataset import Dataset, newest
+from retrain.fading import HALF_WEIGHT_WINDOWS
 from retrain.own_estimator import own_recipe
 from retrain.preparation import Allowed, Preprocessing
 from retrain.recipe import Recipe
 from retrain.search_policy import SearchPolicy
 
-TRAINING_RANGES = (4, 8, 26)
+TRAINING_RANGES = (HALF_WEIGHT_WINDOWS, 8, 26)
 """Newest windows that compete with all rows: a month, two, and half a year of weeks."""
 
 _USUAL = "hist_gradient_boosting"

@@ -8,7 +8,7 @@ from monitor.columns import FloatArray, IntArray
 from retrain.dataset import Dataset
 
 HALF_WEIGHT_WINDOWS = 4
-"""Age at which a row counts half: as much as the shortest training range that competes."""
+"""Age in windows at which a row counts half: the shortest training range that competes."""
 
 
 def recency(dataset: Dataset, window: timedelta | int) -> FloatArray:

@@ -138,7 +138,7 @@ def test_a_training_range_leaves_older_rows_unseen():
 @pytest.mark.parametrize("name", ["logistic", "tree", "hist_gradient_boosting", "random_forest"])
 def test_weights_by_age_follow_the_newest_rows(name):
     dataset, schema = rows(Task.BINARY), SCHEMAS[Task.BINARY]
-    old = np.arange(len(dataset)) < 700
+    old = np.arange(len(dataset)) < 650
     flipped = np.where(old, np.where(dataset.target == "yes", "no", "yes"), dataset.target)
     changed, later = replace(dataset, target=flipped), rows(Task.BINARY, seed=1)
 
@@ -148,7 +148,7 @@ def test_weights_by_age_follow_the_newest_rows(name):
     )
     before = performance(later.target, plain, schema)["roc_auc"].value
     assert before < 0.5
-    assert performance(later.target, weighted, schema)["roc_auc"].value > before + 0.1
+    assert performance(later.target, weighted, schema)["roc_auc"].value > 0.55
 
 
 def test_linear_and_logistic_are_two_names_of_one_algorithm():
