@@ -23,6 +23,7 @@ from monitor.errors import NotFoundError
 from retrain.adapters.sql_runs import SqlRuns
 from retrain.record import Outcome, RequestKind
 from retrain.run import run
+from tests.patience import eventually
 
 ROOT = Path(__file__).parents[2]
 MODEL = "late"
@@ -99,13 +100,19 @@ def killed_ever_later(app, worker, kind):
             runs.ask(MODEL, kind, "by hand", "it is time", now)
         if worker.carry_out(kind, n_commits):
             break
-        later.release(now, LEFT)
+        eventually(lambda: ended_all(runs, later, now), "the runs whose workers are killed end")
         assert standing(app) == before
     *failed, ended = runs.runs(MODEL)[n_runs:]
     assert all(one["reason"].startswith(LEFT) for one in failed)
     # Without its first commit nobody has claimed it, and without the second it has no run.
     assert len(failed) == n_commits - 2 > 2
     return ended
+
+
+def ended_all(runs, later, now):
+    """End what killed workers leave; PostgreSQL frees their rows when it notices that they are."""
+    later.release(now, LEFT)
+    return all(one["ended_at"] for one in runs.runs(MODEL))
 
 
 def standing(app):
