@@ -2,7 +2,7 @@
 
 from grafana_foundation_sdk.builders import timeseries
 
-from dashboards.grafana.panel import lines, setting
+from dashboards.grafana.panel import DASHED, lines, setting
 from dashboards.grafana.query import ONE_MODEL, ask, newest, series
 
 
@@ -33,5 +33,5 @@ def _held(title: str, description: str, metric: str) -> timeseries.Panel:
         newest("model", series(f"{metric}_{part}", *ONE_MODEL)) for part in ("score", "threshold")
     )
     panel = lines(title, description, ask(score, "score"), ask(limit, "limit"))
-    dashed = setting("custom.lineStyle", {"fill": "dash", "dash": [8, 6]})
+    dashed = setting("custom.lineStyle", DASHED)
     return panel.unit("none").decimals(2).height(7).override_by_name("limit", [dashed])

@@ -16,7 +16,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from dashboards.grafana.drift import MOST, by_method, deciding_by_method, distance
-from dashboards.grafana.panel import columns, lines, ranked, rows, setting, steps, timeline
+from dashboards.grafana.panel import DASHED, columns, lines, ranked, rows, setting, steps, timeline
 from dashboards.grafana.query import ONE_MODEL, ask, ask_rows, newest, series
 from dashboards.grafana.status import absent, switch_mappings
 
@@ -146,7 +146,7 @@ def one_column() -> timeseries.Panel:
     )
     limit = [
         setting("color", {"mode": FieldColorModeId.FIXED, "fixedColor": "red"}),
-        setting("custom.lineStyle", {"fill": "dash", "dash": [8, 6]}),
+        setting("custom.lineStyle", DASHED),
     ]
     panel = panel.unit("none").decimals(4).line_interpolation(LineInterpolation.STEP_AFTER)
     panel = panel.override_by_regexp("^limit.*", limit).span(6).height(7)

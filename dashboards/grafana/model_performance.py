@@ -3,7 +3,7 @@
 from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.models.dashboard import DynamicConfigValue, FieldColorModeId
 
-from dashboards.grafana.panel import lines, setting
+from dashboards.grafana.panel import DASHED, lines, setting
 from dashboards.grafana.performance import of_champion
 from dashboards.grafana.query import ONE_MODEL, Query, ask, newest, series
 
@@ -30,7 +30,7 @@ def performance_over_time() -> timeseries.Panel:
     panel = panel.unit("none").decimals(3).span(16).height(9)
     for kind, colour in COLOURS.items():
         panel = _banded(panel, kind, colour)
-    dashed = setting("custom.lineStyle", {"fill": "dash", "dash": [8, 6]})
+    dashed = setting("custom.lineStyle", DASHED)
     return panel.override_by_name("reference", [_colour("text"), dashed])
 
 

@@ -32,6 +32,8 @@ from dashboards.grafana.query import SOURCE, Query
 from dashboards.grafana.status import absent
 
 NO_DATA = "no data"
+DASHED = {"fill": "dash", "dash": [8, 6]}
+"""The line style of limits and of what is compared with."""
 CALM = "text"
 """The colour of numbers that are neither good nor bad."""
 

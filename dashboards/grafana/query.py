@@ -18,6 +18,9 @@ MODELS = (JOB, 'model=~"$model"')
 PROCESSES = ('job=~"${job}(-processes)?"', 'instance=~"$instance"')
 """What a query is narrowed to: a deployment, one or some of its models, some of its processes."""
 
+RATE = "$__rate_interval"
+"""The stretch of time that Grafana takes for a rate: some scrapes, at any zoom."""
+
 Query = prometheus.Dataquery
 
 

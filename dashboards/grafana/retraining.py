@@ -14,9 +14,20 @@ from dashboards.grafana import variable
 from dashboards.grafana.annotation import annotations
 from dashboards.grafana.board import Board, Section, assemble
 from dashboards.grafana.link import IN_ROW, IN_SERIES, Uid, data_links, of_model
-from dashboards.grafana.panel import bars, columns, lines, number, ranked, rows, setting, timeline
+from dashboards.grafana.panel import (
+    DASHED,
+    bars,
+    columns,
+    lines,
+    number,
+    ranked,
+    rows,
+    setting,
+    timeline,
+)
 from dashboards.grafana.performance import deciding
-from dashboards.grafana.query import JOB, MODELS, Query, ask, ask_now, ask_rows, newest, series
+from dashboards.grafana.probation import beside, evidence, gain_over_predecessor
+from dashboards.grafana.query import MODELS, RATE, Query, ask, ask_now, ask_rows, newest, series
 from retrain.record import Outcome
 
 BOARD = Board(
@@ -50,7 +61,10 @@ def retraining() -> Dashboard:
         Section("What came of it, within the range?", _counts()),
         Section("When?", [_runs_over_time(), _age_over_time()]),
         Section("What did the last run bring, and cost?", [_gains(), _durations()]),
-        Section("Does the new version do harm? Probation", [_evidence(), _probation_gain()]),
+        Section(
+            "Does the new version do harm? Probation",
+            [evidence(), gain_over_predecessor(), beside().span(24)],
+        ),
         Section("Who served when, and how well?", [_champions_over_time(), _versions_compared()]),
         Section("All models", [_table()]),
     ]
@@ -93,7 +107,7 @@ def _runs_over_time() -> timeseries.Panel:
         "Retrain runs when they ended. promoted: a better version serves. refused: the challenger "
         "was not surely better. held: it is in the gate, or waits for a person. failed: the run "
         "broke.",
-        ask(f"{_ended('outcome', over='$__rate_interval')} > 0", "{{outcome}}"),
+        ask(f"{_ended('outcome', over=RATE)} > 0", "{{outcome}}"),
     )
     panel = panel.unit("none").decimals(0).min(0)
     for outcome, colour in COLOURS.items():
@@ -129,9 +143,6 @@ def _gains() -> timeseries.Panel:
     return panel.override_by_regexp(".*, lower end$", [setting("custom.lineStyle", DASHED)])
 
 
-DASHED = {"fill": "dash", "dash": [8, 6]}
-
-
 def _durations() -> timeseries.Panel:
     took = newest("model", series("leeway_retrain_last_duration_seconds", *MODELS))
     panel = lines(
@@ -140,31 +151,6 @@ def _durations() -> timeseries.Panel:
         ask(took, "{{model}}"),
     )
     return ranked(panel.unit("s").min(0).data_links(of_model(IN_SERIES)))
-
-
-def _evidence() -> timeseries.Panel:
-    found = newest("model", series("leeway_probation_e_value", *MODELS))
-    limit = f"max({series('leeway_probation_e_value_limit', JOB)})"
-    panel = lines(
-        "Evidence of harm",
-        "After a promotion the version before predicts the same rows. The line says how strongly "
-        "the labels speak against the new one: about 1 or less is expected of a harmless version, "
-        "and from the limit on it is rolled back by itself.",
-        ask(found, "{{model}}"),
-        ask(limit, "limit"),
-    )
-    panel = panel.unit("none").min(0).data_links(of_model(IN_SERIES))
-    return panel.override_by_name("limit", [setting("custom.lineStyle", DASHED)])
-
-
-def _probation_gain() -> timeseries.Panel:
-    panel = lines(
-        "Gain over the predecessor on the same rows",
-        "How much better the new version's metric is than that of the version before, on the rows "
-        "of its probation that have labels. Below nothing it is worse.",
-        ask(newest("model", series("leeway_probation_gain", *MODELS)), "{{model}}"),
-    )
-    return ranked(panel.unit("none").decimals(4).data_links(of_model(IN_SERIES)))
 
 
 def _champions_over_time() -> statetimeline.Panel:

@@ -3,9 +3,7 @@
 from dashboards.grafana.board import PanelBuilder
 from dashboards.grafana.link import IN_SERIES, of_model
 from dashboards.grafana.panel import buckets, lines, ranked
-from dashboards.grafana.query import JOB, MODELS, ask, ask_buckets, newest, series
-
-RATE = "$__rate_interval"
+from dashboards.grafana.query import JOB, MODELS, RATE, ask, ask_buckets, newest, series
 
 
 def cycles() -> list[PanelBuilder]:

@@ -2,9 +2,8 @@
 
 from dashboards.grafana.board import PanelBuilder
 from dashboards.grafana.panel import lines, ranked
-from dashboards.grafana.query import PROCESSES, ask, series
+from dashboards.grafana.query import PROCESSES, RATE, ask, series
 
-RATE = "$__rate_interval"
 WORKER = "worker of {{instance}}"
 """The process that a server with the role `all` keeps beside itself."""
 

@@ -2,9 +2,7 @@
 
 from dashboards.grafana.board import PanelBuilder
 from dashboards.grafana.panel import bars, lines, ranked, setting
-from dashboards.grafana.query import JOB, MODELS, PROCESSES, Query, ask, series
-
-RATE = "$__rate_interval"
+from dashboards.grafana.query import JOB, MODELS, PROCESSES, RATE, Query, ask, series
 
 
 def ingest() -> list[PanelBuilder]:

@@ -242,7 +242,9 @@ def test_a_counter_is_never_shown_as_it_is(expression):
 @each_expression
 def test_numbers_of_a_model_are_never_summed_over_servers(expression):
     """What is rendered from the database is the same everywhere: only `max` takes it once."""
-    per_process = r"process_|predict_duration|http_request|^\(?(count|sum)?\(?up|scrape_duration"
+    per_process = (
+        r"process_|predict_duration|http_request|rows_dropped|^\(?(count|sum)?\(?up|scrape_duration"
+    )
     if re.search(r"leeway_(?!worker)", expression) and not re.search(per_process, expression):
         plain = expression.replace("${job}", "$job")
         for found in re.finditer(

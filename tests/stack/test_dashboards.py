@@ -14,6 +14,8 @@ REFERENCE_WEEKS = 10
 
 MAY_BE_EMPTY = {
     "leeway_columns_not_exported": "all columns of the story's model are exported",
+    "leeway_shadow_rows_failed_total": "each version of the story predicts every row",
+    "leeway_shadow_rows_dropped_total": "there is time for all rows of the story",
     "leeway_column_rank": "the newest week does not breach: nothing is ranked",
 }
 
