@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from monitor.checks.performance import class_names
 from monitor.columns import FloatArray
 from monitor.schema import Schema, Task
 
@@ -73,7 +74,8 @@ def binary_chances(positive: npt.NDArray[np.generic]) -> FloatArray:
 def class_chances(model: Any, features: pd.DataFrame, classes: Sequence[str]) -> FloatArray:
     """Return how likely each class is, shape (n_rows, n_classes); 0 of one that a model lacks."""
     made = model.predict_proba(features)
-    known = {str(name): place for place, name in enumerate(model.classes_)}
+    names = class_names(np.asarray(model.classes_), tuple(classes))
+    known = {name: place for place, name in enumerate(names)}
     nothing = np.zeros(len(features))
     return np.column_stack([made[:, known[one]] if one in known else nothing for one in classes])
 

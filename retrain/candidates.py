@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
+from monitor.checks.performance import class_names, is_positive
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
 from retrain.calibrated import Calibrated, Calibration
@@ -245,15 +246,27 @@ def predict(model: Pipeline, features: pd.DataFrame, schema: Schema) -> TargetAr
     -------
     ndarray, shape (n_rows,)
         The probability of ``schema.positive`` in 0-1 (binary), the class names (multiclass), or
-        the values (regression).
+        the values (regression). A model that was fitted elsewhere may know its classes as numbers.
+
+    Raises
+    ------
+    NotPossibleError
+        If a binary model does not know the positive class.
     """
     if not len(features):
         return np.empty(0, dtype=np.object_ if schema.task is Task.MULTICLASS else np.float64)
     one_thread()
     if schema.task is not Task.BINARY:
-        return np.asarray(model.predict(features))
-    positive = list(model.classes_).index(schema.positive)
-    return np.asarray(model.predict_proba(features)[:, positive], dtype=np.float64)
+        made = np.asarray(model.predict(features))
+        is_named = schema.task is Task.REGRESSION or made.dtype.kind in "OUT"
+        return made if is_named else class_names(made, schema.classes)
+    known = np.asarray(model.classes_)
+    positive = is_positive(known, schema)
+    if not positive.any():
+        names = " and ".join(str(name) for name in known)
+        raise NotPossibleError(f"it knows the classes {names}, and not {schema.positive!r}")
+    chances = model.predict_proba(features)[:, positive.argmax()]
+    return np.asarray(chances, dtype=np.float64)
 
 
 def _canonical(algorithm: str) -> str:

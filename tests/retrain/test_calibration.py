@@ -147,3 +147,18 @@ def test_a_class_that_a_model_has_never_seen_has_no_chance():
     made = class_chances(model, features, ("a", "b", "c"))
     assert made.shape == (3, 3)
     assert (made[:, 1] == 0).all()
+
+
+@pytest.mark.parametrize("kind", [int, float])
+def test_a_model_from_elsewhere_may_know_its_classes_as_numbers(kind):
+    schema = replace(OF_THREE, classes=("0", "1", "2"))
+    rng = np.random.default_rng(0)
+    features = pd.DataFrame({"x": rng.normal(size=300)})
+    known = np.digitize(features["x"], [-0.5, 0.5]).astype(kind)
+    model = LogisticRegression().fit(features, known)
+    made = predict(model, features, schema)
+    assert set(made) == {"0", "1", "2"}
+    assert list(made) == [str(int(one)) for one in model.predict(features)]
+    assert class_chances(model, features, schema.classes) == pytest.approx(
+        model.predict_proba(features)
+    )
