@@ -22,10 +22,10 @@ import numpy as np
 from scipy.special import expit
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from monitor.change import CONCEPT_Z, LEAST_OF_DROP, residual
+from monitor.change import CONCEPT_Z, residual
 from monitor.checks.estimable import back_test
 from monitor.checks.estimate import Abstention, Current, estimate, measured
-from monitor.checks.fall import PerformancePolicy
+from monitor.checks.fall import PerformancePolicy, least_fall
 from monitor.checks.performance import METRICS
 from monitor.reference import Estimate
 from monitor.sample import Outcomes, Sample
@@ -209,18 +209,16 @@ def cases(one: Watch, tilt: str, seed: int, n_windows: int) -> Iterator[Case | N
 
 
 def _case(one: Watch, tilt: str, kind: str, told: Estimate, real: Estimate) -> Case:
-    metric = METRICS[one.world.metric]
-    better = metric.bigger_is_better
+    better = METRICS[one.world.metric].bigger_is_better
     own = measured(one.sample.outcomes, one.world.schema, one.world.metric)
     banded = Estimate(told.value, told.standard_error * one.scale, told.n)
     plain = Estimate(own.value, np.hypot(own.standard_error, real.standard_error), real.n)
-    least = LEAST_OF_DROP * PerformancePolicy(one.world.metric).max_drop
     return Case(
         tilt,
         kind,
         residual(banded, real, bigger_is_better=better),
         told.value - real.value if better else real.value - told.value,
-        least if metric.bounded else least * own.value,
+        least_fall(PerformancePolicy(one.world.metric), own),
         residual(plain, real, bigger_is_better=better),
     )
 

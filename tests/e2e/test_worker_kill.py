@@ -1,6 +1,7 @@
 """`kill -9` of a real worker at every step of a run, two workers side by side, and their limits."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -133,6 +134,7 @@ def test_a_run_over_its_memory_is_failed_and_the_worker_goes_on(ready, worker):
     with ready.opened() as app:
         request, process = ask(app), worker()
         run = wait_for(app, request, lambda run: run["ended_at"], "the run has ended")
-        assert run["outcome"] == "failed"
+        assert run["outcome"] == "failed", run["reason"]
+        assert re.match("MemoryError|RuntimeError: can't start new thread", run["reason"])
         assert process.poll() is None
         check_nothing_is_half_done(app, request)

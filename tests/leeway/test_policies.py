@@ -1,5 +1,6 @@
 """Settings become the policies that the watch and the retraining go by."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -86,13 +87,31 @@ def test_limits_set_by_hand_judge_unless_a_budget_is_asked_for_too():
 
 
 def test_every_setting_of_a_run_reaches_its_policy():
-    retrain = {"budget": "PT5M", "candidates": ["tree"], "minimum_gain": 0.01, "seed": 3}
-    model = configured(window={"rows": 300}, performance={"metric": "rmse"}, retrain=retrain)
-    found = retrained("late", model, SCHEMA)
-    assert (found.name, found.schema) == ("late", SCHEMA)
-    assert (found.minimum_gain, found.seed) == (0.01, 3)
-    assert (found.search.metric, found.search.window) == ("rmse", 300)
-    assert (found.search.algorithms, found.search.budget) == (("tree",), timedelta(minutes=5))
+    retrain = {
+        "budget": "PT5M",
+        "max_fits": 40,
+        "candidates": ["tree"],
+        "preprocess": {"missing": ["median"], "outliers": ["clip"]},
+        "minimum_gain": 0.01,
+        "cost": 250,
+        "approval": True,
+        "seed": 3,
+    }
+    model = configured(
+        window={"rows": 300, "anchor": "2013-01-01T06:00:00Z"},
+        performance={"metric": "rmse", "segments": ["x"]},
+        retrain=retrain,
+    )
+    found = retrained("late", model, replace(SCHEMA, features={"x": Kind.CATEGORICAL}))
+    assert found.name == "late"
+    assert (found.minimum_gain, found.cost, found.approval, found.seed) == (0.01, 250, True, 3)
+    assert found.segments == ("x",)
+    assert found.anchor == datetime(2013, 1, 1, 6, tzinfo=UTC)
+    search = found.search
+    assert (search.metric, search.window) == ("rmse", 300)
+    assert (search.algorithms, search.max_fits) == (("tree",), 40)
+    assert search.budget == timedelta(minutes=5)
+    assert (search.allowed.missing, search.allowed.outliers) == (("median",), ("clip",))
 
 
 def test_defaults_of_the_file_are_those_of_the_policies_they_become():

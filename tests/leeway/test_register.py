@@ -13,7 +13,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
 from leeway.console import register_file
+from leeway.policies import retrained
 from monitor.errors import BundleRefusedError, NotFoundError
+from retrain.adapters.labelled_rows import labelled_reference
+from retrain.foreign import foreign_version
 
 FEATURES = ["x", "y", "g"]
 
@@ -63,6 +66,39 @@ def test_a_model_from_elsewhere_is_registered_promoted_and_serves(home, file, ma
         (judged,) = app.deployment.watcher().check("late")
         assert judged.verdict.checks["performance"] in ("OK", "WARNING", "BREACH")
         assert app.deployment.registry.roll_back("late", app.clock.now(), "by hand") == 1
+
+
+def test_a_rollback_brings_the_reference_back_that_drift_is_told_from(home, made_up, week_start):
+    other = made_up(-4, 4).assign(x=lambda rows: rows["x"] + 5)
+    with home.opened() as app:
+        deployment = app.deployment
+        one, schema = deployment.config.models["late"], deployment.schema("late")
+        bundle = foreign_version(
+            fitted(other),
+            labelled_reference(pa.Table.from_pandas(other, preserve_index=False), schema),
+            retrained("late", one, schema),
+            before=deployment.champion("late").reference,
+            why="for other customers",
+        )
+        deployment.registry.register(bundle, app.clock.now())
+        deployment.registry.promote("late", 2, app.clock.now(), "other customers have come")
+
+        assert drift_of_x(app, made_up(0), week_start(1)) < 0.5
+        deployment.registry.roll_back("late", app.clock.now(), "they have left")
+        assert drift_of_x(app, made_up(1), week_start(2)) > 3
+
+
+def drift_of_x(app, week, end):
+    """Live through a week of other customers, and return how far their x is from the reference."""
+    app.clock.set(end)
+    app.predict(week.assign(x=week["x"] + 5).drop(columns="late"), f"until {end}")
+    (judged,) = app.deployment.watcher().check("late")
+    (found,) = (
+        score.value
+        for score in judged.verdict.scores
+        if (score.check, score.column, score.method) == ("drift", "x", "wasserstein")
+    )
+    return found
 
 
 def shout(frame):

@@ -1,5 +1,7 @@
 """Looks at a challenger: fresh rows, five at most, and what they lead to."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -88,6 +90,21 @@ def test_a_gain_that_harms_a_declared_segment_is_refused_and_the_segment_is_name
     assert passed.step is Step.PASS
     assert {one.level for one in passed.segments} >= {"north"}
     assert looked(1, contest(0.0, segments=["shop"])).segments == ()
+
+
+def test_of_many_segments_one_must_be_worse_than_by_chance():
+    """Holm: what one level alone would be refused for is no harm as the worst of twenty."""
+    alone = looked(1, contest(1.0, n_rows=6000, north=1.05, segments=["shop"]))
+    assert 0.05 / 20 < alone.segments[0].p < 0.05 / 2
+    assert alone.step is Step.REFUSE
+    several = contest(1.0, n_rows=6000, north=1.05)
+    others = {f"desk {place}": np.arange(6000) % 2 for place in range(9)}
+    frame = several.rows.features.assign(**{k: v.astype(str) for k, v in others.items()})
+    rows = replace(several.rows, features=frame)
+    among = looked(1, replace(several, rows=rows, segments=("shop", *others)))
+    assert len(among.segments) == 20
+    assert among.segments[0].p == alone.segments[0].p
+    assert among.step is Step.PASS
 
 
 def test_the_metrics_on_record_are_those_of_the_rows_looked_at():
