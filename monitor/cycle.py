@@ -41,7 +41,15 @@ from monitor.reference import Reference
 from monitor.schema import Schema, Task
 from monitor.trial import Tested, Tried, try_champion
 from monitor.verdict import Basis, judge, min_rows
-from monitor.window import Counts, JudgedWindow, Seen, Window, due_row_ranges, due_time_windows
+from monitor.window import (
+    Counts,
+    JudgedWindow,
+    Seen,
+    Window,
+    check_kind,
+    due_row_ranges,
+    due_time_windows,
+)
 from monitor.world import Watched, World, known_maturity
 
 
@@ -236,7 +244,9 @@ def _seen(model: str, log: Log) -> Seen:
 def due(watched: Watched, world: World) -> Iterator[tuple[Window, int]]:
     """Yield the windows that have ended and have no verdict yet, as revision 1."""
     policy, name = watched.verdict, watched.name
-    judged, extent = world.store.judged(name), world.log.extent(name)
+    judged = [one.window for one in world.store.judged(name).values()]
+    extent = world.log.extent(name)
+    check_kind(policy.window, judged)
     for window in due_time_windows(
         policy.window,
         extent=extent,
@@ -256,10 +266,10 @@ def watch(watched: Watched, world: World) -> list[Judged]:
     """
     done: list[Judged] = []
     try:
-        windows = [*reopened(watched, world), *due(watched, world)]
-        for window, revision in windows:
-            judged = run_cycle(watched, window, revision, world)
-            done += [judged] if judged else []
+        for find in (reopened, due):  # late news come in, though nothing new could be cut
+            for window, revision in [*find(watched, world)]:
+                judged = run_cycle(watched, window, revision, world)
+                done += [judged] if judged else []
     except Exception as error:
         message = f"{type(error).__name__}: {error}"
         world.store.fail(watched.name, message, world.clock.now())

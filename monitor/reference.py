@@ -100,6 +100,9 @@ class Reference:
         The metric that decides, in each of its windows.
     stretches : callable or None
         Returns the profile of its rows by the hour or the day, so that windows can be cut again.
+    is_recut : bool
+        Whether windows are cut otherwise now than they were for `by_window`, `back_test` and
+        `dependence`, which cannot be learned again from a profile.
     """
 
     schema: Schema
@@ -118,6 +121,12 @@ class Reference:
     missing_dates: Mapping[str, float] = field(default_factory=dict)
     by_window: Mapping[str, tuple[Estimate, ...]] = field(default_factory=dict)
     stretches: Callable[[], Profile] | None = None
+    is_recut: bool = False
+
+    @property
+    def other_windows(self) -> str:
+        """Say why what its windows taught beside `calibration` is not used; empty where it is."""
+        return "the reference was cut into other windows than now" if self.is_recut else ""
 
 
 @dataclass(frozen=True)
@@ -220,9 +229,10 @@ def recut(reference: Reference, policy: WindowPolicy) -> Reference:
     Returns
     -------
     Reference
-        The same one where its profile is not there, or its stretches do not fit into windows: of a
-        count of rows, or shorter than a stretch.
+        With the calibration it had where its profile is not there, or its stretches do not fit into
+        windows: of a count of rows, or shorter than a stretch.
     """
+    reference = replace(reference, is_recut=True)
     if reference.stretches is None:
         return reference
     fine = reference.stretches()

@@ -1,9 +1,11 @@
 """Window: production rows of one stretch of event time, or of acknowledgement order."""
 
+from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from monitor.errors import NotPossibleError
 from monitor.label_lag import Steps
 
 MONDAY = datetime(1970, 1, 5, tzinfo=UTC)
@@ -127,15 +129,15 @@ def due_time_windows(
     policy: WindowPolicy,
     *,
     extent: Extent,
-    judged: Collection[str],
+    judged: Collection[Window],
     now: datetime,
     horizon: timedelta,
 ) -> Iterator[Window]:
     """Yield the time windows that have ended and have no verdict, oldest first.
 
     They follow from the log and from what is judged alone, so a missed tick, a restart or a
-    second replica loses and doubles nothing. A stretch without a row is a window too: it has no
-    data, and someone should know.
+    second replica loses and doubles nothing. A stretch without a row is a window too. What would
+    overlap a window judged with another length or anchor is shorter, and holds what that leaves.
 
     Parameters
     ----------
@@ -143,32 +145,54 @@ def due_time_windows(
         With `every` set.
     extent : Extent
         How far the log reaches.
-    judged : collection of str
-        Keys of the windows that have a verdict.
+    judged : collection of Window
+        The windows that have a verdict.
     now : datetime
         The present.
     horizon : timedelta
-        Windows that ended longer ago are closed and never begun.
+        Windows that ended longer ago are never begun.
     """
     if extent.first_event_at is None or policy.every is None:
         return
     start = floor(max(extent.first_event_at, now - horizon), policy)
-    while start + policy.every + policy.lateness <= now:
-        window = Window(start, start + policy.every)
-        if window.key not in judged:
-            yield window
-        start = window.end
+    taken = deque(sorted((one.start, one.end) for one in judged if one.end > start))
+    while (end := floor(start, policy) + policy.every) + policy.lateness <= now:
+        if taken and taken[0][0] <= start:
+            start = max(start, taken.popleft()[1])
+            continue
+        end = min(end, taken[0][0]) if taken else end
+        if end > now - horizon:
+            yield Window(start, end)
+        start = end
 
 
 def due_row_ranges(
-    policy: WindowPolicy, *, extent: Extent, judged: Collection[str]
+    policy: WindowPolicy, *, extent: Extent, judged: Collection[Window]
 ) -> Iterator[tuple[int, int]]:
-    """Yield the row ranges that are complete and have no verdict, oldest first."""
+    """Yield the row ranges that are complete and have no verdict, oldest first.
+
+    They begin where those that were judged end, whatever number of rows these had.
+    """
     if policy.rows is None:
         return
-    for first in range(0, extent.n_rows - policy.rows + 1, policy.rows):
-        if f"rows-{first}" not in judged:
-            yield first, first + policy.rows
+    first, size = 0, policy.rows
+    for start, end in sorted(one.rows for one in judged if one.rows is not None):
+        yield from ((row, min(row + size, start)) for row in range(first, start, size))
+        first = max(first, end)
+    yield from ((row, row + size) for row in range(first, extent.n_rows - size + 1, size))
+
+
+def check_kind(policy: WindowPolicy, judged: Collection[Window]) -> None:
+    """Raise NotPossibleError when windows of time would follow windows of rows, or the other way.
+
+    Rows need not come in the order of their events: some would be in two windows, some in none.
+    """
+    for other in (one for one in judged if (one.rows is None) != (policy.rows is None)):
+        was = "every" if other.rows is None else "rows"
+        raise NotPossibleError(
+            f"window {other.key} was cut by window.{was}, and windows of the other kind would "
+            f"overlap it: go back to window.{was}, or give the model another name"
+        )
 
 
 def count_due(

@@ -87,10 +87,11 @@ def least_fall(policy: PerformancePolicy, reference: Estimate) -> float:
 def wobble_of(reference: Reference, metric: str) -> float | None:
     """Return how much a metric wobbles from one reference window to the next beyond sampling.
 
-    None where the reference has fewer than `LEAST_WINDOWS` windows that could tell.
+    None where the reference has fewer than `LEAST_WINDOWS` windows that could tell, or was cut into
+    others than now: shorter ones wobble otherwise.
     """
     windows = reference.by_window.get(metric, ())
-    if len(windows) < LEAST_WINDOWS:
+    if reference.is_recut or len(windows) < LEAST_WINDOWS:
         return None
     errors = np.array([one.standard_error for one in windows])
     return wobble(np.array([one.value for one in windows]), errors)

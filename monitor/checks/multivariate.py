@@ -54,7 +54,7 @@ def _against(rows: pa.Table, reference: Reference) -> str:
         return "this version's reference keeps no labelled rows to compare together"
     if reference.dependence is None:
         return "this version's reference has no columns that could be compared together"
-    against = reference.dependence.against()
+    against = reference.other_windows or reference.dependence.against()
     if against:
         return f"uncalibrated: {against}"
     # The fewer rows, the less they are told apart: with some less a change is only found later.

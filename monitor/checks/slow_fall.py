@@ -51,10 +51,8 @@ def slow_fall_scores(
     n_reference = len(reference.by_window.get(policy.metric, ()))
     apart = wobble_of(reference, policy.metric)
     if apart is None:
-        why = (
-            f"no control chart: the reference has {n_reference} windows with labels, "
-            f"{LEAST_WINDOWS} are needed"
-        )
+        too_few = f"the reference has {n_reference} windows with labels, {LEAST_WINDOWS} are needed"
+        why = f"no control chart: {reference.other_windows or too_few}"
         return [_score(None, None, why, n_reference, 1)]
     metric, known = METRICS[policy.metric], [*before, now]
     # The reference is a mean of windows that wobble, too.

@@ -61,7 +61,7 @@ def _estimate(
     chances, tested = _chances(mine, known, len(schema.classes)), reference.back_test
     if chances is None and tested.classes_alone is not None:
         sample, tested = sample.without_chances(), tested.classes_alone
-    against = tested.against(metric)
+    against = reference.other_windows or tested.against(metric)
     if against:
         return Abstention(against)
     features = encode(TableColumns(mine), sample.levels, drawn(known, SEED))

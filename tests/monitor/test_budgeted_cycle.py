@@ -1,7 +1,7 @@
 """Cycles under the alert budget: a model served elsewhere, twelve reference weeks, a real store."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -19,7 +19,9 @@ from monitor.adapters.profile_rows import decode_profile
 from monitor.body import Body
 from monitor.checks.beyond import beyond_wobble
 from monitor.checks.calibrated import METHOD
+from monitor.checks.fall import wobble_of
 from monitor.checks.score import Check
+from monitor.checks.slow_fall import METHOD as CONTROL_CHART
 from monitor.columns import TableColumns
 from monitor.cycle import run_cycle
 from monitor.errors import NotFoundError, NotPossibleError
@@ -72,16 +74,38 @@ class Weeks:
         (judged,) = self.app.deployment.watcher().check("late")
         return judged
 
-    def send(self, number, **how: float):
-        """Log a week's predictions, and end it."""
+    def send(self, number, *, first=0, last=7, **how: float):
+        """Log a week's predictions, or those of some of its days, and end it, or them."""
+        since = self.start + (N_REFERENCE + number) * pd.Timedelta(days=7)
+        rows = week(since, number, **how)
+        day = (rows["at"] - since) // pd.Timedelta(days=1)
+        self.app.clock.set((since + last * pd.Timedelta(days=1)).to_pydatetime())
+        self.log(rows[(day >= first) & (day < last)], f"week {number} from day {first}")
+
+    def log(self, rows: pd.DataFrame, name: str):
+        """Log predictions with their labels."""
         deployment = self.app.deployment
-        rows = week(self.start + (N_REFERENCE + number) * pd.Timedelta(days=7), number, **how)
-        ends = self.start + (N_REFERENCE + number + 1) * pd.Timedelta(days=7)
-        self.app.clock.set(ends.to_pydatetime())
         body = Body({name: pa.chunked_array([pa.array(rows[name])]) for name in rows}, len(rows))
-        request = intake.Request("late", f"week {number}", "digest", self.app.clock.now(), 1)
+        request = intake.Request("late", name, "digest", self.app.clock.now(), 1)
         batches = intake.predictions(body, deployment.schema("late"), request, predict=None)
         deployment.log.append(batches).result(60)
+
+    def check(self):
+        """Judge what is due, and return the windows."""
+        return [one.window for one in self.app.deployment.watcher().check("late")]
+
+    def judged(self):
+        """Return the windows that are judged, with their newest revision."""
+        return self.app.deployment.store.judged("late").values()
+
+    def trained_on(self) -> list[float]:
+        """Return what is in x of the logged rows that a run would learn from."""
+        found = self.app.deployment.retrain_world().rows.labelled("late", self.app.clock.now())
+        return sorted(found.rows.column("x").to_pylist()[N_REFERENCE * N_ROWS :])
+
+    def logged(self, *numbers: int) -> list[float]:
+        """Return what is in x of whole weeks."""
+        return sorted(x for number in numbers for x in week(self.start, number)["x"])
 
 
 @pytest.fixture
@@ -208,6 +232,102 @@ def test_who_changes_the_windows_keeps_the_budget_of_the_version_that_is_there(b
     world = days.app.deployment.watcher().world
     champion = world.references.at("late", days.app.clock.now())
     assert (champion.version, champion.reference.calibration.n_windows) == (1, 7 * N_REFERENCE)
+
+
+def lengths(windows):
+    return [(one.end - one.start).days for one in windows]
+
+
+def n_labels(weeks):
+    return weeks.app.deployment.store.standing("late", since=weeks.start).n_new_labels
+
+
+def test_days_that_become_weeks_leave_no_row_out_and_take_none_twice(begin):
+    days = begin(yaml=YAML.replace("P7D", "P1D"))
+    days.send(0)
+    days.send(1, last=3)
+    assert lengths(days.check()) == [1] * 10
+    weeks = begin()
+    weeks.send(1, first=3)
+    assert lengths(weeks.check()) == [4]  # the rest of the week in progress
+    weeks.send(2)
+    assert lengths(weeks.check()) == [7]
+    assert not any(one.incident or one.provisional for one in weeks.judged())
+    assert weeks.trained_on() == weeks.logged(0, 1, 2)
+    assert n_labels(weeks) == 3 * N_ROWS
+
+
+def test_weeks_that_become_days_leave_no_row_out_and_take_none_twice(begin):
+    weeks = begin()
+    weeks.send(0)
+    assert lengths(weeks.check()) == [7]
+    days = begin(yaml=YAML.replace("P7D", "P1D"))
+    days.send(1)
+    assert lengths(days.check()) == [1] * 7
+    assert not any(one.incident or one.provisional for one in days.judged())
+    assert days.trained_on() == days.logged(0, 1)
+    assert n_labels(days) == 2 * N_ROWS
+
+
+@pytest.mark.parametrize(("was", "now", "ends"), [(200, 150, [350, 500]), (120, 200, [440])])
+def test_another_number_of_rows_leaves_no_row_out_and_takes_none_twice(begin, was, now, ends):
+    before = begin(yaml=YAML.replace("every: P7D", f"rows: {was}"))
+    before.send(0)
+    judged_until = before.check()[-1].rows[1]
+    after = begin(yaml=YAML.replace("every: P7D", f"rows: {now}"))
+    after.send(1)
+    assert [one.rows for one in after.check()] == [(end - now, end) for end in ends]
+    assert (judged_until, n_labels(after)) == (ends[0] - now, ends[-1])
+    in_order = [x for number in (0, 1) for x in week(after.start, number)["x"]]
+    assert after.trained_on() == sorted(in_order[: ends[-1]])
+
+
+def test_rows_that_come_late_reopen_the_windows_they_were_judged_in_before_the_change(begin):
+    weeks = begin()
+    weeks.send(0)
+    weeks.check()
+    days = begin(yaml=YAML.replace("P7D", "P1D"))
+    days.send(1)
+    days.check()
+    late = week(days.start + N_REFERENCE * pd.Timedelta(days=7), 50)
+    days.log(late, "late rows")
+    (revised,) = days.check()
+    assert (lengths([revised]), [one.revision for one in days.judged()]) == ([7], [2] + [1] * 7)
+    assert days.trained_on() == days.logged(0, 1, 50)
+
+
+def test_windows_of_time_do_not_become_windows_of_rows_and_the_model_says_why(begin):
+    weeks = begin()
+    weeks.send(0)
+    weeks.check()
+    by_rows = begin(yaml=YAML.replace("every: P7D", "rows: 100"))
+    by_rows.send(1)
+    by_rows.log(week(weeks.start + N_REFERENCE * pd.Timedelta(days=7), 50), "late rows")
+    with pytest.raises(NotPossibleError, match=r"go back to window\.every"):
+        by_rows.check()
+    # What was judged before is judged anew all the same.
+    assert [one.revision for one in by_rows.judged()] == [2]
+    with by_rows.app.http() as http:
+        assert "go back to window.every" in http.get("/v1/models/late").text
+
+
+def test_what_windows_of_another_length_taught_is_not_used_and_each_check_says_so(begin):
+    weeks = begin()
+    as_it_was = weeks.live(0)
+    days = begin(yaml=YAML.replace("P7D", "P1D"))
+    days.send(1)
+    day = days.app.deployment.watcher().check("late")[0]
+    why = "the reference was cut into other windows than now"
+    told = {(s.check, s.method): s.detail for s in day.verdict.scores if why in s.detail}
+    assert {check for check, _ in told} == {"performance", "estimate", "multivariate"}
+    assert told["performance", CONTROL_CHART] == f"no control chart: {why}"
+    assert not any(why in s.detail for s in as_it_was.verdict.scores)
+    world = days.app.deployment.watcher().world
+    recut = world.references.at("late", days.app.clock.now()).reference
+    ((metric, known),) = recut.by_window.items()
+    assert len(known) == N_REFERENCE
+    assert wobble_of(recut, metric) is None
+    assert wobble_of(replace(recut, is_recut=False), metric) is not None
 
 
 def test_a_calibration_comes_back_from_its_bundle_as_it_was(begin):

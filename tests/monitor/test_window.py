@@ -1,17 +1,20 @@
 """Which windows are due, and which are judged anew."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.errors import NotPossibleError
 from monitor.window import (
     MONDAY,
     Counts,
     Extent,
     Window,
     WindowPolicy,
+    check_kind,
     due_row_ranges,
     due_time_windows,
     floor,
@@ -25,18 +28,29 @@ WEEKLY = WindowPolicy(every=WEEK)
 TICK = timedelta(microseconds=1)
 
 
-def due(now, *, first=START, policy=WEEKLY, judged=(), horizon=timedelta(days=90)):
+def due_windows(now, *, first=START, policy=WEEKLY, judged=(), horizon=timedelta(days=90)):
     extent = Extent(100, first, max(first, now))
-    windows = due_time_windows(policy, extent=extent, judged=judged, now=now, horizon=horizon)
-    return [window.start for window in windows]
+    return [*due_time_windows(policy, extent=extent, judged=judged, now=now, horizon=horizon)]
+
+
+def due(now, **how: object):
+    return [window.start for window in due_windows(now, **how)]
 
 
 def weeks(*numbers: int):
     return [START + number * WEEK for number in numbers]
 
 
-def key(number):
-    return Window(START + number * WEEK, START + (number + 1) * WEEK).key
+def a_week(number):
+    return Window(START + number * WEEK, START + (number + 1) * WEEK)
+
+
+def a_day(number):
+    return Window(START + number * DAY, START + (number + 1) * DAY)
+
+
+def by_rows(first, end):
+    return Window(START, START, rows=(first, end))
 
 
 # time windows
@@ -58,13 +72,13 @@ def test_missed_windows_are_all_due_oldest_first():
 
 
 def test_a_window_that_was_judged_is_not_due_again_and_a_gap_before_it_is():
-    assert due(START + 5 * WEEK, judged={key(0), key(2), key(4)}) == weeks(1, 3)
-    assert due(START + 5 * WEEK, judged={key(number) for number in range(5)}) == []
+    assert due(START + 5 * WEEK, judged={a_week(0), a_week(2), a_week(4)}) == weeks(1, 3)
+    assert due(START + 5 * WEEK, judged={a_week(number) for number in range(5)}) == []
 
 
 def test_a_stretch_without_rows_is_a_window_too():
     # The extent tells first and last row alone; weeks 1 and 2 may well be empty.
-    assert due(START + 3 * WEEK, judged={key(0)}) == weeks(1, 2)
+    assert due(START + 3 * WEEK, judged={a_week(0)}) == weeks(1, 2)
 
 
 def test_the_first_window_starts_at_the_edge_before_the_first_row():
@@ -84,8 +98,7 @@ def test_windows_that_ended_before_the_horizon_are_never_begun():
 
 
 def test_a_row_policy_has_no_time_windows_and_a_time_policy_no_row_windows():
-    by_rows = WindowPolicy(rows=10)
-    assert due(START + 4 * WEEK, policy=by_rows) == []
+    assert due(START + 4 * WEEK, policy=WindowPolicy(rows=10)) == []
     assert list(due_row_ranges(WEEKLY, extent=Extent(100), judged=())) == []
 
 
@@ -127,15 +140,56 @@ def test_whenever_it_is_asked_every_window_is_judged_once_and_in_order(hours, fi
     """Ticks at any hours, with restarts between them, come to what one tick at the end does."""
     policy = WindowPolicy(every=DAY, lateness=timedelta(hours=lateness))
     row_at = START + timedelta(hours=first)
-    seen: list[str] = []
+    seen: list[Window] = []
     for hour in hours:
         now = START + timedelta(hours=hour)
         if row_at <= now:
-            starts = due(now, first=row_at, policy=policy, judged=set(seen))
-            seen += [Window(start, start + DAY).key for start in starts]
+            seen += due_windows(now, first=row_at, policy=policy, judged=set(seen))
     end = START + timedelta(hours=hours[-1])
-    at_once = due(end, first=row_at, policy=policy) if row_at <= end else []
-    assert seen == [Window(start, start + DAY).key for start in at_once]
+    assert seen == (due_windows(end, first=row_at, policy=policy) if row_at <= end else [])
+
+
+def test_a_week_in_progress_is_judged_from_where_the_judged_days_end():
+    judged = [a_day(0), a_day(1), a_day(2)]
+    assert due(START + 6 * DAY, judged=judged) == []
+    rest = Window(START + 3 * DAY, START + WEEK)
+    assert due_windows(START + 2 * WEEK, judged=judged) == [rest, a_week(1)]
+    # A day that was never judged is a window too, between those that were.
+    assert due_windows(START + WEEK, judged=[a_day(0), a_day(2)]) == [a_day(1), rest]
+
+
+def test_no_day_of_a_judged_week_is_judged_again():
+    daily = WindowPolicy(every=DAY)
+    found = due_windows(START + 2 * WEEK + DAY, policy=daily, judged=[a_week(0), a_week(1)])
+    assert found == [a_day(14)]
+
+
+def test_the_rest_of_a_window_that_ended_before_the_horizon_is_not_begun():
+    now = START + 13 * WEEK
+    judged = [a_day(number) for number in range(3, 91)]
+    assert due(now, judged=judged, horizon=timedelta(days=88)) == []
+
+
+@modest
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 200), st.integers(0, 50), st.integers(0, 100)),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_however_windows_are_changed_every_instant_is_in_one_of_them(changes):
+    now, judged = START, []
+    for every, anchor, hours in changes:
+        hour = timedelta(hours=1)
+        policy = WindowPolicy(every=every * hour, anchor=MONDAY + anchor * hour)
+        now += hours * hour
+        judged += due_windows(now, policy=policy, judged=judged)
+    found = sorted(judged, key=lambda one: one.start)
+    assert all(one.end == after.start for one, after in pairwise(found))
+    assert len({one.key for one in found}) == len(found)
+    last = found[-1].end if found else START
+    assert now - last < max(every for every, _, _ in changes) * timedelta(hours=1)
 
 
 def test_a_window_s_key_is_its_start_in_utc_whatever_zone_it_came_in():
@@ -155,13 +209,25 @@ def test_a_window_s_key_is_its_start_in_utc_whatever_zone_it_came_in():
         (10, (), [(0, 10)]),
         (19, (), [(0, 10)]),
         (35, (), [(0, 10), (10, 20), (20, 30)]),
-        (35, ("rows-0", "rows-20"), [(10, 20)]),
-        (30, ("rows-0", "rows-10", "rows-20"), []),
+        (35, (by_rows(20, 30), by_rows(0, 10)), [(10, 20)]),
+        (30, (by_rows(0, 10), by_rows(10, 20), by_rows(20, 30)), []),
+        (34, (by_rows(0, 25),), []),
+        (45, (by_rows(0, 25),), [(25, 35), (35, 45)]),
+        (45, (by_rows(0, 4), by_rows(8, 30)), [(4, 8), (30, 40)]),
     ],
 )
 def test_row_windows_are_due_when_they_are_full(n_rows, judged, ranges):
     found = due_row_ranges(WindowPolicy(rows=10), extent=Extent(n_rows), judged=judged)
     assert list(found) == ranges
+
+
+def test_windows_of_rows_do_not_follow_windows_of_time_nor_the_other_way():
+    check_kind(WEEKLY, [a_day(0)])
+    check_kind(WindowPolicy(rows=10), [by_rows(0, 5)])
+    with pytest.raises(NotPossibleError, match=r"rows-0 was cut.*go back to window\.rows"):
+        check_kind(WEEKLY, [by_rows(0, 5)])
+    with pytest.raises(NotPossibleError, match=r"go back to window\.every"):
+        check_kind(WindowPolicy(rows=10), [a_day(0)])
 
 
 def test_row_windows_are_named_by_their_first_row():
