@@ -50,6 +50,10 @@ class AlertChange(StrEnum):
     RETRACTED = "retracted"
 
 
+ENDS = frozenset({AlertChange.RESOLVED, AlertChange.RETRACTED})
+"""Changes with which an alert is over."""
+
+
 @dataclass(frozen=True)
 class Alert:
     """One change of an alert of (model, check).

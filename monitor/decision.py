@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from monitor.action import Action, Ask, Reason, Trigger
-from monitor.alert import Alert, Judged, Opening, alerts, describe, failure
+from monitor.alert import ENDS, Alert, Judged, Opening, alerts, describe, failure
 from monitor.checks.score import Check, Status
 from monitor.diagnosis import DiagnosisKind
 from monitor.probation import Judgement, TrialStatus
@@ -115,9 +115,8 @@ ASKED = {Action.RETRAIN: Ask.RETRAIN, Action.ROLL_BACK: Ask.ROLL_BACK}
 def decide(judged: Judged, state: ModelState, policy: RetrainPolicy, now: datetime) -> Decision:
     """Decide what a verdict leads to.
 
-    A champion that does harm is taken back before anything else. A broken feed is never trained
-    on: it holds everything. A breach opens a run unless something stands against it, and what
-    stands against it is the reason.
+    A champion that does harm is taken back before anything else. A broken feed holds everything. A
+    breach opens a run unless something stands against it, which then is the reason.
     """
     if _has_new_labels(judged):  # the window at hand is not in the store yet
         state = replace(
@@ -126,9 +125,12 @@ def decide(judged: Judged, state: ModelState, policy: RetrainPolicy, now: dateti
             n_new_labels=state.n_new_labels + judged.n_labels,
             n_since_run=state.n_since_run + judged.n_labels,
         )
+    found = alerts(judged, state.open_alerts)
+    if any(one.check is Check.QUALITY and one.change in ENDS for one in found):
+        state = replace(state, incident_open=False)  # the window that ends it is sound itself
     action, reason, sentence = _act(judged, state, policy, now)
     asked = ASKED.get(action) or _ask(judged, state, policy, now)
-    return Decision(action, reason, sentence, alerts(judged, state.open_alerts), asked)
+    return Decision(action, reason, sentence, found, asked)
 
 
 def _has_new_labels(judged: Judged) -> bool:

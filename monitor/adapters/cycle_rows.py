@@ -10,7 +10,7 @@ from monitor.adapters import tables as t
 from monitor.adapters.database import insert_row, put_rows
 from monitor.adapters.probation_rows import end_trial, write_trial
 from monitor.adapters.profile_rows import encode_profile
-from monitor.alert import Alert, AlertChange
+from monitor.alert import ENDS, Alert
 from monitor.change import Change
 from monitor.decision import ASKED
 from monitor.diagnosis import DiagnosisKind, Finding
@@ -174,7 +174,7 @@ def _put_alert(connection: Connection, record: CycleRecord, alert: Alert) -> int
             opened_at=record.at,
             sentence=alert.sentence,
         )
-    if alert.change in (AlertChange.RESOLVED, AlertChange.RETRACTED):
+    if alert.change in ENDS:
         connection.execute(
             update(t.alerts)
             .where(t.alerts.c.id == alert.opening)

@@ -152,6 +152,18 @@ def test_a_broken_column_is_an_incident_that_holds_alerts_and_ends_when_clean(
     assert alerts(app) == [("quality", "resolved")]
 
 
+def test_the_window_that_ends_an_incident_is_decided_on_as_if_there_were_none(
+    app, judge, shown, made_up, week_start
+):
+    app.clock.set(week_start(1))
+    app.predict(made_up(0).drop(columns="late").assign(x=None), "week 0")
+    judge()
+    app.live(1, **MOVED)
+    judge()
+    assert alerts(app) == [("quality", "resolved"), ("performance", None)]
+    assert [w["reason"] for w in shown()] == ["incident", "too few new labels"]
+
+
 def test_a_column_of_nulls_has_no_drift_score_and_costs_no_other_column_its_own(
     app, judge, made_up, week_start
 ):

@@ -193,6 +193,21 @@ def test_an_incident_that_is_still_open_holds_what_later_windows_ask_for(one):
     assert act(one, **state) == (Action.HOLD, Reason.INCIDENT)
 
 
+@pytest.mark.parametrize("key", [WINDOW.key, "the window before"])
+@pytest.mark.parametrize(
+    ("n_labels", "state", "ask"),
+    [(100, {}, Ask.TRIAL), (100, {"challenger": 2}, Ask.LOOK), (0, {}, None)],
+)
+def test_the_window_that_ends_an_incident_asks_for_what_a_sound_window_asks(
+    key, n_labels, state, ask
+):
+    opening = Opening(7, key, WINDOW.start - 7 * DAY * (key != WINDOW.key))
+    state |= {"incident_open": True, "open_alerts": {Check.QUALITY: opening}}
+    found = decided(judged(n_labels=n_labels), **state)
+    assert [(one.check, one.opening) for one in found.alerts] == [(Check.QUALITY, 7)]
+    assert (found.ask, found.reason) == (ask, Reason.ALL_WELL)
+
+
 # triggers
 
 
