@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from monitor.adapters import tables as t
 from monitor.batch import Refused
@@ -19,6 +29,23 @@ CLOSED = "closed"
 
 _WORD = "; closed: "
 """What stands between an alert's sentence and why a person has closed it."""
+
+
+def incident_open(model: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return the condition that an incident of a model is open, from its alert until that ends.
+
+    A window that was not judged says neither that the feed is broken nor that it is sound. A check
+    that crashed opens such an alert, too; without a window that is an incident it is none.
+    """
+    a, w = t.alerts.alias("incident_alert").c, t.windows.alias("incident_window").c
+    broken = exists().where(w.model == a.model, w.start_at >= a.window_start, w.incident)
+    still = (a.model == model, a.check == Check.QUALITY, a.ended_at.is_(None))
+    return exists().where(*still, broken)
+
+
+def is_open(connection: Connection, model: str) -> bool:
+    """Say whether an incident of a model is open."""
+    return bool(connection.execute(select(incident_open(literal(model)))).scalar())
 
 
 def close_incident(

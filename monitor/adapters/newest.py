@@ -22,6 +22,7 @@ from sqlalchemy import (
 
 from monitor.adapters import tables as t
 from monitor.adapters.database import reading
+from monitor.adapters.incident_rows import incident_open
 
 WHEN_LABELLED = "performance"
 """The check whose scores wait for labels: they are of the newest window that has them."""
@@ -62,8 +63,6 @@ class NewestWindow:
         The status of each check.
     share_drifted : float or None
         Drifted columns over compared columns.
-    incident : bool
-        It is a data incident that nobody has closed.
     provisional : bool
         Its labels are still waited for.
     scores : tuple of NewestScore
@@ -79,7 +78,6 @@ class NewestWindow:
     n_labels: int
     checks: Mapping[str, str]
     share_drifted: float | None
-    incident: bool
     provisional: bool
     scores: tuple[NewestScore, ...] = ()
 
@@ -92,8 +90,9 @@ class Newest:
     ----------
     model : str
         The model.
-    paused, failed : bool
-        A person has paused retraining; the last cycle, or collection, could not be run.
+    paused, failed, incident : bool
+        A person has paused retraining; the last cycle, or collection, could not be run; an incident
+        is open.
     last_success_at : datetime or None
         When a window was last judged.
     window : NewestWindow or None
@@ -107,6 +106,7 @@ class Newest:
     model: str
     paused: bool
     failed: bool
+    incident: bool
     last_success_at: datetime | None
     window: NewestWindow | None
     labelled: tuple[NewestWindow, ...]
@@ -144,6 +144,7 @@ class NewestReader:
                 model=row.name,
                 paused=row.paused,
                 failed=row.error is not None,
+                incident=bool(row.incident),
                 last_success_at=row.last_success_at,
                 window=scored[newest[row.name].revision_id] if row.name in newest else None,
                 labelled=tuple(
@@ -194,10 +195,11 @@ _FINAL = _R.c.provisional.is_(False)
 
 
 def _models() -> Select[Any]:
-    """Select the models with what went wrong last, in a cycle or in a collection."""
+    """Select the models with what went wrong last, in a cycle or in a collection, or in the feed."""
     error = func.coalesce(t.models.c.last_error, t.collections.c.error).label("error")
     collected = t.models.outerjoin(t.collections, t.collections.c.model == t.models.c.name)
-    return select(t.models, error).select_from(collected).order_by(t.models.c.name)
+    incident = incident_open(t.models.c.name).label("incident")
+    return select(t.models, error, incident).select_from(collected).order_by(t.models.c.name)
 
 
 def _newest(*conditions: ColumnElement[bool], of: ColumnElement[str] = t.models.c.name) -> Any:
@@ -240,7 +242,6 @@ _WINDOW_COLUMNS = (
     t.revisions.c.n_labels,
     t.revisions.c.checks,
     t.revisions.c.share_drifted,
-    t.windows.c.incident,
     t.revisions.c.provisional,
 )
 

@@ -211,13 +211,12 @@ def _add_model(families: Families, newest: Newest) -> None:
 def _add_window(families: Families, newest: Newest) -> None:
     name, window = [newest.model], newest.window
     n_rows = window.n_rows if window else 0
-    incident = bool(window and window.incident)
     families.add("drifted_columns_ratio", name, window.share_drifted if window else None)
     families.add("window_rows", name, n_rows if window else None)
     families.add("window_end_timestamp_seconds", name, window.end if window else None)
     mature = window.n_labels / n_rows if window and n_rows else None
     families.add("labels_mature_ratio", name, mature)
-    families.add("incident_open", [*name, "data"], float(incident))
+    families.add("incident_open", [*name, "data"], float(newest.incident))
 
 
 def _add_labels(families: Families, newest: Newest, policy: VerdictPolicy, now: datetime) -> None:

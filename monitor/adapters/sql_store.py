@@ -4,7 +4,17 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Engine,
+    RowMapping,
+    and_,
+    exists,
+    func,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from monitor.action import Ask
@@ -13,7 +23,13 @@ from monitor.adapters.cycle_rows import has_answered, judged_window, write_cycle
 from monitor.adapters.database import excluded, put_rows, reading
 from monitor.adapters.drift_rows import read_moved
 from monitor.adapters.estimate_rows import read_estimate
-from monitor.adapters.incident_rows import close_incident, is_closed, refused, was_searched
+from monitor.adapters.incident_rows import (
+    close_incident,
+    is_closed,
+    is_open,
+    refused,
+    was_searched,
+)
 from monitor.adapters.label_rows import count_new_labels, note_counted, read_arrivals
 from monitor.adapters.performance_rows import read_measured
 from monitor.adapters.probation_rows import read_trial
@@ -97,7 +113,7 @@ class SqlStore:
     def standing(self, model: str, *, since: datetime) -> Standing:
         """Return what the next decision rests on."""
         with reading(self._engine) as connection:
-            row = _one(connection, select(t.models).where(t.models.c.name == model), "model", model)
+            row = _model(connection, model)
             asked = select(func.max(t.requests.c.asked_at)).where(
                 t.requests.c.model == model, t.requests.c.kind == Ask.RETRAIN
             )
@@ -114,7 +130,7 @@ class SqlStore:
                 n_new_windows=n_windows,
                 n_new_labels=n_labels,
                 n_since_run=n_after,
-                incident_open=_incident_open(connection, model),
+                incident_open=is_open(connection, model),
                 run_pending=connection.execute(pending).first() is not None,
                 paused=row["paused"],
             )
@@ -236,10 +252,10 @@ class SqlStore:
             return refused(connection, model, window)
 
 
-def _one(connection: Connection, query: Any, kind: str, name: str) -> Mapping[str, Any]:
-    row = connection.execute(query).mappings().first()
+def _model(connection: Connection, model: str) -> Mapping[str, Any]:
+    row = connection.execute(select(t.models).where(t.models.c.name == model)).mappings().first()
     if row is None:
-        raise NotFoundError(kind, name)
+        raise NotFoundError("model", model)
     return dict(row)
 
 
@@ -281,13 +297,3 @@ def _breaches(connection: Connection, alert: RowMapping) -> dict[str, datetime]:
         .limit(2)
     )
     return {key: start for key, start in connection.execute(query)}  # noqa: C416 - a Row is typed as no pair
-
-
-def _incident_open(connection: Connection, model: str) -> bool:
-    newest = (
-        select(t.windows.c.incident)
-        .where(t.windows.c.model == model, t.windows.c.n_rows > 0)
-        .order_by(t.windows.c.start_at.desc())
-        .limit(1)
-    )
-    return bool(connection.execute(newest).scalar())

@@ -164,6 +164,27 @@ def test_the_window_that_ends_an_incident_is_decided_on_as_if_there_were_none(
     assert [w["reason"] for w in shown()] == ["incident", "too few new labels"]
 
 
+@pytest.mark.parametrize("n_rows", [0, 50])
+def test_an_incident_stays_open_through_a_window_that_could_not_be_judged(
+    app, judge, shown, made_up, week_start, n_rows
+):
+    app.clock.set(week_start(1))
+    app.predict(made_up(0).drop(columns="late").assign(x=None), "week 0")
+    judge()
+    app.clock.set(week_start(2))
+    if n_rows:
+        app.predict(made_up(1).head(n_rows).drop(columns="late"), "week 1")
+    else:
+        app.live(2, labelled=False)
+        app.clock.set(week_start(2))
+    judge()
+    assert [w["status"] for w in shown()] == ["BREACH", "NO_DATA"]
+    with app.http() as http:
+        assert 'leeway_incident_open{model="late",kind="data"} 1.0' in http.get("/metrics").text
+    assert alerts(app) == [("quality", None)]
+    assert app.deployment.store.standing("late", since=week_start(0)).incident_open
+
+
 def test_a_column_of_nulls_has_no_drift_score_and_costs_no_other_column_its_own(
     app, judge, made_up, week_start
 ):

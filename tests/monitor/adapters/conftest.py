@@ -85,10 +85,19 @@ class Books:
         """Record a cycle."""
         return self.store.record(record, channels or ("log",))
 
-    def open_alert(self, number: int = 0, check: Check = Check.DRIFT) -> Alert:
+    def open_incident(self, number: int = 0) -> Alert:
+        """Open an incident; returns its alert as the next cycles see it."""
+        return self.open_alert(number, Check.QUALITY, DiagnosisKind.INCIDENT)
+
+    def open_alert(
+        self,
+        number: int = 0,
+        check: Check = Check.DRIFT,
+        kind: DiagnosisKind = DiagnosisKind.NONE,
+    ) -> Alert:
         """Open an alert; returns it as the next cycles see it."""
         opened = Alert(check, AlertChange.OPENED, f"{check} has moved")
-        assert self.record(self.cycle(number, alerts=[opened], status=Status.BREACH))
+        assert self.record(self.cycle(number, alerts=[opened], status=Status.BREACH, kind=kind))
         opening = self.store.standing(self.model, since=MONDAY).open_alerts[check]
         return replace(opened, opening=opening.id)
 

@@ -13,13 +13,13 @@ from monitor.adapters.clocks import FileClock
 from monitor.adapters.exposition import expose
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.adapters.prometheus_exporter import Exported, MonitorCollector
+from monitor.alert import AlertChange
 from monitor.checks.calibrated import METHOD
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.multivariate import METHOD as TOGETHER
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
-from monitor.diagnosis import DiagnosisKind
 from monitor.ports import Champion
 from monitor.reference import Estimate, Reference
 from monitor.schema import Kind, Schema, Task
@@ -183,9 +183,11 @@ def test_a_failed_cycle_is_an_error_of_the_cycle(scrape, books):
 
 
 def test_an_open_incident_shows_and_ends(scrape, books):
-    books.record(books.cycle(0, kind=DiagnosisKind.INCIDENT))
+    broken = books.open_incident()
     assert scrape()["leeway_incident_open"]["m", "data"] == 1
-    books.record(books.cycle(1))
+    books.record(books.cycle(1, counts=Counts(0, 0), status=Status.NO_DATA))
+    assert scrape()["leeway_incident_open"]["m", "data"] == 1
+    books.record(books.cycle(2, alerts=[replace(broken, change=AlertChange.RESOLVED)]))
     assert scrape()["leeway_incident_open"]["m", "data"] == 0
 
 

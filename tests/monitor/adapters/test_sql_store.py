@@ -211,12 +211,27 @@ def test_labels_since_the_last_run_are_those_of_windows_that_ended_after_it(book
     assert (found.n_new_labels, found.n_since_run) == (50 + 51 + 52 + 53, 52 + 53)
 
 
-def test_an_incident_is_open_while_the_newest_window_with_rows_is_one(books):
-    books.record(books.cycle(0, kind=DiagnosisKind.INCIDENT))
+def test_an_incident_is_open_until_its_alert_ends_whatever_comes_between(books):
+    broken = books.open_incident()
     assert standing(books).incident_open
+    books.record(books.cycle(1, counts=Counts(0, 0), status=Status.NO_DATA))
+    books.record(books.cycle(2, counts=Counts(5, 5), status=Status.NO_DATA))
+    assert standing(books).incident_open
+    books.record(books.cycle(3, alerts=[replace(broken, change=AlertChange.RESOLVED)]))
+    assert not standing(books).incident_open
+
+
+def test_an_incident_is_over_when_a_person_closes_it(books):
+    broken = books.open_incident()
     books.record(books.cycle(1, counts=Counts(0, 0)))
-    assert standing(books).incident_open
-    books.record(books.cycle(2))
+    books.store.close_incident("m", broken.opening, MONDAY + 2 * WEEK, "so it is")
+    assert not standing(books).incident_open
+
+
+def test_a_check_of_quality_that_crashed_is_told_and_is_no_incident(books):
+    books.record(books.cycle(0, kind=DiagnosisKind.NONE))
+    books.open_alert(1, Check.QUALITY)
+    assert Check.QUALITY in standing(books).open_alerts
     assert not standing(books).incident_open
 
 
