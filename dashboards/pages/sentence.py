@@ -185,8 +185,11 @@ def _done(record: Record, troubles: Sequence[Trouble]) -> str:
     going = [run for run in record.runs if run["ended_at"] is None]
     if going:
         return f"a retrain run is going on ({going[-1]['doing']}, {going[-1]['progress']:.0%})"
-    if any(request["asked_at"] >= since for request in record.requests):
-        return "a retrain run is asked for and waits for a worker"
+    asked = [request for request in record.requests if request["asked_at"] >= since]
+    if asked:
+        held = all(request.get("held") for request in asked)
+        what = "until the incident is over" if held else "for a worker"
+        return f"a retrain run is asked for and waits {what}"
     if troubles[0].check is Check.QUALITY:
         return "not retrained, fix the feed first"
     ended = [run for run in record.runs if run["started_at"] >= since]

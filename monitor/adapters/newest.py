@@ -195,7 +195,7 @@ _FINAL = _R.c.provisional.is_(False)
 
 
 def _models() -> Select[Any]:
-    """Select the models with what went wrong last, in a cycle or in a collection, or in the feed."""
+    """Select the models with what went wrong last: in a cycle, a collection or the feed."""
     error = func.coalesce(t.models.c.last_error, t.collections.c.error).label("error")
     collected = t.models.outerjoin(t.collections, t.collections.c.model == t.models.c.name)
     incident = incident_open(t.models.c.name).label("incident")

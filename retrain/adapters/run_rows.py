@@ -3,12 +3,29 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, select, update
 
+from monitor.adapters.incident_rows import incident_open
 from monitor.adapters.tables import requests
 from retrain.adapters import tables as t
 from retrain.adapters.challenger_rows import let_in, let_out
-from retrain.record import Ended, Outcome
+from retrain.record import Ended, Outcome, RequestKind
+
+
+def has_run() -> ColumnElement[bool]:
+    """Return the condition that a request has a run."""
+    return exists().where(t.runs.c.request_id == requests.c.id)
+
+
+def is_held() -> ColumnElement[bool]:
+    """Return the condition that a request waits until an incident is over.
+
+    What a window's decision has asked for does: it was decided before the feed broke. What a
+    person asks for is of no window, and a version that does harm is taken back whatever comes.
+    """
+    c = requests.c
+    asked = and_(c.window_key.is_not(None), c.kind != RequestKind.ROLL_BACK)
+    return and_(asked, c.finished_at.is_(None), c.claimed_at.is_(None), incident_open(c.model))
 
 
 def end_run(connection: Connection, ended: Ended, at: datetime) -> str | None:

@@ -23,9 +23,9 @@ from monitor.adapters.tables import requests
 from monitor.errors import NotFoundError, NotPossibleError
 from retrain.adapters.challenger_rows import inside, settle, waiting
 from retrain.adapters.news import NOBODY, News
-from retrain.adapters.run_rows import end_run
+from retrain.adapters.run_rows import end_run, has_run, is_held
 from retrain.adapters.tables import runs, trials
-from retrain.record import Ended, Entry, Outcome, Request, RequestKind, Shown
+from retrain.record import BY_HAND, Ended, Entry, Outcome, Request, RequestKind, Shown
 from retrain.waiting import Waiting
 
 DEFAULT_LEASE = timedelta(seconds=30)
@@ -64,11 +64,17 @@ class SqlRuns:
         self._now = now
 
     def ask(self, model: str, kind: RequestKind, trigger: str, why: str, at: datetime) -> int:
-        """Ask for something; NotPossibleError while the same is asked for already."""
+        """Ask for something; NotPossibleError while the same is asked for already.
+
+        What waits for the end of an incident gives way to a person's word, which does not.
+        """
         c = requests.c
         same = select(c.id).where(c.model == model, c.kind == kind, c.finished_at.is_(None))
         with self._engine.begin() as connection:
             exclusive(connection, "requests", model)
+            if trigger == BY_HAND:
+                held = update(requests).where(c.model == model, c.kind == kind, is_held())
+                connection.execute(held.values(finished_at=at))
             if connection.execute(same).first() is not None:
                 raise NotPossibleError(f"a {kind} of {model!r} is asked for already; wait for it")
             return insert_row(
@@ -78,14 +84,15 @@ class SqlRuns:
     def claim(self, kind: RequestKind, by: str, at: datetime) -> Request | None:
         """Take the oldest open request; while its lease is renewed no other process gets it.
 
-        A model has one run at a time: what would be a second one waits for the first.
+        A model has one run at a time: what would be a second one waits for the first. While an
+        incident is open, what a window has asked for waits.
         """
         c, now = requests.c, self._now()
-        left = and_(_silent(now), c.n_claims < MAX_CLAIMS, ~_has_run())
+        left = and_(_silent(now), c.n_claims < MAX_CLAIMS, ~has_run())
         oldest = (
             select(requests)
             .where(c.kind == kind, c.finished_at.is_(None), or_(c.claimed_at.is_(None), left))
-            .where(~_is_running(now) if kind in RUNNING else true())
+            .where(~is_held(), ~_is_running(now) if kind in RUNNING else true())
             .order_by(c.id)
             .limit(1)
         )
@@ -127,7 +134,7 @@ class SqlRuns:
         worker that begins it is given up.
         """
         c = requests.c
-        hopeless = or_(_has_run(), c.n_claims >= MAX_CLAIMS)
+        hopeless = or_(has_run(), c.n_claims >= MAX_CLAIMS)
         left = select(c.id, c.claimed_by).where(
             c.finished_at.is_(None), c.claimed_at.is_not(None), _silent(self._now()), hopeless
         )
@@ -240,9 +247,10 @@ class SqlRuns:
             settle(connection, waits, Outcome.CANCELLED, f"declined: {why}")
 
     def open_requests(self, model: str) -> Sequence[Mapping[str, Any]]:
-        """Return what is asked for and not done yet, oldest first."""
+        """Return what is asked for and not done yet, oldest first; held, what an incident holds."""
         c = requests.c
-        query = select(requests).where(c.model == model, c.finished_at.is_(None)).order_by(c.id)
+        shown = select(requests, is_held().label("held"))
+        query = shown.where(c.model == model, c.finished_at.is_(None)).order_by(c.id)
         with reading(self._engine) as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -279,10 +287,6 @@ def _is_running(now: datetime) -> ColumnElement[bool]:
         other.c.claimed_at.is_not(None),
         alive,
     )
-
-
-def _has_run() -> ColumnElement[bool]:
-    return exists().where(runs.c.request_id == requests.c.id)
 
 
 def _end(connection: Connection, request: int, why: str, at: datetime) -> int:

@@ -3,13 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert
 
+from monitor.adapters import tables
 from monitor.adapters.sql_store import SqlStore
 from monitor.errors import NotFoundError, NotPossibleError
 from retrain.adapters.sql_runs import MAX_CLAIMS, SqlRuns
@@ -242,3 +245,57 @@ def test_a_run_of_another_model_is_not_found(runs, now):
     run = begun(runs, now)
     with pytest.raises(NotFoundError, match="1 of m1"):
         runs.run("m1", run)
+
+
+@pytest.fixture
+def held(runs, now):
+    """Make a request of a window, then break the feed; returns what ends the incident."""
+    engine = runs._engine
+    SqlStore(engine).register("m", now)
+
+    def asked(kind: RequestKind) -> Callable[[], int]:
+        values = {"model": "m", "kind": kind, "trigger": "gain", "why": "it pays"}
+        with engine.begin() as connection:
+            connection.execute(
+                insert(tables.requests).values(**values, window_key="week", asked_at=now)
+            )
+            alert = {"model": "m", "check": "quality", "window_key": "next", "window_start": now}
+            connection.execute(
+                insert(tables.alerts).values(**alert, opened_at=now, sentence="g is empty")
+            )
+            span = {"model": "m", "key": "next", "start_at": now, "end_at": now + timedelta(7)}
+            counts = dict.fromkeys(
+                ("n_rows", "n_labels", "n_repeated", "seen_rows", "seen_labels"), 9
+            )
+            connection.execute(
+                insert(tables.windows).values(**span, revision=1, **counts, incident=True)
+            )
+        return lambda: SqlStore(engine).close_incident("m", None, now, "so it is")
+
+    return asked
+
+
+@pytest.mark.parametrize("kind", [RETRAIN, RequestKind.LOOK, RequestKind.TRIAL])
+def test_what_a_window_asked_for_waits_until_the_incident_is_over_and_says_so(
+    runs, held, now, kind
+):
+    close = held(kind)
+    assert runs.claim(kind, "worker", now) is None
+    assert [one["held"] for one in runs.open_requests("m")] == [True]
+    close()
+    assert [one["held"] for one in runs.open_requests("m")] == [False]
+    assert runs.claim(kind, "worker", now).model == "m"
+
+
+def test_a_version_that_does_harm_is_taken_back_during_an_incident(runs, held, now):
+    held(RequestKind.ROLL_BACK)
+    assert runs.claim(RequestKind.ROLL_BACK, "worker", now).model == "m"
+
+
+def test_a_person_s_word_runs_during_an_incident_in_place_of_what_waits(runs, held, now):
+    close = held(RETRAIN)
+    mine = ask(runs, now, "m")
+    assert [one["id"] for one in runs.open_requests("m")] == [mine]
+    assert runs.claim(RETRAIN, "worker", now).id == mine
+    close()
+    assert runs.claim(RETRAIN, "worker", now) is None
