@@ -46,6 +46,8 @@ MAY_BE_EMPTY = {
     "annotation Rollbacks": "no version has to be taken back",
     "leeway-model: Drifted columns, C": "every column is exported: none is beyond the budget",
     "leeway_column_rank": "columns are ranked in the weeks that breach, and those are few",
+    "leeway_shadow_rows_failed_total": "each version predicts every flight",
+    "leeway_shadow_rows_dropped_total": "none has to be dropped",
 }
 """What the dashboards cannot show of the flights, and why; everything else must have data."""
 
