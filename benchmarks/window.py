@@ -122,7 +122,7 @@ def parts() -> dict[str, float]:
     alarming = suspects(Scored(prepared, [*scores, *beyond.scores]))
     timed(
         f"what broke: all columns, {len(alarming.moved)} of which alarm",
-        lambda: search(now, past.slice(past.num_rows - CLEAN_ROWS), prepared, alarming),
+        lambda: search(now, [past.slice(past.num_rows - CLEAN_ROWS)], prepared, alarming),
     )
     timed("what comes together", lambda: multivariate_score(now, prepared))
     asked = replace(prepared, importance=dict.fromkeys(NAMES, 1.0))
