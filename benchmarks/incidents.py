@@ -120,7 +120,7 @@ def look(one: History, rows: pa.Table, before: Sequence[pa.Table]) -> tuple[Diag
     scores.append(
         repeated_score(reference.repeated_ratio, ratio, rows.num_rows, jump=REPEATED_JUMP)
     )
-    scores += stale_scores(rows, before[-1], reference)
+    scores += stale_scores(rows, before[-1], reference, gaps=gaps(scores))
     beyond = beyond_wobble(rows, window, reference, one.policy, BUDGET)
     scores = spare_newcomers(
         [*scores, *beyond.scores], reference, beyond.profile, window, one.policy

@@ -94,7 +94,9 @@ def repeats(
     return found
 
 
-def known_ratio(columns: Columns, before: Columns, kinds: Mapping[str, Kind]) -> float | None:
+def known_ratio(
+    columns: Columns, before: Columns, kinds: Mapping[str, Kind], *, gaps: Collection[str] = ()
+) -> float | None:
     """Return the share of rows that were there before, in every feature.
 
     Parameters
@@ -103,11 +105,13 @@ def known_ratio(columns: Columns, before: Columns, kinds: Mapping[str, Kind]) ->
         The rows, and those that came before them.
     kinds : mapping of str to Kind
         The columns that are compared, and how; those that either side lacks are left out.
+    gaps : collection of str
+        Columns that have lost values. Rows without them look alike and are left out.
 
     Returns
     -------
     float or None
-        0 to 1; None without rows or columns.
+        0 to 1; None without rows or columns, or when hardly half of the rows are left.
 
     Examples
     --------
@@ -119,15 +123,20 @@ def known_ratio(columns: Columns, before: Columns, kinds: Mapping[str, Kind]) ->
     names = {*columns.names} & {*before.names}
     if not columns.n_rows or not before.n_rows or not names & {*kinds}:
         return None
-    return float(known(columns, before, kinds).mean())
+    n_kept = np.count_nonzero(_has_all(columns, names & {*kinds} & {*gaps}))
+    if 2 * n_kept < columns.n_rows:
+        return None
+    return float(np.count_nonzero(known(columns, before, kinds, gaps=gaps)) / n_kept)
 
 
-def known(columns: Columns, before: Columns, kinds: Mapping[str, Kind]) -> BoolArray:
+def known(
+    columns: Columns, before: Columns, kinds: Mapping[str, Kind], *, gaps: Collection[str] = ()
+) -> BoolArray:
     """Tell which rows were there before, as `known_ratio` counts them.
 
     Parameters
     ----------
-    columns, before, kinds
+    columns, before, kinds, gaps
         As there.
 
     Returns
@@ -143,7 +152,8 @@ def known(columns: Columns, before: Columns, kinds: Mapping[str, Kind]) -> BoolA
     """
     names = {*columns.names} & {*before.names}
     present = {name: kind for name, kind in kinds.items() if name in names}
-    return np.isin(_hashes(columns, present), _hashes(before, present))
+    has_all = _has_all(columns, present.keys() & gaps)
+    return has_all & np.isin(_hashes(columns, present), _hashes(before, present))
 
 
 def _has_all(columns: Columns, names: Collection[str]) -> BoolArray:

@@ -89,7 +89,7 @@ def search_feed(
 
 
 def staleness(
-    model: str, window: Window, rows: pa.Table, reference: Reference, *, log: Log, store: Store
+    model: str, window: Window, rows: pa.Table, scored: Scored, *, log: Log, store: Store
 ) -> list[Score]:
     """Score how much of a window is not new; a crash is a failed score.
 
@@ -101,15 +101,16 @@ def staleness(
         The window.
     rows : pyarrow.Table, shape (n_rows, n_columns)
         Its rows.
-    reference : Reference
-        The champion's.
+    scored : Scored
+        What the checks found of columns.
     log, store : Log, Store
         Where clean rows are, and which windows were clean.
     """
     try:
         clean = _clean_windows(window, store.judged(model), 1)
-        before = _read(model, clean, reference, log)
-        return stale_scores(rows, before[0] if before else None, reference)
+        before = _read(model, clean, scored.reference, log)
+        newest = before[0] if before else None
+        return stale_scores(rows, newest, scored.reference, gaps=gaps(scored.scores))
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         detail = f"whether rows are new could not be told: {type(error).__name__}: {error}"
         return [_blank(None, STALE, rows.num_rows, detail, failed=True)]

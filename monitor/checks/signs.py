@@ -93,7 +93,8 @@ class Signs:
         if self.newest is None:
             return self._nowhere
         if sign == STALE:
-            return known(columns, TableColumns(self.newest), features), usual
+            newest = TableColumns(self.newest)
+            return known(columns, newest, features, gaps=self.gaps), usual
         return at_one_time(self.rows), float(at_one_time(self.newest).mean())
 
     @property

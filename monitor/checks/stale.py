@@ -1,5 +1,7 @@
 """Stale: rows that have been there before, and a clock that stands still."""
 
+from collections.abc import Collection
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +26,13 @@ BATCHED = 0.1
 """Where one time has so many rows anyway they come in batches, of which one may be large."""
 
 
-def stale_scores(rows: pa.Table, before: pa.Table | None, reference: Reference) -> list[Score]:
+def stale_scores(
+    rows: pa.Table,
+    before: pa.Table | None,
+    reference: Reference,
+    *,
+    gaps: Collection[str] = (),
+) -> list[Score]:
     """Score how many rows are not new: by their features, and by their event time.
 
     Parameters
@@ -35,11 +43,13 @@ def stale_scores(rows: pa.Table, before: pa.Table | None, reference: Reference) 
         Those of the newest window before it that was clean; without one nothing is known.
     reference : Reference
         The champion's. Its rows repeat themselves more than two windows do, for it is longer.
+    gaps : collection of str
+        Columns that have lost values: rows without them look alike.
     """
     if before is None or not rows.num_rows or not before.num_rows:
         return []
     features = reference.schema.features
-    known = known_ratio(TableColumns(rows), TableColumns(before), features)
+    known = known_ratio(TableColumns(rows), TableColumns(before), features, gaps=gaps)
     usual, now = float(at_one_time(before).mean()), at_one_time(rows)
     at = rows.column(EVENT_AT)[int(now.argmax())].as_py()
     spread = usual if usual < BATCHED else None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.columns import TableColumns
-from monitor.duplicates import repeated_ratio
+from monitor.duplicates import known_ratio, repeated_ratio
 from monitor.schema import Kind
 
 KINDS = {"x": Kind.NUMERIC, "n": Kind.NUMERIC, "g": Kind.CATEGORICAL}
@@ -56,3 +56,12 @@ def test_rows_without_a_value_are_no_repetition_where_a_column_has_lost_some():
 def test_of_few_rows_that_are_left_nothing_is_told():
     table = pa.table({"x": [1.0, 1.0, None, None, None]})
     assert repeated_ratio(TableColumns(table), KINDS, gaps=["x"]) is None
+
+
+def test_rows_without_a_value_are_no_news_nor_old_where_a_column_has_lost_some():
+    before = TableColumns(pa.table({"x": [1.0, None], "n": [1, 1]}))
+    now = TableColumns(pa.table({"x": [1.0, 2.0, None, None], "n": [1, 1, 1, 1]}))
+    assert known_ratio(now, before, KINDS) == pytest.approx(3 / 4)
+    assert known_ratio(now, before, KINDS, gaps=["x"]) == pytest.approx(1 / 2)
+    fewer = TableColumns(pa.table({"x": [1.0, None, None], "n": [1, 1, 1]}))
+    assert known_ratio(fewer, before, KINDS, gaps=["x"]) is None
