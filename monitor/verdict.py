@@ -122,7 +122,7 @@ def judge(scores: Sequence[Score], basis: Basis, policy: VerdictPolicy, *, targe
     share = share_drifted(drift)
     checks = {
         Check.DRIFT: _drift_status(scored, drift, policy.drift),
-        Check.QUALITY: worst(_statuses(scored, Check.QUALITY)),
+        Check.QUALITY: _quality_status(scored),
         Check.PERFORMANCE: _performance_status(scored, policy.performance, provisional),
         Check.ESTIMATE: _estimate_status(scored, provisional),
         Check.MULTIVARIATE: worst(_statuses(scored, Check.MULTIVARIATE)),
@@ -258,6 +258,11 @@ def _drift_status(
         return Status.ERROR
     unconfirmed = share or Status.WARNING in _statuses(deciding, Check.DRIFT)
     return Status.WARNING if unconfirmed else Status.OK
+
+
+def _quality_status(scores: Sequence[Score]) -> Status:
+    """Judge what there was to judge: of a column without a value nothing but that can be said."""
+    return worst([s for s in _statuses(scores, Check.QUALITY) if s is not Status.NO_DATA])
 
 
 def _performance_status(

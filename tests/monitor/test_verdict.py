@@ -164,6 +164,13 @@ def test_a_window_in_which_nothing_could_be_asked_has_no_data():
     assert set(found.checks.values()) == {NO_DATA}
 
 
+def test_a_column_without_values_leaves_the_feed_as_sound_as_the_others_are():
+    unseen = score(Check.QUALITY, "x", None, method="unseen")
+    assert verdict(quality("x", 0.0), unseen).checks[Check.QUALITY] is OK
+    assert verdict(quality("x", 0.5), unseen).checks[Check.QUALITY] is BREACH
+    assert verdict(unseen).checks[Check.QUALITY] is NO_DATA
+
+
 @pytest.mark.parametrize("n_rows", [0, 9])
 def test_with_too_few_rows_everything_is_no_data(n_rows):
     scores = [drift("x", 0.9), quality("x", 0.9), metric(0.1), failed(Check.DRIFT, "z")]
