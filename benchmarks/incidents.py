@@ -125,7 +125,7 @@ def look(one: History, rows: pa.Table, before: Sequence[pa.Table]) -> tuple[Diag
     scores = spare_newcomers(
         [*scores, *beyond.scores], reference, beyond.profile, window, one.policy
     )
-    found = search(rows, before, reference, suspects(Scored(reference, scores)))
+    found = search(rows, before, reference, suspects(Scored(reference, 1, scores)))
     policy = VerdictPolicy(
         one.policy, LabelPolicy(), DriftPolicy(budget=BUDGET), PerformancePolicy("mae")
     )

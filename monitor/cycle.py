@@ -123,7 +123,7 @@ def _scored(
     scores += date_scores(reference, rows, watched.quality)
     scores += _intake(watched, window, rows.num_rows, world)
     scores.append(_repeated(reference, current, scores))
-    found = Scored(reference, scores)
+    found = Scored(reference, champion.version, scores)
     scores += staleness(watched.name, window, rows, found, log=world.log, store=world.store)
     scores += measured_scores(rows, reference, champion.version, policy.performance)
     scores.append(multivariate_score(rows, reference))
@@ -131,7 +131,7 @@ def _scored(
     beyond = beyond_wobble(rows, window, reference, policy.window, policy.drift.budget)
     scores += beyond.scores
     spared = spare_newcomers(scores, reference, beyond.profile, window, policy.window)
-    found = Scored(reference, spared)
+    found = replace(found, scores=spared)
     searched = search_feed(watched.name, window, rows, found, log=world.log, store=world.store)
     return searched, beyond.profile
 

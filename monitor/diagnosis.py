@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from monitor.accepted import is_accepted
 from monitor.change import Change
 from monitor.checks.broken import Break
 from monitor.checks.quality import INFINITE, MISSING, OUT_OF_RANGE, REFUSED, REPEATED
@@ -135,7 +136,13 @@ def diagnose(
         sentence = "; ".join(finding.sentence for finding in findings) + _at_once(findings)
         return Diagnosis(DiagnosisKind.INCIDENT, findings, f"the feed looks broken: {sentence}")
     kind, sentence = _changed(verdict, change) or _moved(verdict)
-    return Diagnosis(kind, (), sentence, change)
+    return Diagnosis(kind, (), sentence + _accepted(verdict), change)
+
+
+def _accepted(verdict: Verdict) -> str:
+    """Say what would be an incident, and is none by a person's word."""
+    said = dict.fromkeys(one.column or one.method for one in verdict.scores if is_accepted(one))
+    return f"; what a person has accepted goes on: {_listed([*said])}" if said else ""
 
 
 def _changed(verdict: Verdict, change: Change | None) -> tuple[DiagnosisKind, str] | None:

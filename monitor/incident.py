@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
+from monitor.accepted import accept
 from monitor.batch import Refused
 from monitor.checks.broken import Break
 from monitor.checks.clock import clocks
@@ -43,9 +44,10 @@ class Searched:
 
 @dataclass(frozen=True)
 class Scored:
-    """The reference, and what the checks found beside it."""
+    """The reference, the version that has it, and what the checks found beside it."""
 
     reference: Reference
+    version: int
     scores: Sequence[Score]
 
 
@@ -67,25 +69,27 @@ def search_feed(
     log, store : Log, Store
         Where clean rows are, and which windows were clean.
     """
+    accepted = store.accepted(model, scored.version)
+    scores = accept(scored.scores, accepted)
     try:
-        if store.is_closed(model, window):
-            return Searched((), tuple(map(_unlimited, scored.scores)))
-        looked_at, turned_away = suspects(scored), _refused(store.refused(model, window))
+        # A column that has lost values has lost them, also where a person says that it is right.
+        looked_at = replace(suspects(replace(scored, scores=scores)), gaps=gaps(scored.scores))
+        turned_away = _refused(store.refused(model, window))
         judged = store.judged(model)
         known = judged.get(window.key)
         was_sound = known is not None and not known.incident and not looked_at.of_rows
         # Labels change nothing of what was found in the same rows.
         if not rows.num_rows or (was_sound and store.has_searched(model, window, rows.num_rows)):
-            return Searched(turned_away, tuple(scored.scores))
+            return Searched(turned_away, tuple(scores))
         clean = _clean_windows(window, judged, CLEAN_WINDOWS)
         before = _read(model, clean, scored.reference, log)
         found = tuple(search(rows, before, scored.reference, looked_at))
-        scores = (*scored.scores, *break_scores(found, rows.num_rows))
-        return Searched((*found, *turned_away), scores)
+        of_breaks = accept(break_scores(found, rows.num_rows), accepted)
+        return Searched((*found, *turned_away), (*scores, *of_breaks))
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         detail = f"the feed could not be searched: {type(error).__name__}: {error}"
         failed = _blank(None, FEED, rows.num_rows, detail, failed=True)
-        return Searched((), (*scored.scores, failed))
+        return Searched((), (*scores, failed))
 
 
 def staleness(
@@ -161,11 +165,6 @@ def _refused(refused: Refused) -> tuple[Break, ...]:
     if refused.since is None:
         return ()
     return (Break("", REFUSED, "", 0, refused.n_rows, since=refused.since),)
-
-
-def _unlimited(score: Score) -> Score:
-    """Take the limit from what a person has said is right."""
-    return replace(score, threshold=None) if score.check is Check.QUALITY else score
 
 
 def break_scores(breaks: Sequence[Break], n_rows: int) -> list[Score]:

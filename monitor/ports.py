@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from monitor.accepted import Accepted
 from monitor.batch import Batch, Receipt, Refused, RowKind, SchemaChange
 from monitor.checks.score import Score
 from monitor.errors import LeewayError
@@ -185,8 +186,11 @@ class Store(Protocol):
         """Return what was estimated of as many rows of a window; labels change nothing of it."""
         ...
 
-    def is_closed(self, model: str, window: Window) -> bool:
-        """Say whether a person has closed an incident that the window was of."""
+    def accepted(self, model: str, version: int) -> Accepted:
+        """Return what a person has said is right of what was judged against a version, and why.
+
+        It is what was beyond its limit in the incidents that a person has closed.
+        """
         ...
 
     def has_searched(self, model: str, window: Window, n_rows: int) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     RowMapping,
+    and_,
     exists,
     func,
     insert,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     update,
 )
 
+from monitor.accepted import Accepted, signs_of
 from monitor.adapters import tables as t
 from monitor.batch import Refused
 from monitor.checks.score import Check, Status
@@ -105,17 +107,41 @@ def _to_close(connection: Connection, model: str, number: int | None) -> RowMapp
 
 def closed_because(alert: Mapping[str, Any]) -> str | None:
     """Return why a person has closed an incident; None where nobody has."""
-    is_word = alert["ended_how"] == CLOSED
-    return str(alert["sentence"]).rpartition(_WORD)[2] if is_word else None
+    return _why(alert["sentence"]) if alert["ended_how"] == CLOSED else None
 
 
-def is_closed(connection: Connection, model: str, key: str) -> bool:
-    """Say whether a person has closed an incident that a window is of: no revision reopens it."""
-    w, a = t.windows.c, t.alerts.c
-    covers = (a.model == w.model, a.window_start <= w.start_at, a.ended_at >= w.end_at)
-    closed = select(a.id).where(*covers, a.check == Check.QUALITY, a.ended_how == CLOSED)
-    mine = select(w.key).where(w.model == model, w.key == key, closed.exists())
-    return connection.execute(mine).first() is not None
+def _why(sentence: str) -> str:
+    return sentence.rpartition(_WORD)[2]
+
+
+def read_accepted(connection: Connection, model: str, version: int) -> Accepted:
+    """Return what was beyond its limit in incidents that a person has closed, and why they did.
+
+    Of each window what its newest revision said by then, if it was judged against this version.
+    """
+    a, w, r, s = t.alerts.c, t.windows.c, t.revisions.c, t.scores.c
+    later = t.revisions.alias("later")
+    of_window = (r.model == w.model, r.window_key == w.key, r.judged_at <= a.ended_at)
+    outdated = exists().where(
+        later.c.model == r.model,
+        later.c.window_key == r.window_key,
+        later.c.revision > r.revision,
+        later.c.judged_at < a.ended_at,  # at the same time, of a clock that stands, it came after
+    )
+    query = (
+        select(a.sentence, s.column, s.method, s.detail)
+        .join_from(t.alerts, t.windows, and_(w.model == a.model, w.start_at >= a.window_start))
+        .join(t.revisions, and_(*of_window, r.champion == version, ~outdated))
+        .join(t.scores, s.revision_id == r.id)
+        .where(a.model == model, a.check == Check.QUALITY, a.ended_how == CLOSED)
+        .where(s.check == Check.QUALITY, s.status.in_((Status.BREACH, Status.WARNING)))
+        .order_by(a.id)
+    )
+    return {
+        sign: _why(one.sentence)
+        for one in connection.execute(query)
+        for sign in signs_of(one.column, one.method, one.detail)
+    }
 
 
 def refused(connection: Connection, model: str, window: Window) -> Refused:

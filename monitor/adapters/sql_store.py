@@ -4,19 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Engine,
-    RowMapping,
-    and_,
-    exists,
-    func,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import Connection, Engine, RowMapping, and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from monitor.accepted import Accepted
 from monitor.action import Ask
 from monitor.adapters import tables as t
 from monitor.adapters.cycle_rows import has_answered, judged_window, write_cycle
@@ -25,8 +16,8 @@ from monitor.adapters.drift_rows import read_moved
 from monitor.adapters.estimate_rows import read_estimate
 from monitor.adapters.incident_rows import (
     close_incident,
-    is_closed,
     is_open,
+    read_accepted,
     refused,
     was_searched,
 )
@@ -87,10 +78,10 @@ class SqlStore:
         with self._engine.begin() as connection:
             return close_incident(connection, model, number, at, why)
 
-    def is_closed(self, model: str, window: Window) -> bool:
-        """Say whether a person has closed an incident that the window was of."""
+    def accepted(self, model: str, version: int) -> Accepted:
+        """Return what a person has said is right of what was judged against a version."""
         with reading(self._engine) as connection:
-            return is_closed(connection, model, window.key)
+            return read_accepted(connection, model, version)
 
     def has_searched(self, model: str, window: Window, n_rows: int) -> bool:
         """Say whether as many rows of a window were searched for what broke, without a crash."""

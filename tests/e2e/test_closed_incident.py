@@ -57,6 +57,26 @@ def test_what_a_person_closes_is_trained_on_and_does_not_open_again(home, broken
     assert closed == f"{key}  the incident was closed by a person: {WHY}"
 
 
+def test_what_a_person_closes_is_no_incident_in_the_next_week_and_says_why(
+    home, broken, made_up, week_start
+):
+    by_command(home, broken[0])
+    following = made_up(BROKEN + 1).assign(g=None)
+    with home.opened() as app, app.http() as http:
+        app.clock.set(week_start(BROKEN + 2))
+        app.predict(following.drop(columns="late"), "the week after")
+        (next_one,) = http.post("/v1/models/late/checks").json()
+        assert next_one["diagnosis"] == "none"
+        assert 'leeway_check_status{model="late",check="quality"} 0.0' in http.get("/metrics").text
+        found = http.get(f"/v1/models/late/windows/{next_one['id']}").json()["scores"]
+        (score,) = [s for s in found if (s["column"], s["method"]) == ("g", "missing")]
+        noted = f"accepted by a person: {WHY}"
+        assert (score["score"], score["status"], score["detail"]) == (1.0, "OK", noted)
+        assert f"<td>{noted}</td>" in http.get(f"/models/late/windows/{next_one['id']}").text
+    said = home.cli("why", "late").stdout
+    assert "what a person has accepted goes on: g" in said
+
+
 def test_those_who_heard_of_an_incident_hear_that_a_person_has_closed_it(home, broken):
     number, *_ = broken
     by_command(home, number)

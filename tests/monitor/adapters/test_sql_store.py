@@ -228,6 +228,40 @@ def test_an_incident_is_over_when_a_person_closes_it(books):
     assert not standing(books).incident_open
 
 
+def breach(column, method="missing", status=Status.BREACH, detail=""):
+    limit = 0.1, BreachWhen.ABOVE, 50, 50
+    return Score(Check.QUALITY, column, method, 1.0, *limit, status=status, detail=detail)
+
+
+def test_what_a_person_closes_is_accepted_of_the_version_and_as_it_was_judged_last(books):
+    broken = books.open_incident()
+    is_one = {"kind": DiagnosisKind.INCIDENT}
+    sound = breach("sound", status=Status.OK)
+    scaled = breach("x", "scale", detail="times 10")
+    books.record(books.cycle(0, 2, scores=[breach("retracted")], **is_one))
+    books.record(books.cycle(0, 3, scores=[breach("g"), sound], **is_one))
+    books.record(books.cycle(1, scores=[scaled], **is_one))
+    assert books.store.accepted("m", 1) == {}
+    closed_at = MONDAY + 2 * WEEK
+    books.store.close_incident("m", broken.opening, closed_at, "so it is")
+    after = books.cycle(1, 3, scores=[breach("after")], **is_one)
+    books.record(books.cycle(1, 2, scores=[]))
+    books.record(replace(after, at=closed_at + timedelta(seconds=1)))
+    signs = {("g", "missing", ""), ("x", "scale", "times 10"), ("x", "out_of_range", "")}
+    assert books.store.accepted("m", 1) == dict.fromkeys(signs, "so it is")
+    assert books.store.accepted("m", 2) == {}
+
+
+def test_what_breaks_after_a_persons_word_or_ends_by_itself_is_not_accepted(books):
+    first = books.open_incident()
+    books.store.close_incident("m", first.opening, MONDAY + WEEK, "so it is")
+    second = books.open_incident(2)
+    found = books.cycle(3, scores=[breach("h")], kind=DiagnosisKind.INCIDENT)
+    books.record(found)
+    books.record(books.cycle(4, alerts=[replace(second, change=AlertChange.RESOLVED)]))
+    assert books.store.accepted("m", 1) == {}
+
+
 def test_a_check_of_quality_that_crashed_is_told_and_is_no_incident(books):
     books.record(books.cycle(0, kind=DiagnosisKind.NONE))
     books.open_alert(1, Check.QUALITY)
