@@ -52,7 +52,6 @@ bench: install ## print the benchmark tables
 	$(BIN)/python benchmarks/fading.py
 	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/incidents.py
-	$(BIN)/python benchmarks/incidents.py --data nowhere --seed 9000
 	$(BIN)/python benchmarks/replays.py
 	$(BIN)/python benchmarks/demo.py
 	# It takes an hour and a half, and has no other data than these tables.

@@ -143,6 +143,13 @@ def show(cases: pd.DataFrame) -> None:
     print()
 
 
+def in_band(cases: pd.DataFrame) -> str:
+    """Say how many estimates have what was measured in their band."""
+    told = cases[cases["told"].notna()]
+    n_held = int(((told["told"] - told["real"]).abs() <= told["half"]).sum())
+    return f"{n_held} of {len(told)} estimates ({n_held / max(len(told), 1):.1%})"
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -172,6 +179,11 @@ def main() -> None:
                 **{c: group[c] / group["kept"] for c in ("real", "told", "half", "noise", "kept")}
             )
         show(group)
+    one_number = frame[frame["task"] != Task.MULTICLASS]
+    print(
+        f"In the band: {in_band(one_number)} of binary and regression models, {in_band(frame)} of "
+        "all three tables."
+    )
     print(f"Without support: {np.mean(silent):.1%} of {len(silent)} cases abstain.")
 
 

@@ -1,8 +1,9 @@
 """Incidents: how many planted breaks are found by their kind, and how much drift is called one.
 
 Windows are put through the checks, the search and the diagnosis as a cycle does, beside up to four
-clean windows before. Tables are those of ../shared/data (`--data`); where they are not there, the
-flights of the demo stand in for them. Worlds are generated here. Prints tables in Markdown.
+clean windows before. Two runs: of the tables of ../shared/data; and of the demo's flights, with
+worlds of other seeds (where a folder is not there the flights stand in for its tables). Worlds are
+generated here. Prints tables in Markdown.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from oracle import gain, tells
-from planting import PLANTS, Planted, numeric
+from planting import PLANTS, is_found, numeric, offsets
 from worlds_of_rows import DRIFTS, FEATURES, N_ROWS, draw
 
 from leeway.demo.flights import CATEGORICAL, NUMERIC, TIME, load_flights
@@ -44,6 +45,9 @@ from monitor.window import LabelPolicy, Window, WindowPolicy
 
 N_PLANTED, N_WORLDS, LATEST = 8, 12, 0.75
 """Breaks of each kind a table; worlds; a break begins in the first three quarters of a window."""
+
+RUNS = ((Path("../shared/data"), 0), (Path("nowhere"), 9000))
+"""What is run by default: the tables; and the flights, with worlds of other seeds."""
 
 BUDGET = AlertBudget(per=50)
 
@@ -138,23 +142,6 @@ def look(one: History, rows: pa.Table, before: Sequence[pa.Table]) -> tuple[Diag
     return diagnose(verdict, found), found
 
 
-def is_found(planted: Planted, kind: str, diagnosis: Diagnosis) -> bool:
-    """Say whether each broken column is found by its kind; a start is always within the window."""
-    kind = "renamed" if kind == "permuted" else kind
-    signs = {(finding.column, finding.sign) for finding in diagnosis.findings}
-    return all((name, kind) in signs for name in planted.columns or ("",))
-
-
-def offsets(planted: Planted, diagnosis: Diagnosis, first: int) -> list[float]:
-    """Return how far the starts that were told are from the first broken row, in windows."""
-    n_rows = planted.rows.num_rows
-    return [
-        abs(n_rows - finding.n_rows - first) / n_rows
-        for finding in diagnosis.findings
-        if finding.n_rows is not None and finding.column in planted.columns
-    ]
-
-
 def found_of(one: History, kind: str, starts: list[float]) -> tuple[int, int]:
     """Plant a kind of break; return how many were found, of how many, and add their `offsets`."""
     n_found = n_planted = 0
@@ -218,15 +205,24 @@ def _world(seed: int, drift: str | None) -> History:
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--seed", type=int, default=0, help="the first of the worlds'")
-    began, asked = time.process_time(), parser.parse_args()
+    parser.add_argument("--data", type=Path, help="one run alone: the folder of its tables")
+    parser.add_argument("--seed", type=int, default=0, help="of that run: the first of the worlds'")
+    asked = parser.parse_args()
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}; {N_PLANTED} breaks of a kind and table\n")
-    kept = list(tables(asked.data))
-    _print_found(kept, asked.seed)
-    _print_drift(kept, asked.seed)
-    print(f"\n{time.process_time() - began:.0f} CPU s")
+    runs = RUNS if asked.data is None else [(asked.data, asked.seed)]
+    counted = [_run(*one) for one in runs]
+    n_called, n_unplanted = np.sum(counted, axis=0)
+    print(f"Unplanted, in all: {n_called} of {n_unplanted} are called an incident, but for gaps.")
+
+
+def _run(folder: Path, seed: int) -> tuple[int, int]:
+    """Print the tables of one run; return how many unplanted are called incidents, of how many."""
+    began, kept = time.process_time(), list(tables(folder))
+    _print_found(kept, seed)
+    counted = _print_drift(kept, seed)
+    print(f"\n{time.process_time() - began:.0f} CPU s\n")
+    return counted
 
 
 def _print_found(kept: Sequence[History], first_seed: int) -> None:
@@ -267,22 +263,24 @@ def _share(cell: Sequence[int]) -> str:
     return f"{cell[0] / cell[1]:.2f}" if cell[1] else ""
 
 
-def _print_drift(kept: Sequence[History], first_seed: int) -> None:
+def _print_drift(kept: Sequence[History], first_seed: int) -> tuple[int, int]:
     print("\n| unplanted | windows | called an incident | of them gaps in the table | share |")
     print("|---|---:|---:|---:|---:|")
-    total = np.zeros(3, dtype=int)
+    total = np.zeros(2, dtype=int)
     for one in kept:
         n_called, n_gaps, n_windows = called_incident(one)
-        total += (n_called - n_gaps, 0, n_windows - n_gaps)
+        total += (n_called - n_gaps, n_windows - n_gaps)
         print(_drift_row(one.name, n_windows, n_called, n_gaps), flush=True)
     for drift in (None, *DRIFTS):
         n_called = 0
         for seed in range(N_WORLDS):
             one = _world(1000 + first_seed + seed, drift)
             n_called += called_incident(one)[0] > 0
-        total += (n_called, 0, N_WORLDS)
+        total += (n_called, N_WORLDS)
         print(_drift_row(f"worlds: {drift or 'no drift'}", N_WORLDS, n_called, 0), flush=True)
-    print(f"| all | {total[2]} | {total[0]} | | {total[0] / total[2]:.3f} |")
+    n_called, n_unplanted = (int(one) for one in total)
+    print(f"| all | {n_unplanted} | {n_called} | | {n_called / n_unplanted:.3f} |")
+    return n_called, n_unplanted
 
 
 def _drift_row(name: str, n_windows: int, n_called: int, n_gaps: int) -> str:

@@ -1,4 +1,4 @@
-"""Planting: the ways in which a feed breaks, done to the rows of a window."""
+"""Planting: the ways in which a feed breaks, done to the rows of a window, and told or not."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from monitor.columns import texts
+from monitor.diagnosis import Diagnosis
 from monitor.reference import NumericReference, Reference
 from monitor.schema import Kind
 
@@ -191,3 +192,20 @@ PLANTS: Mapping[str, Plant] = {
     "repeated": doubled,
 }
 """By the sign that a finding should have."""
+
+
+def is_found(planted: Planted, kind: str, diagnosis: Diagnosis) -> bool:
+    """Say whether each broken column is found by its kind; a start is always within the window."""
+    kind = "renamed" if kind == "permuted" else kind
+    signs = {(finding.column, finding.sign) for finding in diagnosis.findings}
+    return all((name, kind) in signs for name in planted.columns or ("",))
+
+
+def offsets(planted: Planted, diagnosis: Diagnosis, first: int) -> list[float]:
+    """Return how far the starts that were told are from the first broken row, in windows."""
+    n_rows = planted.rows.num_rows
+    return [
+        abs(n_rows - finding.n_rows - first) / n_rows
+        for finding in diagnosis.findings
+        if finding.n_rows is not None and finding.column in planted.columns
+    ]
