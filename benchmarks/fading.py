@@ -7,8 +7,7 @@ error of its difference from models of all rows alike, week against week.
 import platform
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
-from unittest.mock import patch
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -17,9 +16,9 @@ from leeway.demo.flights import CATEGORICAL, NUMERIC, REFERENCE_END, TARGET, TIM
 from leeway.demo.run import WEEK, weeks
 from monitor.checks.performance import performance
 from monitor.schema import Kind, Schema, Task
-from retrain import fading
 from retrain.candidates import fit, predict, recipes
 from retrain.dataset import Dataset, from_table, take
+from retrain.fading import HALF_WEIGHT_WINDOWS
 from retrain.recipe import Recipe
 
 SCHEMA = Schema(
@@ -34,15 +33,16 @@ USUAL = next(one for one in recipes(["hist_gradient_boosting"], Task.BINARY) if 
 FADING = replace(USUAL, fading=True)
 
 
-def ways() -> Iterator[tuple[str, Recipe, float]]:
-    """Yield what is compared: its name, its recipe, and the age in weeks at which a row is half."""
-    yield "all rows alike", USUAL, fading.HALF_WEIGHT_WINDOWS
-    yield "the newest 8 weeks", replace(USUAL, training_range=8), fading.HALF_WEIGHT_WINDOWS
-    for half in (1, fading.HALF_WEIGHT_WINDOWS):
-        yield f"half at an age of {half}", FADING, half
+def ways() -> Iterator[tuple[str, Recipe, timedelta]]:
+    """Yield what is compared: its name, its recipe, and the window that ages are counted in."""
+    yield "all rows alike", USUAL, WEEK
+    yield "the newest 8 weeks", replace(USUAL, training_range=8), WEEK
+    for half in (1, HALF_WEIGHT_WINDOWS):
+        # A row counts half at the age of so many windows: of shorter ones it does so sooner.
+        yield f"half at an age of {half}", FADING, WEEK * half / HALF_WEIGHT_WINDOWS
 
 
-def reached(flights: Dataset, recipe: Recipe) -> list[float]:
+def reached(flights: Dataset, recipe: Recipe, window: timedelta) -> list[float]:
     """Return the ROC AUC in each week of a model that is fitted again."""
     found = []
     for number, start in enumerate(weeks()):
@@ -50,7 +50,7 @@ def reached(flights: Dataset, recipe: Recipe) -> list[float]:
         week = np.timedelta64(WEEK)
         if number % FITTED_EVERY == 0:
             known = take(flights, flights.event_at < begins - week)
-            model = fit(recipe, known, SCHEMA, window=WEEK, seed=0, max_rows=MAX_ROWS)
+            model = fit(recipe, known, SCHEMA, window=window, seed=0, max_rows=MAX_ROWS)
         rows = take(flights, (flights.event_at >= begins) & (flights.event_at < begins + week))
         predicted = predict(model, rows.features, SCHEMA)
         found.append(performance(rows.target, predicted, SCHEMA)["roc_auc"].value)
@@ -65,9 +65,8 @@ def main() -> None:
     print(f"| rows | mean ROC AUC from {REFERENCE_END:%d %b %Y} | more than of all rows |")
     print("|---|---|---|")
     alike: np.ndarray | None = None
-    for name, recipe, half in ways():
-        with patch.object(fading, "HALF_WEIGHT_WINDOWS", half):
-            weekly = np.array(reached(flights, recipe))
+    for name, recipe, window in ways():
+        weekly = np.array(reached(flights, recipe, window))
         alike = weekly if alike is None else alike
         more = weekly - alike
         error = more.std(ddof=1) / np.sqrt(len(more))
