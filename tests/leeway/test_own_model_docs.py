@@ -1,5 +1,6 @@
 """docs/own-model.md works: its commands are run as they stand, in order, in an empty folder."""
 
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -149,6 +151,9 @@ def test_the_challenger_of_the_country_is_promoted(shell):
     said = shell.said("leeway versions deliveries")
     assert re.search(r"^ *\* +2 .*we deliver", said, re.MULTILINE), said
     assert '"outcome":"promoted"' in said
+    (run,) = json.loads(said[said.index('[{"') :])
+    decided = [datetime.fromisoformat(run["details"]["holdout"][end]) for end in ("from", "until")]
+    assert timedelta(days=6) < decided[1] - decided[0] < timedelta(days=7)  # the newest week
 
 
 def test_the_rollback_brings_version_1_back(shell):
