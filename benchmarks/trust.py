@@ -15,8 +15,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
+from rules import EVIDENTLY_SHARE, Year, agreement, by_evidently, by_scatter
 from worlds import N_FEATURES, WORLDS, Readings
 
 from monitor.calibration import Calibration, calibrate
@@ -24,7 +26,6 @@ from monitor.checks.calibrated import (
     AlertBudget,
     limits,
 )
-from monitor.checks.methods import METHODS
 from monitor.checks.score import Status
 from monitor.checks.surprise import adjusted, column_p, material, surprise
 from monitor.contrast import Contrasted, contrasted, contrasts
@@ -46,31 +47,6 @@ BUDGET = AlertBudget()
 
 ENOUGH_ROWS = 200_000
 
-EVIDENTLY_SHARE = 0.5
-"""From which share of drifted columns Evidently says that a data set has drifted."""
-
-
-@dataclass(frozen=True)
-class Year:
-    """Counts of reference and monitored windows.
-
-    Parameters
-    ----------
-    counts : ndarray, shape (n_features, n_windows, n_levels)
-        How often each reading came.
-    values : ndarray, shape (n_levels,)
-        The readings.
-    n_reference : int
-        The first so many windows are the reference.
-    every : timedelta
-        Length of a window.
-    """
-
-    counts: np.ndarray
-    values: np.ndarray
-    n_reference: int
-    every: timedelta
-
 
 def by_leeway(year: Year) -> np.ndarray:
     """Judge the windows after the reference as Leeway does: profiles, calibration, budget.
@@ -84,7 +60,7 @@ def by_leeway(year: Year) -> np.ndarray:
     starts = [MONDAY + at * year.every for at in range(year.counts.shape[1])]
     made, ones = {}, {}
     for at, counts in enumerate(year.counts):
-        grid, column = _profile(counts, year.values, n)
+        grid, column = _profile(counts, year.levels, n)
         name = str(at)
         made[name] = contrasts(grid, column.counts[:n].sum(axis=0), n)
         ones[name] = contrasted(made[name], column)
@@ -128,33 +104,6 @@ def _column_p(
     return np.array(
         [column_p(material(found[name], one, BUDGET.materiality)) for name, one in ones.items()]
     )
-
-
-def by_evidently(year: Year) -> np.ndarray:
-    """Compare each window with all reference rows: Wasserstein distance in standard deviations."""
-    return _distances(year)[:, year.n_reference :] >= METHODS["wasserstein"].threshold
-
-
-def by_scatter(year: Year) -> np.ndarray:
-    """Breach beyond mean + 3 standard deviations of the reference windows' own distances.
-
-    NannyML's rule for this distance (`StandardDeviationThreshold`).
-    """
-    found = _distances(year)
-    reference = found[:, : year.n_reference]
-    most = reference.mean(axis=1) + 3 * reference.std(axis=1)
-    return found[:, year.n_reference :] > most[:, None]
-
-
-def _distances(year: Year) -> np.ndarray:
-    """Return the exact Wasserstein distances to the reference, shape (n_features, n_windows)."""
-    shares = year.counts / year.counts.sum(axis=2, keepdims=True)
-    pooled = year.counts[:, : year.n_reference].sum(axis=1)
-    pooled = pooled / pooled.sum(axis=1, keepdims=True)
-    mean = pooled @ year.values
-    sd = np.sqrt(pooled @ year.values**2 - mean**2)
-    apart = np.abs(np.cumsum(shares, axis=2) - np.cumsum(pooled, axis=1)[:, None])
-    return apart.sum(axis=2) * (year.values[1] - year.values[0]) / sd[:, None]
 
 
 def openings(breaches: np.ndarray) -> int:
@@ -246,15 +195,26 @@ def power(world: str, n_rows: int, n_trials: int) -> list[float]:
     return list(found / n_trials)
 
 
+def some_windows() -> Year:
+    """Draw windows of which some drift by either rule: six features, of which some have shifted."""
+    pace, shifts = PACES[0], (0.0, 0.1, 0.2, 0.4)
+    means = np.zeros((6, pace.n_reference + len(shifts)))
+    for at, shift in enumerate(shifts, start=pace.n_reference):
+        means[: at - pace.n_reference + 1, at] = shift
+    return pace.read(means, SIZES[0], _random("rules"))
+
+
 def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pace", choices=[pace.name for pace in PACES], action="append")
     parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--environments", type=Path, default=Path(__file__).parents[1] / ".bench")
     arguments = parser.parse_args()
     began = time.process_time()
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     print(f"{datetime.now(UTC):%Y-%m-%d}, {machine}\n")
+    print(agreement(some_windows(), arguments.environments) + "\n")
     for pace in PACES:
         if not arguments.pace or pace.name in arguments.pace:
             print_false_alerts(pace)
