@@ -116,7 +116,7 @@ def _find(run: Running, bundle: Bundle, rows: Dataset) -> Ended:
             recipe, challenger, look = other
     learned = newest(training, recipe.training_range, model.search.window)
     notes = noticed(challenger, learned, model.schema, seed=model.seed)
-    calibrated = found.calibration.reason if recipe == found.recipe else "as the champion's"
+    calibrated = found.calibration.reason if recipe == found.recipe else _as_tried(recipe)
     run = replace(run, notes=replace(notes, calibration=calibrated))
     look = replace(look, reason=warned(look.reason, run.notes))
     run = _with_look(run, look).knowing(challenger_recipe=recipe.name, recipe=asdict(recipe))
@@ -127,6 +127,12 @@ def _find(run: Running, bundle: Bundle, rows: Dataset) -> Ended:
         entry = Entry(version, run.champion, run.number, look.number)
         return run.end(Outcome.HELD, look.reason, entry, challenger=version)
     return _end(run, bundle, rows, recipe, look)
+
+
+def _as_tried(recipe: Recipe) -> str:
+    """Say how a recipe that trials have shown is calibrated: they take the champion's, or none."""
+    has = "the champion's calibration" if recipe.calibration else "none"
+    return f"the recipe that the trials have shown has {has}"
 
 
 def _look_again(run: Running, bundle: Bundle, rows: Dataset, entry: Entry) -> Ended:

@@ -1,14 +1,17 @@
 """Trials: whether a run would pay, told by a few small fits and recorded."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pytest
 
 from leeway.policies import retrained
 from retrain.record import Ended, Outcome, RequestKind, Shown
 from retrain.run import run
 from retrain.trial import trial
+from tests.lived import model_of
 
 Document = Mapping[str, Any]
 
@@ -79,6 +82,70 @@ def test_what_trials_have_shown_counts_at_the_gate(tried, app):
     assert result.outcome is Outcome.PROMOTED, result.reason
     assert result.details["look"] == 2
     assert result.details["comparison"]["n_blocks"] > len(shown["details"]["window"]["pairs"])
+
+
+def test_the_window_of_the_newest_trial_decides_a_run_that_trials_have_opened(tried, app):
+    first, _ = tried(4, cost=1e6, concept=MOVED)
+    newest, _ = tried(1, first=4, concept=MOVED)
+    world = app.deployment.retrain_world()
+    request = world.runs.claim(RequestKind.RETRAIN, "test", app.clock.now())
+    details = run(request, model_of(app), world).details
+    before, window = (one["details"]["window"] for one in (first, newest))
+    known, held = (
+        {end: datetime.fromisoformat(at) for end, at in details[part].items()}
+        for part in ("training", "holdout")
+    )
+    assert held["until"] == datetime.fromisoformat(window["until"])
+    assert known["until"] == datetime.fromisoformat(before["until"]) < held["from"]
+    assert details["rows"]["holdout"] == window["n_rows"]
+
+
+@pytest.fixture
+def turned(home, made_up, week_start):
+    """Live through weeks in which x works both ways, which no line tells, and then the other way.
+
+    A tree learns it, and is wrong in the last week; a line is right about y in each.
+    """
+    home.configure("candidates: [logistic]", "candidates: [logistic, tree]")
+    with home.opened() as app:
+        app.deployment.store.pause("late", paused=True)
+        for number in range(6):
+            frame = made_up(number)
+            by_size = 8.0 if number < 5 else -8.0
+            score = 4.0 * frame["y"] + by_size * (frame["x"].abs() - 0.8)
+            drawn = np.random.default_rng(number).uniform(size=len(frame))
+            frame["late"] = (drawn < 1 / (1 + np.exp(-score))).astype(int)
+            app.clock.set(week_start(number + 1))
+            app.predict(frame.drop(columns="late"), f"week {number}")
+            app.label(frame, f"labels {number}")
+            app.deployment.watcher().check("late")
+        yield app
+
+
+def test_where_what_the_search_has_found_does_not_pass_the_recipe_of_the_trials_does(turned):
+    world, now = turned.deployment.retrain_world(), turned.clock.now()
+    world.runs.ask("late", RequestKind.TRIAL, "gain", "would a run pay?", now)
+    trial(world.runs.claim(RequestKind.TRIAL, "test", now), model_of(turned), world)
+    (shown,) = world.runs.trials("late")
+    counted = shown["details"]["recipes"][shown["details"]["chosen"]]["recipe"]
+    request = world.runs.claim(RequestKind.RETRAIN, "test", now)
+    result = run(request, model_of(turned), world)
+    assert result.outcome is Outcome.PROMOTED, result.reason
+    assert (result.details["winner"], counted["name"]) == ("tree", "logistic")
+    assert (result.details["challenger_recipe"], result.details["look"]) == ("logistic", 1)
+    made = world.registry.load("late", result.details["version"])
+    assert made.recipe == counted
+    assert counted["calibration"] is None
+    assert made.lineage.notes.calibration == "the recipe that the trials have shown has none"
+
+
+def test_what_the_search_has_found_counts_alone_where_no_trial_has_opened_the_run(turned):
+    world, now = turned.deployment.retrain_world(), turned.clock.now()
+    world.runs.ask("late", RequestKind.RETRAIN, "performance", "it has fallen", now)
+    request = world.runs.claim(RequestKind.RETRAIN, "test", now)
+    result = run(request, model_of(turned), world)
+    assert result.outcome is not Outcome.PROMOTED
+    assert result.details["challenger_recipe"] == result.details["winner"] == "tree"
 
 
 def test_a_run_that_was_asked_for_meanwhile_takes_the_place_of_the_one_that_pays(app):
