@@ -36,6 +36,8 @@ class Notes:
         Features that teach nothing, with the reason.
     leakage : tuple of str
         A sentence for each feature that may know the label.
+    rows_left_out : int
+        Rows of its training range that its preparation has left out of the fit.
     calibration : str
         Whether its probabilities are calibrated, and why; empty for regression.
     odd_windows : mapping of str to sequence of str
@@ -45,6 +47,7 @@ class Notes:
 
     left_out: Mapping[str, str] = field(default_factory=dict)
     leakage: tuple[str, ...] = ()
+    rows_left_out: int = 0
     calibration: str = ""
     odd_windows: Mapping[str, Sequence[str]] = field(default_factory=dict)
 

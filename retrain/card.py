@@ -96,6 +96,8 @@ def _to_know(bundle: Bundle) -> Iterator[str]:
     notes = bundle.lineage.notes
     for alarm in notes.leakage:
         yield f"- leakage alarm: {_plain(alarm)}: is it known when a prediction is made?"
+    if notes.rows_left_out:
+        yield f"- {notes.rows_left_out} of these rows are left out by its preparation"
     for name, why in notes.left_out.items():
         yield f"- {_code(name)} is left out: {why}"
     for start, columns in notes.odd_windows.items():

@@ -115,7 +115,7 @@ def _find(run: Running, bundle: Bundle, rows: Dataset) -> Ended:
         if other[2].step is Step.PASS:
             recipe, challenger, look = other
     learned = newest(training, recipe.training_range, model.search.window)
-    notes = noticed(challenger, learned, model.schema, seed=model.seed)
+    notes = noticed(challenger, learned, recipe, model.schema, seed=model.seed)
     calibrated = found.calibration.reason if recipe == found.recipe else _as_tried(recipe)
     run = replace(run, notes=replace(notes, calibration=calibrated))
     look = replace(look, reason=warned(look.reason, run.notes))

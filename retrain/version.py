@@ -24,7 +24,7 @@ from retrain.candidates import fit
 from retrain.contenders import reference_windows
 from retrain.dataset import Dataset, TargetArray, from_table, newest, take
 from retrain.lineage import Origin, aware, lineage_of
-from retrain.noticed import noticed, warned
+from retrain.noticed import left_out, noticed, warned
 from retrain.odd_windows import odd_windows
 from retrain.out_of_fold import out_of_fold, with_predictions
 from retrain.recipe import Recipe
@@ -127,7 +127,7 @@ def first_version(
     )
     reference = replace(_watchable(reference, columns, rows, model), importance=importance)
     pipeline = fit(found.recipe, rows, model.schema, window=model.search.window, seed=model.seed)
-    notes = noticed(pipeline, rows, model.schema, seed=model.seed)
+    notes = noticed(pipeline, rows, found.recipe, model.schema, seed=model.seed)
     notes = replace(notes, calibration=found.calibration.reason)
     progress(0.95, warned(f"{found.recipe.name} is fitted", notes))
     notes = replace(notes, odd_windows=odd_windows(reference))
@@ -216,8 +216,10 @@ def successor(
         reference = _watchable(reference, columns, spanned, model)
         reference = replace(reference, importance=importance)
         pipeline = fitted.result()
-    origin = replace(origin, notes=replace(origin.notes, odd_windows=odd_windows(reference)))
-    lineage = lineage_of(origin, newest(rows, recipe.training_range, window), model.seed)
+    learned = newest(rows, recipe.training_range, window)
+    without = left_out(learned, recipe, model.schema, seed=model.seed)
+    notes = replace(origin.notes, odd_windows=odd_windows(reference), **without)
+    lineage = lineage_of(replace(origin, notes=notes), learned, model.seed)
     return Bundle(model.name, reference, pipeline, asdict(recipe), gate, lineage)
 
 

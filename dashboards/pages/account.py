@@ -210,6 +210,8 @@ def checked(details: Document) -> Iterator[tuple[str, str]]:
     yield "Leakage", f"alarm: {alarms}" if alarms else "no feature seems to know the label"
     left_out = ", ".join(f"{name} ({why})" for name, why in notes.get("left_out", {}).items())
     yield "Features left out", left_out or "none"
+    if notes.get("rows_left_out"):
+        yield "Training rows left out", f"{notes['rows_left_out']:,} by how it prepares features"
     if notes.get("odd_windows"):
         yield "Reference windows", judged_without(notes["odd_windows"])
     if notes.get("calibration"):

@@ -110,8 +110,9 @@ def test_what_is_left_out_is_noted_and_an_alarm_is_told_with_the_reason():
     kinds = {"a": Kind.NUMERIC, "unit": Kind.CATEGORICAL}
     schema = Schema(Task.BINARY, kinds, "y", classes=("0", "1"))
     rows = from_table(pa.table(columns), schema, "y")
-    model = fit(recipes(["tree"], Task.BINARY)[0], rows, schema, window=400, seed=0)
-    notes = noticed(model, rows, schema, seed=0)
+    recipe = recipes(["tree"], Task.BINARY)[0]
+    model = fit(recipe, rows, schema, window=400, seed=0)
+    notes = noticed(model, rows, recipe, schema, seed=0)
     assert notes == Notes({"unit": "it has one value"})
     assert warned("better", notes) == "better"
     alarm = warned("better", replace(notes, leakage=("'a' alone tells the label",)))
