@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from sklearn.pipeline import Pipeline
 
-from monitor.action import Trigger
+from monitor.action import Reason, Trigger
 from retrain.bundle import Bundle, Notes
 from retrain.candidates import fit, predict
 from retrain.dataset import Dataset
@@ -19,8 +19,9 @@ from retrain.record import BY_HAND, Ended, Entry, Outcome, Request
 from retrain.version import Retrained
 from retrain.world import World
 
-CALM = frozenset({Trigger.SCHEDULE, Trigger.NEW_ROWS, BY_HAND})
-"""What opens a run without an alarm or a trial."""
+CALM = frozenset({Reason.SCHEDULE, Reason.NEW_ROWS, BY_HAND})
+"""What opens a run without an alarm or a trial, in the words in which it is on record: a window's
+decision asks by its reason."""
 
 
 @dataclass(frozen=True)
