@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, Field, FiniteFloat, PositiveInt, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from leeway.config_values import Duration, Stretch, Strict
+from leeway.config_values import Duration, Off, Stretch, Strict
 from leeway.retrain_config import RetrainConfig
 from leeway.source_config import LogSourceConfig, SourceConfig
 from monitor.schema import Roles, Task
@@ -86,7 +86,7 @@ class AlertBudgetConfig(Strict):
 class DriftConfig(Strict):
     """When a column has drifted."""
 
-    alert_budget: AlertBudgetConfig | Literal["off"] = AlertBudgetConfig()
+    alert_budget: AlertBudgetConfig | Off = AlertBudgetConfig()
     """Decides where the reference has 8 windows; off, or limits below: they judge."""
     materiality: float = Field(default=0.02, ge=0, lt=0.5)
     """Least |AUC - .5| between window and reference that matters."""

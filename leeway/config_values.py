@@ -1,7 +1,7 @@
 """Config values: what the keys of leeway.yaml have in common."""
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -18,6 +18,14 @@ Duration = Annotated[
     timedelta, BeforeValidator(_iso_8601), Field(ge=timedelta(0), le=timedelta(days=36_525))
 ]
 Stretch = Annotated[Duration, Field(gt=timedelta(0))]
+
+
+def _as_written(value: Any) -> Any:
+    """Take YAML's word back: to it an `off` without quotes is false."""
+    return "off" if value is False else value
+
+
+Off = Annotated[Literal["off"], BeforeValidator(_as_written)]
 
 
 class Strict(BaseModel):

@@ -57,6 +57,12 @@ def model(more):
 # what it may say
 
 
+@pytest.mark.parametrize("off", ["off", "'off'"])
+def test_there_may_be_no_alert_budget_though_yaml_takes_off_for_false(load, off):
+    found = load(model(f"drift: {{alert_budget: {off}}}"))
+    assert found.models["late"].drift.alert_budget == "off"
+
+
 def test_a_reference_and_a_target_are_enough(load, tmp_path):
     found = load(SMALLEST)
     late = found.models["late"]
