@@ -159,6 +159,7 @@ def _mount_doors(
                 runs,
                 deployment.shadows,
                 policies,
+                watcher.uncalibrated,
                 shipped("docs/runbooks"),
             )
         )

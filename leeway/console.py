@@ -10,6 +10,7 @@ from rich.table import Table
 
 from dashboards.pages.estimated import BLIND, estimated, kept_promises
 from dashboards.pages.page import model_path
+from dashboards.pages.uncalibrated import uncalibrated
 from leeway.config import Environment
 from leeway.deployment import Deployment, ensure_first_versions, opened
 from leeway.policies import retrained, trusted_types
@@ -60,13 +61,19 @@ def show_status(config: Path) -> None:
     """Print each model in a line."""
     with _deployment(config) as deployment:
         table = Table("model", "status", "newest window ends", "open alerts", "decision", box=None)
-        for model in History(deployment.engine).models():
+        models = History(deployment.engine).models()
+        for model in models:
             window = model["window"] or {}
             checks = ", ".join(alert["check"] for alert in model["alerts"]) or "none"
             status = "ERROR" if model["error"] else window.get("status", Status.NO_DATA)
             end = f"{window['end']:%Y-%m-%d %H:%M}" if window else "-"
             table.add_row(model["model"], status, end, checks, window.get("decision", "-"))
         out.print(table)
+        known = [name for one in models if (name := one["model"]) in deployment.config.models]
+        watcher = deployment.watcher(known)
+        for name in known:
+            if why := watcher.uncalibrated(name):
+                _tell(f"{name}: {uncalibrated(why)}")
 
 
 def show_windows(config: Path, model: str) -> None:
@@ -107,7 +114,11 @@ def show_reasons(config: Path, model: str) -> None:
             runs.runs(model),
             f"{deployment.config.url.rstrip('/')}{model_path(model)}",
         )
+        not_calibrated = deployment.watcher([model]).uncalibrated(model)
     # First, so that what ends the output is the newest window.
+    if not_calibrated:
+        _tell(uncalibrated(not_calibrated))
+        out.print()
     if any(estimated(window) for window in windows):
         _tell(f"{kept_promises(windows)} {BLIND}")
         out.print()

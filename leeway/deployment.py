@@ -1,7 +1,7 @@
 """Deployment: where implementations are chosen and put together, storage first."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +94,11 @@ class Deployment:
         """Return a model's schema."""
         return self.champion(model).reference.schema
 
-    def watcher(self) -> Watcher:
-        """Return what judges the windows of all models."""
-        notify, models = self.config.notify, self.config.models.items()
-        policies = {n: watched(n, one, self.schema(n)) for n, one in models}
+    def watcher(self, only: Collection[str] | None = None) -> Watcher:
+        """Return what judges the windows of all models, or of some."""
+        notify, models = self.config.notify, self.config.models
+        names = models if only is None else only
+        policies = {name: watched(name, models[name], self.schema(name)) for name in names}
         cuts = {name: one.verdict.window for name, one in policies.items()}
         world = MonitorWorld(
             log=self.log,
@@ -151,7 +152,7 @@ class Deployment:
             clock=self.clock,
             policies={name: one.verdict for name, one in watcher.watched.items()},
             versions=self.registry.champions,
-            champion=self.champion,
+            champion=lambda name: watcher.world.references.at(name, self.clock.now()),
             channels=[o.channel for o in (*watcher.world.notifiers, *watcher.world.hooks)],
             url=watcher.world.url,
             series_budget=self.config.series_per_model,

@@ -55,8 +55,9 @@ def _add_reading(router: APIRouter, services: MonitorServices) -> None:
 
     @router.get("/models/{model}")
     def show_model(model: str) -> Document:
-        """One model with its newest window and open alerts."""
-        return history.model(model)
+        """One model with its newest window and open alerts, and why it is uncalibrated."""
+        why = services.watcher.uncalibrated(model)
+        return {**history.model(model), "uncalibrated": why or None}
 
     @router.get("/models/{model}/windows")
     def list_windows(model: str) -> list[Document]:

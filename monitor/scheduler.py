@@ -10,7 +10,7 @@ from monitor.alert import Judged
 from monitor.cycle import deliver, watch
 from monitor.errors import NotFoundError
 from monitor.ports import Leader
-from monitor.world import Watched, World
+from monitor.world import Watched, World, uncalibrated_now
 
 HOUSEKEEPING_SECONDS = 60
 """Often enough for a short inbox, seldom enough for few files."""
@@ -65,6 +65,11 @@ class Watcher:
                 except Exception:  # noqa: BLE001 - noted on the model; the others go on
                     _log.exception("the cycle could not be run", model=watched.name)
             self._carry_out()
+
+    def uncalibrated(self, model: str) -> str:
+        """Say why a model's drift is not judged by its alert budget; empty where it is."""
+        known = self.watched.get(model)
+        return uncalibrated_now(known, self.world) if known else ""
 
     def deliver(self) -> None:
         """Send what is in the outbox."""

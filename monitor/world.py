@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from monitor.checks.calibrated import uncalibrated
 from monitor.checks.quality import QualityPolicy
 from monitor.decision import RetrainPolicy
 from monitor.maturity import Maturity, maturity, teachers
@@ -74,3 +75,14 @@ def known_maturity(watched: Watched, world: World) -> Maturity:
     judged = world.store.judged(watched.name).values()
     arrivals = world.store.arrivals(watched.name, teachers(judged, policy.labels, now))
     return maturity(arrivals, policy.labels, policy.window, now)
+
+
+def uncalibrated_now(watched: Watched, world: World) -> str:
+    """Say why Evidently's thresholds judge a model's drift though it has an alert budget.
+
+    Empty where the budget judges, and where a person wants none.
+    """
+    if watched.verdict.drift.budget is None:
+        return ""
+    champion = world.references.at(watched.name, world.clock.now())
+    return uncalibrated(champion.reference.calibration, watched.verdict.window)

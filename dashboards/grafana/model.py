@@ -14,6 +14,7 @@ from dashboards.grafana.model_performance import labels_over_time, performance_o
 from dashboards.grafana.panel import lines, setting, timeline
 from dashboards.grafana.query import ONE_MODEL, ask, newest, series
 from dashboards.grafana.status import MEANING, METRIC, overall_status, status_mappings
+from dashboards.grafana.trust import alert_budget
 
 BOARD = Board(
     Uid.MODEL,
@@ -35,7 +36,8 @@ def model() -> Dashboard:
                 distance_over_time(),
                 _share_over_time(),
                 columns_now(),
-                together_over_time().span(24),
+                together_over_time().span(16),
+                alert_budget(),
             ],
         ),
         Section(

@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from dashboards.pages import account, estimated, held, phrase
+from dashboards.pages import account, estimated, held, phrase, uncalibrated
 from dashboards.pages.record import version_made
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from retrain.gate import N_LOOKS
@@ -120,6 +120,7 @@ def _environment() -> Environment:
                 phrase.parsed,
                 phrase.stretch,
                 prose,
+                uncalibrated.uncalibrated,
             )
         }
     )

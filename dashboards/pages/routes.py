@@ -1,6 +1,6 @@
 """HTTP doors of the pages: all models, one model, window or run; what to do about an alert."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,6 +45,8 @@ class PageServices:
         What came of versions beside the champion.
     policies : mapping of str to PerformancePolicy
         The metric that decides, by model.
+    uncalibrated : callable
+        Says why a model's drift is not judged by its alert budget; empty where it is.
     runbooks : Path
         Folder of the runbooks.
     """
@@ -54,6 +56,7 @@ class PageServices:
     runs: Runs
     shadows: Shadows
     policies: Mapping[str, PerformancePolicy]
+    uncalibrated: Callable[[str], str]
     runbooks: Path
 
 
@@ -74,6 +77,7 @@ def routes(services: PageServices) -> APIRouter:
         return page(
             "model.html",
             one=overview(record, MOST_WINDOWS),
+            why_uncalibrated=services.uncalibrated(model),
             alerts=history.alerts(model),
             versions=registry.versions(model),
             aliases=registry.aliases(model),

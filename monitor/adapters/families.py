@@ -74,6 +74,11 @@ GAUGES: Described = {
         "Place of a drifted column among those that matter, 1 for the most important; at most 3.",
         _COLUMN,
     ),
+    "calibrated": (
+        "1 when an alert budget judges drift, 0 when the reference has too few windows for one.",
+        MODEL,
+    ),
+    "reference_windows": ("Windows of the champion's reference.", MODEL),
     "drifted_columns_ratio": ("Drifted columns over compared columns.", MODEL),
     "check_status": (
         "Status of a check: 0 OK, 1 WARNING, 2 BREACH, 3 NO_DATA, 4 ERROR.",

@@ -8,12 +8,14 @@ from math import nan
 from monitor.adapters.families import Families
 from monitor.adapters.newest import Newest, NewestScore, NewestWindow
 from monitor.alert import N_NAMED
-from monitor.checks.calibrated import METHOD
+from monitor.checks.calibrated import METHOD, uncalibrated
 from monitor.checks.multivariate import METHOD as TOGETHER
 from monitor.checks.score import BreachWhen, Check, Status
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
+from monitor.ports import Champion
 from monitor.reference import Z95
 from monitor.schema import Kind
+from monitor.verdict import VerdictPolicy
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,39 @@ class Served:
         Its metrics on the reference.
     metric : str
         The metric that decides.
+    calibrated : bool or None
+        Whether its alert budget judges drift; None without one.
+    n_windows : int or None
+        Windows of its reference; None where that was not cut.
     """
 
     version: int
     kinds: Mapping[str, Kind]
     performance: Mapping[str, float]
     metric: str
+    calibrated: bool | None
+    n_windows: int | None
+
+
+def served(champion: Champion, policy: VerdictPolicy) -> Served:
+    """Return what the metrics show of a champion, under its model's policy."""
+    reference = champion.reference
+    known, is_judged = reference.calibration, policy.drift.budget is not None
+    return Served(
+        version=champion.version,
+        kinds=reference.schema.kinds(),
+        performance={name: one.value for name, one in reference.performance.items()},
+        metric=policy.performance.metric,
+        calibrated=not uncalibrated(known, policy.window) if is_judged else None,
+        n_windows=known.n_windows if known else None,
+    )
+
+
+def add_calibration(families: Families, model: str, served: Served) -> None:
+    """Add whether the reference has windows enough for an alert budget, and how many it has."""
+    is_known = served.calibrated is not None
+    families.add("calibrated", [model], float(bool(served.calibrated)) if is_known else None)
+    families.add("reference_windows", [model], served.n_windows)
 
 
 def add_performance(

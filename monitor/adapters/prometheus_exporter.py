@@ -19,10 +19,12 @@ from monitor.adapters.history import History
 from monitor.adapters.log_catalog import LogStats
 from monitor.adapters.model_series import (
     Served,
+    add_calibration,
     add_columns,
     add_limits,
     add_performance,
     add_ranks,
+    served,
 )
 from monitor.adapters.newest import Newest, NewestReader
 from monitor.adapters.prediction_log import PredictionLog
@@ -33,7 +35,7 @@ from monitor.ports import Champion, Clock
 from monitor.verdict import VerdictPolicy
 from monitor.window import count_due
 
-FIXED_SERIES = 57
+FIXED_SERIES = 59
 """Series of a model besides those of its columns and its performance."""
 
 CHECKS = (*Check, "cycle")
@@ -109,7 +111,7 @@ class MonitorCollector(Collector):
             name = newest.model
             if name not in self._exported.policies or name not in versions:
                 continue  # leeway.yaml no longer has it, or it is being registered
-            served = self._champion(name, versions[name])
+            champion = self._champion(name, versions[name])
             policy = self._exported.policies[name]
             rows = {kind: logged.get((name, kind), _NOTHING_LOGGED) for kind in RowKind}
             _add_model(families, newest)
@@ -118,7 +120,7 @@ class MonitorCollector(Collector):
             _add_traffic(families, name, rows, refused.get(name, {}))
             n_rows = rows[RowKind.PREDICTION].n_rows
             families.add("windows_due", [name], self._n_due(newest, n_rows, now))
-            families.extend(self._scored(newest, served))
+            families.extend(self._scored(newest, champion))
         families.add("info", [version("leeway-ml"), self._exported.url], 1)
         self._add_deliveries(families)
         self._add_disk(families)
@@ -128,26 +130,23 @@ class MonitorCollector(Collector):
     def _champion(self, model: str, version: int) -> Served:
         known = self._served.get(model)
         if known is None or known.version != version:
-            champion = self._exported.champion(model)
-            reference = champion.reference
-            reached = {name: one.value for name, one in reference.performance.items()}
-            metric = self._exported.policies[model].performance.metric
-            known = Served(champion.version, reference.schema.kinds(), reached, metric)
+            known = served(self._exported.champion(model), self._exported.policies[model])
             self._served[model] = known
         return known
 
-    def _scored(self, newest: Newest, served: Served) -> Mapping[str, list[Sample]]:
+    def _scored(self, newest: Newest, champion: Served) -> Mapping[str, list[Sample]]:
         """Return the samples that follow from scores, which are most; made when those are new."""
         shown = (newest.window, newest.final, *newest.labelled)
-        state = (served.version, *(one.revision_id if one else 0 for one in shown))
+        state = (champion.version, *(one.revision_id if one else 0 for one in shown))
         known = self._samples.get(newest.model)
         if known is None or known[0] != state:
             made = Families(GAUGES)
             room = self._exported.series_budget - FIXED_SERIES
-            room -= add_performance(made, newest.model, served, newest.window, newest.labelled)
+            room -= add_performance(made, newest.model, champion, newest.window, newest.labelled)
+            add_calibration(made, newest.model, champion)
             add_limits(made, newest)
             add_ranks(made, newest.model, newest.window)
-            add_columns(made, newest.model, served, newest.window, room)
+            add_columns(made, newest.model, champion, newest.window, room)
             known = self._samples[newest.model] = (state, made.samples())
         return known[1]
 

@@ -182,7 +182,11 @@ class Deployed:
         problems.install(app)
         app.include_router(
             routes(
-                PageServices(history, self.registry, self.runs, self.shadows, policies, RUNBOOKS)
+                PageServices(
+                    *(history, self.registry, self.runs, self.shadows, policies),
+                    lambda _model: "",
+                    RUNBOOKS,
+                )
             )
         )
         return app
