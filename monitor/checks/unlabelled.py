@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from monitor.batch import CHANCES, MODEL_VERSION
 from monitor.chances import chances_of, of_all
 from monitor.checks.estimate import SEED, Abstention, Current, as_numbers, estimate
-from monitor.checks.fall import PerformancePolicy, performance_scores
+from monitor.checks.fall import PerformancePolicy, performance_scores, wobble_of
 from monitor.checks.performance import METRICS
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import FloatArray, IntArray, TableColumns
@@ -45,7 +45,8 @@ def estimate_score(
         return replace(_without(rows, policy.metric, reason), failed=True)
     if isinstance(found, Abstention):
         return _without(rows, policy.metric, f"not estimated: {found.reason}")
-    (score,) = performance_scores({policy.metric: found}, reference.performance, policy)
+    apart = wobble_of(reference, policy.metric) or 0.0
+    (score,) = performance_scores({policy.metric: found}, reference.performance, policy, apart)
     return replace(score, check=Check.ESTIMATE, detail=BLIND)
 
 
