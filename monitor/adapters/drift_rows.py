@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, and_, exists, select
 
 from monitor.adapters import tables as t
-from monitor.adapters.newest import same_revision
+from monitor.adapters.window_rows import same_revision
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import Check
 from monitor.window import Window

@@ -58,6 +58,7 @@ class Families:
 
 MODEL = ("model",)
 _COLUMN = ("model", "column")
+_ALERT_SCORE = ("model", "check", "version", "method")
 _PERFORMANCE = ("model", "version", "metric", "kind")
 
 GAUGES: Described = {
@@ -83,6 +84,23 @@ GAUGES: Described = {
     "check_status": (
         "Status of a check: 0 OK, 1 WARNING, 2 BREACH, 3 NO_DATA, 4 ERROR.",
         ("model", "check"),
+    ),
+    "alert_status": (
+        "Status of the window that keeps an alert open: 2 BREACH, 4 ERROR; 0 while none is open.",
+        ("model", "check"),
+    ),
+    "alert_window_end_timestamp_seconds": (
+        "End of the window that keeps an alert open.",
+        ("model", "check"),
+    ),
+    "alert_score": (
+        "What breached performance, or its estimate, in the window that keeps an alert open.",
+        _ALERT_SCORE,
+    ),
+    "alert_threshold": ("Limit of that score.", _ALERT_SCORE),
+    "alert_column_rank": (
+        "Place of a column among those that an open alert names, 1 first; at most 3.",
+        ("model", "check", "column", "by"),
     ),
     "performance": (
         "A metric: realized on labelled rows, estimated without labels, or of the reference.",
@@ -116,6 +134,11 @@ GAUGES: Described = {
     ),
     "labels_horizon_seconds": ("How long after a window's end labels are joined.", MODEL),
     "incident_open": ("1 while an incident of this kind is open.", ("model", "kind")),
+    "incident_findings": ("Columns, and signs of whole rows, that are broken.", MODEL),
+    "incident_since_timestamp_seconds": (
+        "Event time of the first row of what is broken; of the three things that say most.",
+        ("model", "column", "sign"),
+    ),
     "retraining_paused": ("1 while a person has paused retraining.", MODEL),
     "cycle_last_success_timestamp_seconds": ("When a cycle last succeeded.", MODEL),
     "columns_not_exported": ("Columns beyond the series budget; see the API.", MODEL),
@@ -132,6 +155,10 @@ COUNTERS: Described = {
     "predictions_logged": ("Predictions acknowledged.", MODEL),
     "labels_logged": ("Labels acknowledged.", MODEL),
     "shadow_rows_logged": ("Rows that versions beside the champion predicted.", MODEL),
+    "alerts_retracted": (
+        "Alerts that late rows or labels have taken back.",
+        ("model", "check"),
+    ),
     "rows_refused": ("Rows that could not be stored.", ("model", "reason")),
     "deliveries": ("Attempts to deliver a message.", ("channel", "outcome")),
 }

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, RowMapping, Select, func, select
 from monitor.action import Action
 from monitor.adapters import tables as t
 from monitor.adapters.database import reading
+from monitor.alert import AlertChange
 from monitor.checks.score import Check
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.errors import NotFoundError
@@ -105,6 +106,17 @@ class History:
         with reading(self._engine) as connection:
             for model, reason, n_rows in connection.execute(query):
                 found.setdefault(model, {})[reason] = n_rows
+        return found
+
+    def retractions_by_model(self) -> Mapping[str, Mapping[str, int]]:
+        """Count the alerts that late rows or labels have taken back, by model and check."""
+        a = t.alerts.c
+        taken_back = a.ended_how == AlertChange.RETRACTED
+        query = select(a.model, a.check, func.count()).where(taken_back)
+        found: dict[str, dict[str, int]] = {}
+        with reading(self._engine) as connection:
+            for model, check, n_alerts in connection.execute(query.group_by(a.model, a.check)):
+                found.setdefault(model, {})[check] = n_alerts
         return found
 
     def deliveries(self) -> Mapping[tuple[str, str], int]:

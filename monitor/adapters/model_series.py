@@ -139,7 +139,7 @@ def add_columns(
             drift[one.column].append(one)
     quality = {(one.column, one.method): one for one in scores if one.check == Check.QUALITY}
     kinds = served.kinds
-    ranked = sorted(kinds, key=lambda name: _place(_deciding(drift[name])))
+    ranked = sorted(kinds, key=lambda name: place(_deciding(drift[name])))
     n_left_out = 0
     for column in ranked:
         room -= 2 * max(1, len(drift[column])) + (3 if kinds[column] is Kind.CATEGORICAL else 2)
@@ -179,7 +179,7 @@ def _deciding(scores: list[NewestScore]) -> NewestScore:
     return next(iter(calibrated or scores), _NOTHING)
 
 
-def _place(score: NewestScore) -> tuple[bool, int, float]:
+def place(score: NewestScore) -> tuple[bool, int, float]:
     """Order columns: in their rank, then the furthest beyond its limit first."""
     return score.rank is None, score.rank or 0, -_excess(score)
 

@@ -2,30 +2,24 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    FromClause,
-    Select,
-    and_,
-    exists,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import Connection, Engine, select
 
 from monitor.adapters import tables as t
 from monitor.adapters.database import reading
-from monitor.adapters.incident_rows import incident_open
-
-WHEN_LABELLED = "performance"
-"""The check whose scores wait for labels: they are of the newest window that has them."""
+from monitor.adapters.window_rows import (
+    FINAL,
+    SCORED,
+    broken_windows,
+    models,
+    newest,
+    newest_before,
+    open_alerts,
+)
 
 
 class NewestScore(NamedTuple):
@@ -41,6 +35,22 @@ class NewestScore(NamedTuple):
     standard_error: float | None
     reference_value: float | None
     rank: int | None = None
+
+
+class Broken(NamedTuple):
+    """One column that is broken, or whole rows where `column` is empty.
+
+    `since` is the event time of the first broken row, in whichever window of the incident it is.
+    """
+
+    column: str
+    sign: str
+    since: datetime | None
+
+    @property
+    def place(self) -> str:
+        """What is broken, however it shows; of whole rows, how it shows."""
+        return self.column or self.sign
 
 
 @dataclass(frozen=True)
@@ -101,6 +111,11 @@ class Newest:
         The newest with performance, and the newest with performance of another version.
     final : NewestWindow or None
         The newest whose performance is final.
+    alerts : mapping of str to NewestWindow or None
+        The alerts that are open, by check: the newest window that breaches it, or in which the
+        check crashed; None where its windows have been found to be an incident since.
+    broken : tuple of Broken
+        What is broken in the newest window of an open incident.
     """
 
     model: str
@@ -111,6 +126,8 @@ class Newest:
     window: NewestWindow | None
     labelled: tuple[NewestWindow, ...]
     final: NewestWindow | None
+    alerts: Mapping[str, NewestWindow | None]
+    broken: tuple[Broken, ...]
 
 
 class NewestReader:
@@ -125,35 +142,45 @@ class NewestReader:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._scores: dict[int, tuple[NewestScore, ...]] = {}
+        self._broken: dict[int, tuple[Broken, ...]] = {}
         self._lock = threading.Lock()
 
     def read(self) -> list[Newest]:
         """Return every model, by name."""
         with self._lock, reading(self._engine) as connection:
-            models = connection.execute(_models()).all()
-            newest = _windows(connection, _newest())
-            labelled = _windows(connection, _newest(_SCORED))
-            before = _windows(connection, _before())
-            final = _windows(connection, _newest(_SCORED, _FINAL))
-            every = (newest, labelled, before, final)
-            shown = [window for by in every for window in by.values()]
+            rows = connection.execute(models()).all()
+            by_model = [
+                _windows(connection, query)
+                for query in (newest(), newest(SCORED), newest_before(), newest(SCORED, FINAL))
+            ]
+            alerts = _alerts(connection)
+            of_alerts = [one for by_check in alerts.values() for one in by_check.values() if one]
+            shown = [*(window for by in by_model for window in by.values()), *of_alerts]
             scores = self._read_scores(connection, {one.revision_id for one in shown})
-        scored = {one.revision_id: replace(one, scores=scores[one.revision_id]) for one in shown}
-        return [
-            Newest(
-                model=row.name,
-                paused=row.paused,
-                failed=row.error is not None,
-                incident=bool(row.incident),
-                last_success_at=row.last_success_at,
-                window=scored[newest[row.name].revision_id] if row.name in newest else None,
-                labelled=tuple(
-                    scored[by[row.name].revision_id] for by in (labelled, before) if row.name in by
-                ),
-                final=scored[final[row.name].revision_id] if row.name in final else None,
+            broken = self._read_broken(connection)
+
+        def scored(window: NewestWindow | None) -> NewestWindow | None:
+            return replace(window, scores=scores[window.revision_id]) if window else None
+
+        found = []
+        for row in rows:
+            window, labelled, before, final = (scored(by.get(row.name)) for by in by_model)
+            told = {check: scored(one) for check, one in alerts.get(row.name, {}).items()}
+            found.append(
+                Newest(
+                    model=row.name,
+                    paused=row.paused,
+                    failed=row.error is not None,
+                    incident=bool(row.incident),
+                    last_success_at=row.last_success_at,
+                    window=window,
+                    labelled=tuple(one for one in (labelled, before) if one is not None),
+                    final=final,
+                    alerts=told,
+                    broken=broken.get(row.name, ()),
+                )
             )
-            for row in models
-        ]
+        return found
 
     def _read_scores(
         self, connection: Connection, revisions: Collection[int]
@@ -172,6 +199,24 @@ class NewestReader:
         }
         return self._scores
 
+    def _read_broken(self, connection: Connection) -> Mapping[str, tuple[Broken, ...]]:
+        """Return what is broken, by model; the findings of a revision are read once, too."""
+        by_model: dict[str, list[int]] = defaultdict(list)
+        for model, revision in connection.execute(broken_windows()):
+            by_model[model].append(revision)
+        revisions = [one for found in by_model.values() for one in found]
+        missing = [one for one in revisions if one not in self._broken]
+        self._broken = {one: self._broken[one] for one in revisions if one in self._broken}
+        r = t.revisions.c
+        for first in range(0, len(missing), _AT_ONCE):
+            wanted = r.id.in_(missing[first : first + _AT_ONCE])
+            for revision, findings in connection.execute(select(r.id, r.findings).where(wanted)):
+                self._broken[revision] = tuple(map(_broken, findings))
+        return {
+            model: _since_when([self._broken[one] for one in newest_first])
+            for model, newest_first in by_model.items()
+        }
+
 
 _AT_ONCE = 500
 """Revisions in one query; every database takes as many parameters."""
@@ -179,72 +224,31 @@ _AT_ONCE = 500
 _S = t.scores.c
 _SCORE_COLUMNS = tuple(t.scores.c[name] for name in NewestScore._fields)
 
-# The candidates for a model's newest window, in a subquery of their own.
-_W, _R = t.windows.alias("candidate"), t.revisions.alias("candidate_revision")
-
-# A status says it without a look at the scores, of which a window has hundreds; but a metric that
-# has no limit has no status.
-_SCORED = and_(
-    _W.c.n_labels > 0,
-    or_(
-        _R.c.checks[WHEN_LABELLED].as_string() != "NO_DATA",
-        exists().where(_S.revision_id == _R.c.id, _S.check == WHEN_LABELLED, _S.level.is_(None)),
-    ),
-)
-_FINAL = _R.c.provisional.is_(False)
-
-
-def _models() -> Select[Any]:
-    """Select the models with what went wrong last: in a cycle, a collection or the feed."""
-    error = func.coalesce(t.models.c.last_error, t.collections.c.error).label("error")
-    collected = t.models.outerjoin(t.collections, t.collections.c.model == t.models.c.name)
-    incident = incident_open(t.models.c.name).label("incident")
-    return select(t.models, error, incident).select_from(collected).order_by(t.models.c.name)
-
-
-def _newest(*conditions: ColumnElement[bool], of: ColumnElement[str] = t.models.c.name) -> Any:
-    """Select each model's newest window that fulfils conditions, with its latest revision.
-
-    The subquery walks a model's windows backwards on their index, and stops at the first.
-    """
-    w, r, models = t.windows, t.revisions, of.table
-    key = select(_W.c.key).join_from(_W, _R, same_revision(_W, _R))
-    key = key.where(_W.c.model == of, *conditions).limit(1)
-    key = key.order_by(_W.c.start_at.desc(), _W.c.first_row.desc()).correlate(models)
-    mine = and_(w.c.model == of, w.c.key == key.scalar_subquery())
-    joined = models.join(w, mine).join(r, same_revision(w, r))
-    return select(*_WINDOW_COLUMNS).select_from(joined)
-
-
-def _before() -> Any:
-    """Select each model's newest window with performance of another version than the newest's."""
-    newest = _newest(_SCORED).subquery("labelled")
-    return _newest(_R.c.champion != newest.c.champion, _SCORED, of=newest.c.model)
-
-
-def same_revision(windows: FromClause, revisions: FromClause) -> ColumnElement[bool]:
-    """Return the condition that joins windows with their latest revision."""
-    return and_(
-        revisions.c.model == windows.c.model,
-        revisions.c.window_key == windows.c.key,
-        revisions.c.revision == windows.c.revision,
-    )
-
-
-_WINDOW_COLUMNS = (
-    t.revisions.c.model,
-    t.revisions.c.id,
-    t.revisions.c.champion,
-    t.windows.c.start_at,
-    t.windows.c.end_at,
-    t.windows.c.end_row,
-    t.revisions.c.n_rows,
-    t.revisions.c.n_labels,
-    t.revisions.c.checks,
-    t.revisions.c.share_drifted,
-    t.revisions.c.provisional,
-)
-
 
 def _windows(connection: Connection, query: Any) -> dict[str, NewestWindow]:
     return {model: NewestWindow(*window) for model, *window in connection.execute(query)}
+
+
+def _alerts(connection: Connection) -> dict[str, dict[str, NewestWindow | None]]:
+    found: dict[str, dict[str, NewestWindow | None]] = defaultdict(dict)
+    for model, check, revision, *window in connection.execute(open_alerts()):
+        found[model][check] = None if revision is None else NewestWindow(revision, *window)
+    return found
+
+
+def _broken(finding: Mapping[str, Any]) -> Broken:
+    since = finding["since"]
+    at = datetime.fromisoformat(since) if since else None
+    return Broken(finding["column"], finding["sign"], at)
+
+
+def _since_when(newest_first: Sequence[tuple[Broken, ...]]) -> tuple[Broken, ...]:
+    """Return what is broken in the newest window, since its first row in the windows before."""
+    now = {one.place: one for one in newest_first[0]}
+    ongoing = set(now)
+    for findings in newest_first[1:]:
+        before = {one.place: one for one in findings if one.place in ongoing}
+        for place, one in before.items():
+            now[place] = now[place]._replace(since=one.since or now[place].since)
+        ongoing = set(before)
+    return tuple(now.values())

@@ -5,7 +5,7 @@ from itertools import takewhile
 from sqlalchemy import Connection, and_, select
 
 from monitor.adapters import tables as t
-from monitor.adapters.newest import same_revision
+from monitor.adapters.window_rows import same_revision
 from monitor.checks.score import Check
 from monitor.reference import Estimate
 from monitor.window import Window

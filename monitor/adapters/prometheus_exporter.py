@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 from sqlalchemy import Engine
 
+from monitor.adapters.alert_series import add_alerts, alert_status
 from monitor.adapters.cycle_rows import CYCLE_BUCKETS
 from monitor.adapters.families import COUNTERS, GAUGES, Families
 from monitor.adapters.history import History
@@ -35,7 +36,7 @@ from monitor.ports import Champion, Clock
 from monitor.verdict import VerdictPolicy
 from monitor.window import count_due
 
-FIXED_SERIES = 59
+FIXED_SERIES = 70
 """Series of a model besides those of its columns and its performance."""
 
 CHECKS = (*Check, "cycle")
@@ -96,7 +97,7 @@ class MonitorCollector(Collector):
         self._history = History(exported.engine)
         self._newest = NewestReader(exported.engine)
         self._served: dict[str, Served] = {}
-        self._samples: dict[str, tuple[tuple[int, ...], Mapping[str, list[Sample]]]] = {}
+        self._samples: dict[str, tuple[object, Mapping[str, list[Sample]]]] = {}
 
     def describe(self) -> Iterable[Metric]:
         """Describe nothing ahead: registration must not read the database."""
@@ -107,6 +108,7 @@ class MonitorCollector(Collector):
         families = Families(GAUGES, COUNTERS)
         versions, logged = self._exported.versions(), self._exported.log.stats()
         refused, now = self._history.refusals_by_model(), self._exported.clock.now()
+        retracted = self._history.retractions_by_model()
         for newest in self._newest.read():
             name = newest.model
             if name not in self._exported.policies or name not in versions:
@@ -115,6 +117,7 @@ class MonitorCollector(Collector):
             policy = self._exported.policies[name]
             rows = {kind: logged.get((name, kind), _NOTHING_LOGGED) for kind in RowKind}
             _add_model(families, newest)
+            _add_alerts(families, newest, retracted.get(name, {}))
             _add_window(families, newest)
             _add_labels(families, newest, policy, now)
             _add_traffic(families, name, rows, refused.get(name, {}))
@@ -137,12 +140,15 @@ class MonitorCollector(Collector):
     def _scored(self, newest: Newest, champion: Served) -> Mapping[str, list[Sample]]:
         """Return the samples that follow from scores, which are most; made when those are new."""
         shown = (newest.window, newest.final, *newest.labelled)
-        state = (champion.version, *(one.revision_id if one else 0 for one in shown))
+        revisions = tuple(one.revision_id if one else 0 for one in shown)
+        told = tuple((check, one and one.revision_id) for check, one in newest.alerts.items())
+        state = (champion.version, revisions, told, newest.broken)
         known = self._samples.get(newest.model)
         if known is None or known[0] != state:
             made = Families(GAUGES)
             room = self._exported.series_budget - FIXED_SERIES
             room -= add_performance(made, newest.model, champion, newest.window, newest.labelled)
+            room -= add_alerts(made, newest)
             add_calibration(made, newest.model, champion)
             add_limits(made, newest)
             add_ranks(made, newest.model, newest.window)
@@ -196,15 +202,23 @@ def _add_model(families: Families, newest: Newest) -> None:
     if newest.labelled:
         # Labels come later than rows: the newest window alone would hide a fall for ever.
         checks[Check.PERFORMANCE] = newest.labelled[0].checks[Check.PERFORMANCE]
-    fallen = newest.final and newest.final.checks[Check.PERFORMANCE] == Status.BREACH
-    if fallen and newest.labelled[0].provisional:
-        checks[Check.PERFORMANCE] = Status.BREACH  # the first labels of a window are no all-clear
+    if alert_status(newest, Check.PERFORMANCE) is Status.BREACH:
+        # Late labels open it for an older window, and the first of a newer one are no all-clear.
+        checks[Check.PERFORMANCE] = Status.BREACH
     checks["cycle"] = Status.ERROR if newest.failed else (Status.OK if window else Status.NO_DATA)
     for check in CHECKS:
         status = Status(checks.get(check, Status.NO_DATA))
         families.add("check_status", [name, check], status.code)
     families.add("retraining_paused", [name], float(newest.paused))
     families.add("cycle_last_success_timestamp_seconds", [name], newest.last_success_at)
+
+
+def _add_alerts(families: Families, newest: Newest, retracted: Mapping[str, int]) -> None:
+    for check in Check:
+        labels = [newest.model, str(check)]
+        families.add("alert_status", labels, alert_status(newest, check).code)
+        families.add("alerts_retracted", labels, retracted.get(check, 0))
+    families.add("incident_findings", [newest.model], len(newest.broken))
 
 
 def _add_window(families: Families, newest: Newest) -> None:

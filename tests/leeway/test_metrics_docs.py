@@ -51,7 +51,9 @@ def rows(start: str, n_rows: int, seed: int) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def scrape(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A scrape of the composed application after a broken week, one that moved, a refused row."""
+    """A scrape of the composed application after a week that moved and on whose labels the model
+    fell, one that broke as well, a refused row.
+    """
     folder = tmp_path_factory.mktemp("metrics")
     rows("2026-01-05", 448, seed=0).to_parquet(folder / "reference.parquet")
     (folder / "leeway.yaml").write_text(YAML)
@@ -60,20 +62,31 @@ def scrape(tmp_path_factory: pytest.TempPathFactory) -> str:
     with opened(folder / "leeway.yaml", environment) as deployment:
         ensure_first_versions(deployment, lambda _share, _text: None)
         with TestClient(api(deployment, environment, "api")) as client:
-            week = rows("2026-03-02", 56, seed=1)
-            moved = rows("2026-03-09", 56, seed=2).assign(weather="rain")
+            moved, broken = (
+                rows(start, 56, seed).drop(columns="late").assign(weather="rain")
+                for seed, start in enumerate(("2026-03-02", "2026-03-09"), start=1)
+            )
             moved["distance_km"] = 8 + moved["distance_km"] / 4
-            # Every distance is gone, so that an alert opens and is delivered.
-            broken = week.drop(columns=["late", "distance_km"])
             csv = {"Content-Type": "text/csv"}
             predict = "/v1/models/deliveries/predict?durable=true"
-            labels = week[["order_id", "late"]].to_csv(index=False)
             sent = [
-                client.post(predict, content=broken.to_csv(index=False), headers=csv),
+                client.post(predict, content=moved.to_csv(index=False), headers=csv),
+                # Every distance is gone, so that an alert opens and is delivered.
                 client.post(
-                    predict, content=moved.drop(columns="late").to_csv(index=False), headers=csv
+                    predict,
+                    content=broken.drop(columns="distance_km").to_csv(index=False),
+                    headers=csv,
                 ),
-                client.post("/v1/models/deliveries/labels", content=labels, headers=csv),
+            ]
+            # What it holds to be least likely comes true.
+            likely = np.array(sent[0].json()["predictions"])
+            labels = moved[["order_id"]].assign(late=likely < np.median(likely))
+            sent += [
+                client.post(
+                    "/v1/models/deliveries/labels",
+                    content=labels.astype({"late": int}).to_csv(index=False),
+                    headers=csv,
+                ),
                 client.post("/v1/models/deliveries/checks"),
             ]
             assert [one.status_code for one in sent] == [200, 200, 202, 200]

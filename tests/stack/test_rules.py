@@ -94,7 +94,8 @@ def test_every_alert_says_how_bad_it_is_what_happened_and_where_to_read_on():
 
 
 def test_a_breach_fires_at_once_because_the_verdict_has_the_patience():
-    breaches = [rule for rule in alerts() if "leeway_check_status" in rule["expr"]]
+    judged = ("leeway_alert_status", "leeway_check_status")
+    breaches = [rule for rule in alerts() if any(one in rule["expr"] for one in judged)]
     assert len(breaches) >= 5
     assert {rule["for"] for rule in breaches} == {"0s"}
 

@@ -13,13 +13,15 @@ from monitor.adapters.clocks import FileClock
 from monitor.adapters.exposition import expose
 from monitor.adapters.prediction_log import PredictionLog
 from monitor.adapters.prometheus_exporter import Exported, MonitorCollector
-from monitor.alert import AlertChange
+from monitor.alert import Alert, AlertChange
 from monitor.checks.calibrated import METHOD
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.multivariate import METHOD as TOGETHER
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
+from monitor.checks.stale import STALE
+from monitor.diagnosis import DiagnosisKind, Finding
 from monitor.ports import Champion
 from monitor.reference import Estimate, Reference
 from monitor.schema import Kind, Schema, Task
@@ -32,7 +34,7 @@ REACHED = {"roc_auc": Estimate(0.82, 0.01, 100), "accuracy": Estimate(0.7, 0.01,
 
 ORDER = (
     *("model", "version", "column", "metric", "check", "method", "kind", "reason"),
-    *("channel", "outcome", "le"),
+    *("channel", "outcome", "le", "sign", "by"),
 )
 
 
@@ -208,7 +210,8 @@ def test_of_many_columns_those_that_matter_or_moved_most_are_exported_within_the
     served.champion = champion(features)
     found = scrape()
     kept = [column for _, column, _ in found["leeway_drift_score"]]
-    assert kept[:6] == ["c030", "c010", "c020", "c000", "c099", "c098"]
+    first = ["c030", "c010", "c020", "c000", "c099", "c098"]
+    assert kept[:6] == first[: len(kept)]
     assert len(found["leeway_column_rank"]) == 3
     assert found["leeway_columns_not_exported"]["m",] == 102 - len(kept)
     n_series = sum(labels[:1] == ("m",) for series in found.values() for labels in series)
@@ -370,9 +373,7 @@ def measured(value, status, added=None):
 
 
 def with_performance(record, status):
-    verdict = record.judged.verdict
-    checks = {**verdict.checks, Check.PERFORMANCE: status}
-    return replace(record, judged=replace(record.judged, verdict=replace(verdict, checks=checks)))
+    return with_status(record, Check.PERFORMANCE, status)
 
 
 def test_what_has_added_up_and_what_comes_together_are_shown_with_their_limits(scrape, books):
@@ -392,14 +393,151 @@ def test_what_has_added_up_and_what_comes_together_are_shown_with_their_limits(s
 
 
 def test_the_first_labels_of_a_window_are_no_all_clear(scrape, books):
-    books.record(
-        with_performance(books.cycle(0, scores=measured(0.6, Status.BREACH, 5.0)), Status.BREACH)
-    )
+    fallen = books.cycle(0, alerts=[OPENED], scores=measured(0.6, Status.BREACH, 5.0))
+    books.record(with_performance(fallen, Status.BREACH))
     early = books.cycle(1, scores=measured(0.76, Status.OK), counts=Counts(50, 20))
     books.record(early)
     found = scrape()
     assert found["leeway_check_status"]["m", "performance"] == Status.BREACH.code
     assert found["leeway_performance_final"]["m",] == 0
     assert found["leeway_slow_fall_score"]["m",] == 5.0
-    books.record(books.cycle(1, 2, scores=measured(0.76, Status.OK, 4.0)))
+    over = ended(books, Check.PERFORMANCE, AlertChange.RESOLVED)
+    books.record(books.cycle(1, 2, alerts=[over], scores=measured(0.76, Status.OK, 4.0)))
     assert scrape()["leeway_check_status"]["m", "performance"] == Status.OK.code
+
+
+OPENED = Alert(Check.PERFORMANCE, AlertChange.OPENED, "roc_auc is 0.600, its limit 0.700")
+
+
+def ended(books, check, change):
+    """End the alert of a check that is open."""
+    opening = books.store.standing("m", since=NOON).open_alerts[check]
+    return Alert(check, change, f"{check} is no breach after all", opening.id)
+
+
+def with_status(record, check, status):
+    verdict = record.judged.verdict
+    verdict = replace(verdict, checks={**verdict.checks, check: status})
+    return replace(record, judged=replace(record.judged, verdict=verdict))
+
+
+def test_an_alert_that_late_labels_raise_for_an_older_window_shows_until_it_is_taken_back(
+    scrape, books
+):
+    for number in (0, 1):
+        books.record(books.cycle(number, scores=measured(0.76, Status.OK)))
+    found = scrape()
+    assert set(found["leeway_alert_status"]) == {("m", str(check)) for check in Check}
+    assert set(found["leeway_alert_status"].values()) == {0}
+    fallen, chart = measured(0.6, Status.BREACH, 5.0)
+    scores = [replace(chart, status=Status.BREACH), fallen]
+    late = books.cycle(0, 2, alerts=[OPENED], scores=scores)
+    books.record(with_performance(late, Status.BREACH))
+    found = scrape()
+    assert found["leeway_performance"]["m", "1", "roc_auc", "realized"] == 0.76
+    for name in ("check_status", "alert_status"):
+        assert found[f"leeway_{name}"]["m", "performance"] == Status.BREACH.code
+    end = (NOON.replace(hour=0) + timedelta(days=7)).timestamp()
+    assert found["leeway_alert_window_end_timestamp_seconds"] == {("m", "performance"): end}
+    assert found["leeway_alert_score"] == {("m", "1", "performance", "roc_auc"): 0.6}
+    assert found["leeway_alert_threshold"] == {("m", "1", "performance", "roc_auc"): 0.7}
+    assert set(found["leeway_alerts_retracted_total"].values()) == {0}
+    slow = books.cycle(0, 3, scores=scores[:1])
+    books.record(with_performance(slow, Status.BREACH))
+    assert scrape()["leeway_alert_score"] == {("m", "1", "performance", SLOW_FALL): 5.0}
+    back = ended(books, Check.PERFORMANCE, AlertChange.RETRACTED)
+    books.record(books.cycle(0, 4, alerts=[back], scores=measured(0.75, Status.OK)))
+    found = scrape()
+    for name in ("check_status", "alert_status"):
+        assert found[f"leeway_{name}"]["m", "performance"] == Status.OK.code
+    assert "leeway_alert_score" not in found
+    retracted = found["leeway_alerts_retracted_total"]
+    assert {check for (_, check), n in retracted.items() if n} == {"performance"}
+    assert retracted["m", "performance"] == 1
+
+
+def test_a_window_that_could_not_be_judged_ends_no_alert(scrape, books):
+    opened = Alert(Check.DRIFT, AlertChange.OPENED, "x has moved")
+    books.record(books.cycle(0, alerts=[opened], status=Status.BREACH))
+    books.record(books.cycle(1, status=Status.NO_DATA, counts=Counts(3, 0)))
+    found = scrape()
+    assert found["leeway_check_status"]["m", "drift"] == Status.NO_DATA.code
+    assert found["leeway_alert_status"]["m", "drift"] == Status.BREACH.code
+
+
+def test_an_alert_is_about_the_breach_though_its_check_has_crashed_since(scrape, books):
+    crashed = Alert(Check.DRIFT, AlertChange.OPENED, "drift could not be checked")
+    books.record(books.cycle(0, alerts=[crashed], status=Status.ERROR))
+    assert scrape()["leeway_alert_status"]["m", "drift"] == Status.ERROR.code
+    books.record(books.cycle(1, status=Status.BREACH))
+    books.record(books.cycle(2, status=Status.ERROR))
+    found = scrape()
+    assert found["leeway_alert_status"]["m", "drift"] == Status.BREACH.code
+    end = (NOON.replace(hour=0) + timedelta(days=14)).timestamp()
+    assert found["leeway_alert_window_end_timestamp_seconds"]["m", "drift"] == end
+
+
+def test_a_broken_feed_keeps_an_older_alert_open_and_echoes_in_none(scrape, books):
+    opened = Alert(Check.DRIFT, AlertChange.OPENED, "x has moved")
+    books.record(books.cycle(0, alerts=[opened], status=Status.BREACH))
+    books.record(books.cycle(0, 2, status=Status.BREACH, kind=DiagnosisKind.INCIDENT))
+    found = scrape()
+    assert found["leeway_alert_status"]["m", "drift"] == Status.BREACH.code
+    assert "leeway_alert_window_end_timestamp_seconds" not in found
+
+
+@pytest.mark.parametrize("check", [Check.DRIFT, Check.PERFORMANCE, Check.ESTIMATE])
+def test_an_open_alert_names_the_columns_that_drifted_in_its_window(scrape, books, check):
+    scores = [moved(f"c{rank}", "psi", rank / 5, rank) for rank in (4, 2, 1, 3)]
+    scores.append(moved("c1", "wasserstein", 0.3, 1))
+    opened = Alert(check, AlertChange.OPENED, "fallen")
+    record = books.cycle(0, alerts=[opened], scores=scores)
+    books.record(with_status(record, check, Status.BREACH))
+    books.record(with_status(books.cycle(1), check, Status.NO_DATA))
+    assert scrape()["leeway_alert_column_rank"] == {
+        ("m", f"c{rank}", str(check), "importance"): rank for rank in (1, 2, 3)
+    }
+    unranked = [replace(score, rank=None) for score in scores]
+    again = books.cycle(0, 2, scores=unranked)
+    books.record(with_status(again, check, Status.BREACH))
+    named = scrape()["leeway_alert_column_rank"]
+    expected = [("c4", 1), ("c3", 2), ("c2", 3)]
+    assert named == {("m", column, str(check), "drift"): rank for column, rank in expected}
+
+
+def broken(record, findings):
+    diagnosis = replace(record.judged.diagnosis, findings=tuple(findings))
+    return replace(record, judged=replace(record.judged, diagnosis=diagnosis))
+
+
+def test_an_open_incident_shows_what_is_broken_and_since_when_it_has_been(scrape, books):
+    found = scrape()
+    assert found["leeway_incident_findings"]["m",] == 0
+    assert "leeway_incident_since_timestamp_seconds" not in found
+    opened = Alert(Check.QUALITY, AlertChange.OPENED, "the feed looks broken")
+
+    def since(day: int, column: str = "x", sign: str = "scale") -> Finding:
+        return Finding(column, sign, "", since=datetime(2026, 1, day, tzinfo=UTC))
+
+    kind = DiagnosisKind.INCIDENT
+    books.record(
+        broken(books.cycle(0, alerts=[opened], kind=kind), [since(7), since(8, "", STALE)])
+    )
+    books.record(broken(books.cycle(1, kind=kind), [since(12)]))
+    books.record(books.cycle(2, status=Status.NO_DATA, counts=Counts(0, 0)))
+    unknown = Finding("g", "missing", "")
+    now = [since(26), unknown, since(27, "", STALE), since(28, "y", "sign")]
+    books.record(broken(books.cycle(3, kind=kind), now))
+    found = scrape()
+    shown = found["leeway_incident_since_timestamp_seconds"]
+    assert shown["m", "x", "scale"] == datetime(2026, 1, 7, tzinfo=UTC).timestamp()
+    assert math.isnan(shown["m", "g", "missing"])
+    # It was sound in the week between.
+    assert shown["m", "", STALE] == datetime(2026, 1, 27, tzinfo=UTC).timestamp()
+    assert len(shown) == 3
+    assert found["leeway_incident_findings"]["m",] == 4
+    over = ended(books, Check.QUALITY, AlertChange.RESOLVED)
+    books.record(books.cycle(4, alerts=[over]))
+    found = scrape()
+    assert found["leeway_incident_findings"]["m",] == 0
+    assert "leeway_incident_since_timestamp_seconds" not in found
