@@ -29,11 +29,11 @@ from dashboards.grafana.status import (
     MEANING,
     METRIC,
     check_status,
-    models_with,
+    models_in_breach,
+    models_in_error,
     overall_status,
     status_mappings,
 )
-from monitor.checks.score import Status
 
 BOARD = Board(
     Uid.FLEET,
@@ -62,13 +62,13 @@ def _counts() -> list[stat.Panel]:
         _count("Models watched", "How many models there are.", n_models),
         _count(
             "In breach",
-            "Models with at least one check beyond its limit: someone should look.",
-            models_with(Status.BREACH, *MODELS),
+            "Models with a check beyond its limit or an alert that is open: someone should look.",
+            models_in_breach(*MODELS),
         ).thresholds(calm),
         _count(
             "Cannot be judged",
             "Models of which a check failed (ERROR): Leeway does not know how they are.",
-            models_with(Status.ERROR, *MODELS),
+            models_in_error(*MODELS),
         ).thresholds(steps("green", (1, "purple"))),
         _count(
             "Open incidents",

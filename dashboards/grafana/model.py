@@ -8,6 +8,7 @@ from dashboards.grafana.annotation import annotations
 from dashboards.grafana.board import Board, Section, assemble
 from dashboards.grafana.held import slow_fall_over_time, together_over_time
 from dashboards.grafana.link import Uid
+from dashboards.grafana.model_broken import broken
 from dashboards.grafana.model_columns import columns_now, distance_over_time, one_column, quality
 from dashboards.grafana.model_now import now
 from dashboards.grafana.model_performance import labels_over_time, performance_over_time
@@ -44,7 +45,7 @@ def model() -> Dashboard:
             "Performance: is it still good?",
             [performance_over_time(), labels_over_time(), slow_fall_over_time().span(24)],
         ),
-        Section("Data: is the feed whole?", [*quality(), _rows_over_time()]),
+        Section("Data: is the feed whole?", [*quality(), _rows_over_time(), broken()]),
         Section("Column by column: score and limit", [one_column()], folded=True),
     ]
     choices = [variable.one_model(), variable.metric(), variable.columns()]
@@ -55,9 +56,9 @@ def _checks_over_time() -> statetimeline.Panel:
     checks = f"max by (check) ({series(METRIC, *ONE_MODEL)})"
     panel = timeline(
         "Status of each check",
-        "The model as a whole, and each question put to it, over time. drift: do the columns look "
-        "as they did? quality: is the feed whole? performance: are predictions still right? "
-        "cycle: could Leeway look at all? " + MEANING,
+        "The model as a whole, in breach as long as an alert is open, and each question put to it, "
+        "over time. drift: do the columns look as they did? quality: is the feed whole? "
+        "performance: are predictions still right? cycle: could Leeway look at all? " + MEANING,
         ask(overall_status(*ONE_MODEL), "the model"),
         ask(checks, "{{check}}"),
     )

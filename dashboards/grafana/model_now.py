@@ -15,7 +15,6 @@ from dashboards.grafana.performance import of_champion
 from dashboards.grafana.query import ONE_MODEL, ask_now, newest, series
 from dashboards.grafana.status import (
     MEANING,
-    METRIC,
     absent,
     overall_status,
     status_mappings,
@@ -44,7 +43,7 @@ def now() -> list[stat.Panel]:
 
 def _status() -> stat.Panel:
     panel = number(
-        "Status", "The weightiest of the model's checks. " + MEANING,
+        "Status", "The weightiest of the model's checks and open alerts. " + MEANING,
         ask_now(overall_status(*ONE_MODEL)),
     ).unit("none")  # fmt: skip
     panel = panel.mappings(status_mappings()).color_mode(BigValueColorMode.BACKGROUND_SOLID)
@@ -52,13 +51,12 @@ def _status() -> stat.Panel:
 
 
 def _last_fine() -> stat.Panel:
-    breached = series(METRIC, *ONE_MODEL)
-    calm = f"timestamp(max by (model) ({breached} == bool {Status.BREACH.code}) == 0)"
+    calm = f"timestamp(({overall_status(*ONE_MODEL)}) != {Status.BREACH.code})"
     # The steps of the inner query are wide, so a model that is fine now is asked about apart.
     before = f"last_over_time(({calm})[$__range:$__interval])"
     panel = number(
         "Last without a breach",
-        "When no check of the model was beyond its limit for the last time, within the "
+        "When the model was not in breach for the last time, within the "
         "dashboard's range. A few seconds ago: it is so now.",
         ask_now(f"1000 * ({calm} or {before})"),
     )

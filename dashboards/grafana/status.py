@@ -13,6 +13,7 @@ from dashboards.grafana.query import series
 from monitor.checks.score import Status
 
 METRIC = "leeway_check_status"
+ALERTS = "leeway_alert_status"
 
 COLOURS = {
     Status.OK: "green",
@@ -65,21 +66,27 @@ def check_status(check: str, *matchers: str) -> str:
 
 
 def overall_status(*matchers: str) -> str:
-    """Return the weightiest status of a model's checks.
+    """Return the weightiest status of a model's checks and of the alerts that are open.
 
     BREACH > ERROR > WARNING > OK, as `monitor.checks.score.worst` has it; NO_DATA counts when there
     is nothing else. That Leeway could look (check cycle) does not make a model OK.
     """
     checks, judged = series(METRIC, *matchers), series(METRIC, *matchers, 'check!="cycle"')
-    steps = [f"max by (model) ({checks} == {s.code})" for s in _BY_WEIGHT]
-    return " or ".join(
-        [*steps, f"max by (model) ({judged} == {Status.OK.code})", f"max by (model) ({checks})"]
-    )
+    alerts = series(ALERTS, *matchers)
+    steps = [f"max by (model) ({checks} == {s.code} or {alerts} == {s.code})" for s in _ALERTING]
+    for one, status in ((checks, Status.WARNING), (judged, Status.OK)):
+        steps.append(f"max by (model) ({one} == {status.code})")
+    return " or ".join([*steps, f"max by (model) ({checks})"])
 
 
-_BY_WEIGHT = (Status.BREACH, Status.ERROR, Status.WARNING)
+_ALERTING = (Status.BREACH, Status.ERROR)
 
 
-def models_with(status: Status, *matchers: str) -> str:
-    """Count the models that have a check of a status; nothing where there is no model."""
-    return f"sum(max by (model) ({series(METRIC, *matchers)} == bool {status.code}))"
+def models_in_breach(*matchers: str) -> str:
+    """Count the models that are in breach; nothing where there is no model."""
+    return f"sum(({overall_status(*matchers)}) == bool {Status.BREACH.code})"
+
+
+def models_in_error(*matchers: str) -> str:
+    """Count the models of which a check failed; nothing where there is no model."""
+    return f"sum(max by (model) ({series(METRIC, *matchers)} == bool {Status.ERROR.code}))"

@@ -45,6 +45,7 @@ MAY_BE_EMPTY = {
     'kind="estimated"': "the weeks are too different for a back-test, so none is given",
     "annotation Rollbacks": "no version has to be taken back",
     "leeway-model: Drifted columns, C": "every column is exported: none is beyond the budget",
+    "leeway_incident_since_timestamp_seconds": "the feed is broken in one week only",
     "leeway_column_rank": "columns are ranked in the weeks that breach, and those are few",
     "leeway_shadow_rows_failed_total": "each version predicts every flight",
     "leeway_shadow_rows_dropped_total": "none has to be dropped",
