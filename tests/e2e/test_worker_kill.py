@@ -5,11 +5,20 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
+from retrain.lease import WorkPolicy
 from retrain.record import RequestKind
+from retrain.worker import Worker, work
+from tests.lived import model_of
+from tests.patience import eventually
 
 PATIENCE_SECONDS = 120
 STEPS = (0.0, 0.1, 0.8, 0.95)
@@ -114,6 +123,58 @@ def test_a_second_worker_does_not_end_the_run_of_the_first(ready, worker):
         run = wait_for(app, request, lambda run: run["ended_at"], "the run has ended")
         assert run["outcome"] == "promoted"
         assert (first.poll(), second.poll()) == (None, None)
+
+
+LEASE = timedelta(seconds=2)
+
+
+@pytest.fixture
+def long_run(ready):
+    """Carry out a run in this process, which stays in its search until it is told to go on."""
+    go_on, stopped = threading.Event(), threading.Event()
+
+    def stopwatch() -> float:
+        go_on.wait(PATIENCE_SECONDS)
+        return 0.0
+
+    with ready.opened() as app, ThreadPoolExecutor(1) as pool:
+        world = replace(app.deployment.retrain_world(), monotonic=stopwatch)
+        mine = Worker(WorkPolicy(LEASE), nullcontext, lambda: pytest.fail("it gave up"))
+        running = pool.submit(work, {"late": model_of(app)}, world, mine, stop=stopped.is_set)
+        try:
+            yield app, go_on
+        finally:
+            go_on.set()
+            stopped.set()
+        running.result(PATIENCE_SECONDS)
+
+
+def held(app, seconds):
+    """Return who has the run's request for some time, how often it was claimed, and until when."""
+    seen, deadline = [], time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        row, *_ = app.deployment.retrain_world().runs.requests("late")
+        seen.append((row["claimed_by"], row["n_claims"], row["lease_until"]))
+        assert run_of(app, row["id"])["ended_at"] is None
+        time.sleep(0.1)
+    return seen
+
+
+def test_a_worker_that_is_alive_keeps_its_run_for_many_leases(long_run, worker):
+    app, go_on = long_run
+    runs, request = app.deployment.retrain_world().runs, ask(app)
+    wait_for(app, request, lambda _run: True, "the run has begun")
+    other = worker()
+    runs.ask("late", RequestKind.TRIAL, "gain", "would a run pay?", app.clock.now())
+    eventually(lambda: runs.newest_trial("late"), "the other worker looks for work")
+    seen = held(app, 4 * LEASE.total_seconds())
+    go_on.set()
+    run = wait_for(app, request, lambda run: run["ended_at"], "the run has ended")
+    assert run["outcome"] == "promoted"
+    ((by, n_claims),) = {one[:2] for one in seen}
+    assert (f"worker {os.getpid()} " in by, n_claims) == (True, 1)
+    assert seen[-1][2] - seen[0][2] > 3 * LEASE
+    assert other.poll() is None
 
 
 def test_a_run_over_its_time_is_failed_and_its_worker_ends(ready, worker):
