@@ -3,7 +3,18 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, exists, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    union_all,
+    update,
+)
 
 from monitor.adapters.incident_rows import incident_open
 from monitor.adapters.tables import requests
@@ -52,11 +63,23 @@ def withdraw(connection: Connection, run: int) -> None:
     """Take back what a failed run has registered, but for what a person has promoted since.
 
     Whose worker was killed between registering a version and saying what it is for has made one
-    that no record explains. Its number is free again, as after a crash in the middle of
-    registering.
+    that no record explains. Somebody may have seen it, and caches go by its number: that is spent.
     """
     r, v, m = t.runs.c, t.versions.c, t.moves.c
     failed = select(r.model).where(r.id == run, r.outcome == Outcome.FAILED).scalar_subquery()
     moved = select(m.version).where(m.model == v.model)
     made = v.lineage["run"].as_integer() == run
-    connection.execute(delete(t.versions).where(v.model == failed, made, v.number.not_in(moved)))
+    unexplained = and_(v.model == failed, made, v.number.not_in(moved))
+    spent = select(v.model, v.number).where(unexplained)
+    connection.execute(insert(t.withdrawn).from_select(["model", "number"], spent))
+    connection.execute(delete(t.versions).where(unexplained))
+
+
+def next_number(connection: Connection, model: str) -> int:
+    """Return the number of a model's next version: none of it has had that before."""
+    v, w = t.versions.c, t.withdrawn.c
+    given = union_all(
+        select(v.number).where(v.model == model), select(w.number).where(w.model == model)
+    ).subquery()
+    newest = connection.execute(select(func.max(given.c.number))).scalar()
+    return (newest or 0) + 1

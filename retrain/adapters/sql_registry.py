@@ -38,7 +38,7 @@ from retrain.adapters.move_rows import (
     used_until,
 )
 from retrain.adapters.news import NOBODY, Move, News
-from retrain.adapters.run_rows import end_run
+from retrain.adapters.run_rows import end_run, next_number
 from retrain.bundle import TRUSTED_TYPES, Bundle
 from retrain.record import Ended, RequestKind
 from retrain.registered import ModelFile, Undone, Version
@@ -74,10 +74,9 @@ class SqlRegistry:
 
     def register(self, bundle: Bundle, at: datetime) -> int:
         """Store a bundle and return its new number."""
-        newest = select(func.max(t.versions.c.number)).where(t.versions.c.model == bundle.model)
         with self._engine.begin() as connection:
             exclusive(connection, "versions", bundle.model)
-            number = (connection.execute(newest).scalar() or 0) + 1
+            number = next_number(connection, bundle.model)
             folder = self._folder / bundle.model / str(number)
             # A folder without a row is what a crash between the two left behind.
             shutil.rmtree(folder, ignore_errors=True)

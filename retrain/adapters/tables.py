@@ -35,6 +35,15 @@ versions = Table(
     PrimaryKeyConstraint("model", "number"),
 )
 
+withdrawn = Table(
+    "withdrawn",
+    metadata,
+    Column("model", String, nullable=False),
+    Column("number", Integer, nullable=False),
+    PrimaryKeyConstraint("model", "number"),
+)
+"""Numbers of versions that failed runs had registered: no other version gets them."""
+
 aliases = Table(
     "aliases",
     metadata,

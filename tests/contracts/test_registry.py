@@ -241,6 +241,19 @@ def test_what_a_failed_run_has_registered_is_taken_back(registry, register, runs
         registry.load(MODEL, 2)
 
 
+def test_the_number_of_what_was_taken_back_is_not_given_again(
+    opened, registry, register, runs, begun, now
+):
+    for number in (2, 3):
+        run = begun()
+        assert register(run=run) == number
+        runs.finish(Ended(run, Outcome.FAILED, "out of memory", {}), now)
+        runs.finish(Ended(run, Outcome.FAILED, "its worker is gone", {}), now)  # and once more
+    assert register() == 4
+    assert [one.number for one in opened().versions(MODEL)] == [1, 4]
+    assert registry.load(MODEL, 4).pipeline is not None
+
+
 @pytest.fixture
 def in_the_gate(three, register, runs, begun, now):
     """A run that has let version 4 into the gate against version 3."""
