@@ -197,6 +197,53 @@ def test_a_run_that_is_going_on_shows_how_far_it_is(app):
     assert "Learned from" in said
 
 
+def test_the_list_of_runs_says_how_far_a_run_is_and_what_it_is_doing(app):
+    live(app, 5, MOVED)
+    world, seen = app.deployment.retrain_world(), []
+    world.runs.ask("late", RequestKind.RETRAIN, "by hand", "it is time", app.clock.now())
+    request = world.runs.claim(RequestKind.RETRAIN, "test", app.clock.now())
+    with app.http() as http:
+
+        def listed(before=0.0) -> float:
+            # Called by the stopwatch: around each fit of the search, and before the promotion.
+            (found,) = http.get("/v1/models/late/runs").json()
+            seen.append((found["progress"], found["doing"], found["outcome"]))
+            return before
+
+        result = run(request, model_of(app), replace(world, monotonic=listed))
+        assert result.outcome is Outcome.PROMOTED, result.reason
+        (ended,) = http.get("/v1/models/late/runs").json()
+    shares, doing = [one[0] for one in seen], [one[1] for one in seen]
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < shares[-1] == 0.95
+    assert doing[0] == "collecting rows"
+    assert any("logistic" in one for one in doing)
+    assert doing[-1] == "promoting"
+    assert {one[2] for one in seen} == {None}
+    assert (ended["progress"], ended["doing"], ended["outcome"]) == (1.0, "", "promoted")
+
+
+def test_a_run_that_waits_for_the_end_of_an_incident_says_so_on_the_page(home, made_up, week_start):
+    home.configure("cooldown: P1D", "cooldown: P1D, when: [performance]")
+    with home.opened() as app:
+        for number in range(3):
+            frame = made_up(number, **MOVED)
+            if number == 2:
+                frame["x"] = float("nan")
+            app.clock.set(week_start(number + 1))
+            app.predict(frame.drop(columns="late"), f"week {number}")
+            app.label(frame, f"labels {number}")
+            app.deployment.watcher().check_all()
+        with app.http() as http:
+            said = words(http.get("/models/late").text)
+            (asked_for,) = http.get("/v1/models/late/requests").json()
+            app.deployment.store.close_incident("late", None, app.clock.now(), "it was a test")
+            then = words(http.get("/models/late").text)
+    assert (asked_for["trigger"], asked_for["held"]) == ("performance breach", True)
+    assert "a retrain run is asked for and waits until the incident is over" in said
+    assert "a retrain run is asked for and waits for a worker" in then
+
+
 def test_a_cancelled_run_names_who_serves_and_a_look_at_nobody_is_told_as_such(app):
     run_while_another_is_promoted(app)
     said = told(app, 1)[0]
