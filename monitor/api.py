@@ -1,6 +1,7 @@
 """HTTP doors of the watch: rows in, verdicts out."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -55,9 +56,11 @@ def _add_reading(router: APIRouter, services: MonitorServices) -> None:
 
     @router.get("/models/{model}")
     def show_model(model: str) -> Document:
-        """One model with its newest window and open alerts, and why it is uncalibrated."""
-        why = services.watcher.uncalibrated(model)
-        return {**history.model(model), "uncalibrated": why or None}
+        """One model: its newest window, open alerts, what judges its drift, how estimates did."""
+        found, kept = history.model(model), history.track_record(model)
+        found["uncalibrated"] = services.watcher.uncalibrated(model) or None
+        found["estimates"] = asdict(kept) if kept else None
+        return found
 
     @router.get("/models/{model}/windows")
     def list_windows(model: str) -> list[Document]:

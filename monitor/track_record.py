@@ -15,15 +15,15 @@ class TrackRecord:
     ----------
     n_windows : int
         Windows with an estimate, whose performance is final.
+    n_inside : int
+        Those in which what was measured lay inside the estimate's 95 % band.
     mean_absolute_error : float
         How far estimates were from what was measured, in the metric's unit.
-    inside_ratio : float
-        Share of what was measured that was inside the 95 % band, 0-1.
     """
 
     n_windows: int
+    n_inside: int
     mean_absolute_error: float
-    inside_ratio: float
 
 
 def track_record(windows: Iterable[Document]) -> TrackRecord | None:
@@ -42,7 +42,7 @@ def track_record(windows: Iterable[Document]) -> TrackRecord | None:
     ...     {"estimate": told, "metrics": {"mae": 2.6}, "provisional": False},
     ...     {"estimate": told, "metrics": {"mae": 9.9}, "provisional": True},
     ... ])
-    TrackRecord(n_windows=2, mean_absolute_error=0.5, inside_ratio=0.5)
+    TrackRecord(n_windows=2, n_inside=1, mean_absolute_error=0.5)
     """
     pairs = [
         (window["estimate"], window["metrics"][window["estimate"]["metric"]])
@@ -56,5 +56,4 @@ def track_record(windows: Iterable[Document]) -> TrackRecord | None:
         return None
     errors = [abs(told["value"] - real) for told, real in pairs]
     inside = [told["lower"] <= real <= told["upper"] for told, real in pairs]
-    n_windows = len(pairs)
-    return TrackRecord(n_windows, sum(errors) / n_windows, sum(inside) / n_windows)
+    return TrackRecord(len(pairs), sum(inside), sum(errors) / len(pairs))

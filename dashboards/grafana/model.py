@@ -15,7 +15,7 @@ from dashboards.grafana.model_performance import labels_over_time, performance_o
 from dashboards.grafana.panel import lines, setting, timeline
 from dashboards.grafana.query import ONE_MODEL, ask, newest, series
 from dashboards.grafana.status import MEANING, METRIC, overall_status, status_mappings
-from dashboards.grafana.trust import alert_budget
+from dashboards.grafana.trust import alert_budget, estimates_kept
 
 BOARD = Board(
     Uid.MODEL,
@@ -43,7 +43,12 @@ def model() -> Dashboard:
         ),
         Section(
             "Performance: is it still good?",
-            [performance_over_time(), labels_over_time(), slow_fall_over_time().span(24)],
+            [
+                performance_over_time(),
+                labels_over_time(),
+                slow_fall_over_time().span(16),
+                estimates_kept(),
+            ],
         ),
         Section("Data: is the feed whole?", [*quality(), _rows_over_time(), broken()]),
         Section("Column by column: score and limit", [one_column()], folded=True),

@@ -1,4 +1,4 @@
-"""What a model's alerts about drift rest on."""
+"""What a model's drift alerts rest on, and how good its estimates were."""
 
 from grafana_foundation_sdk.builders import stat
 from grafana_foundation_sdk.models.common import BigValueTextMode
@@ -34,3 +34,24 @@ def alert_budget() -> stat.Panel:
     panel = panel.unit("none").decimals(0).text_mode(BigValueTextMode.VALUE_AND_NAME)
     mapped = setting("mappings", [ValueMap(options=shown), absent()])
     return panel.no_value("no budget").override_by_name("drift is", [mapped]).span(8).height(7)
+
+
+def estimates_kept() -> stat.Panel:
+    """Return in how many windows labels have borne out what was estimated before they came."""
+    inside, compared, error = (
+        newest("model", series(f"leeway_estimates_{name}", *ONE_MODEL))
+        for name in ("inside", "compared", "error")
+    )
+    panel = number(
+        "Can estimates be trusted?",
+        "Windows that had an estimate before their outcomes were known, and how many of them were "
+        "then measured inside its 95 % band: of many about 19 in 20. Far fewer: something that the "
+        "model does not see has changed, do not rely on estimates. Off by: the mean distance, in "
+        "the unit of the measure that decides. 0 compared: none has been tested yet.",
+        ask_now(inside, "in the band"),
+        ask_now(compared, "compared"),
+        ask_now(error, "off by"),
+    )
+    panel = panel.unit("none").text_mode(BigValueTextMode.VALUE_AND_NAME)
+    digits = [setting("decimals", 3)]
+    return panel.decimals(0).override_by_name("off by", digits).span(8).height(7)

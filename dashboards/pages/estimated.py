@@ -60,13 +60,13 @@ def kept_promises(windows: Sequence[Document]) -> str:
     --------
     >>> told = {"metric": "mae", "value": 2.0, "lower": 1.5, "upper": 2.5, "note": ""}
     >>> kept_promises([{"estimate": told, "metrics": {"mae": 2.4}, "provisional": False}])
-    'In 1 window with an estimate and labels it was off by 0.400 on average, and 100 % of what was measured lay in its band.'
+    'In 1 window with an estimate and labels it was off by 0.400 on average, and in 1 of them what was measured lay in its 95 % band.'
     """  # noqa: E501 - one sentence
     found = track_record(windows)
     if found is None:
         return "No window has both an estimate and its labels yet."
     return (
         f"In {counted(found.n_windows, 'window')} with an estimate and labels it was off by "
-        f"{number(found.mean_absolute_error)} on average, and {found.inside_ratio:.0%}"
-        " of what was measured lay in its band."
-    ).replace("%", " %")
+        f"{number(found.mean_absolute_error)} on average, and in {found.n_inside} of them what was "
+        "measured lay in its 95 % band."
+    )

@@ -112,6 +112,12 @@ GAUGES: Described = {
         "1 when the labels of the realized performance are mature, 0 while it is provisional.",
         MODEL,
     ),
+    "estimates_compared": ("Windows whose estimate was held against final labels.", MODEL),
+    "estimates_inside": (
+        "Those of them that were measured inside the 95 % band of their estimate.",
+        MODEL,
+    ),
+    "estimates_error": ("How far estimates were from what was measured, on average.", MODEL),
     "slow_fall_score": (
         "What the control chart has added up of windows a little worse than the reference.",
         MODEL,

@@ -13,6 +13,7 @@ from monitor.checks.score import Check
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.errors import NotFoundError
 from monitor.reference import Z95
+from monitor.track_record import TrackRecord, track_record
 
 Document = dict[str, Any]
 
@@ -55,6 +56,15 @@ class History:
                 {**_window(row, index, found), **acted.get(row["window_key"], {})}
                 for index, row in enumerate(rows)
             ]
+
+    def track_record(self, model: str) -> TrackRecord | None:
+        """Return how good a model's estimates were; None while there is nothing to compare."""
+        with reading(self._engine) as connection:
+            _model_row(connection, model)
+            final = _latest(model).where(t.revisions.c.provisional.is_(False))
+            known = [row["id"] for row in connection.execute(final).mappings()]
+            found = _performances(connection, known)
+        return track_record({**one, "provisional": False} for one in found.values())
 
     def decisions(self, model: str) -> Mapping[str, Sequence[Document]]:
         """Return what each revision of each window decided, by window, oldest first."""

@@ -15,6 +15,7 @@ from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.ports import Champion
 from monitor.reference import Z95
 from monitor.schema import Kind
+from monitor.track_record import TrackRecord
 from monitor.verdict import VerdictPolicy
 
 
@@ -65,6 +66,13 @@ def add_calibration(families: Families, model: str, served: Served) -> None:
     is_known = served.calibrated is not None
     families.add("calibrated", [model], float(bool(served.calibrated)) if is_known else None)
     families.add("reference_windows", [model], served.n_windows)
+
+
+def add_record(families: Families, model: str, record: TrackRecord | None) -> None:
+    """Add in how many windows an estimate was held against labels, and held."""
+    families.add("estimates_compared", [model], record.n_windows if record else 0)
+    families.add("estimates_inside", [model], record.n_inside if record else 0)
+    families.add("estimates_error", [model], record.mean_absolute_error if record else None)
 
 
 def add_performance(

@@ -25,6 +25,7 @@ from monitor.adapters.model_series import (
     add_limits,
     add_performance,
     add_ranks,
+    add_record,
     served,
 )
 from monitor.adapters.newest import Newest, NewestReader
@@ -36,7 +37,7 @@ from monitor.ports import Champion, Clock
 from monitor.verdict import VerdictPolicy
 from monitor.window import count_due
 
-FIXED_SERIES = 70
+FIXED_SERIES = 73
 """Series of a model besides those of its columns and its performance."""
 
 CHECKS = (*Check, "cycle")
@@ -142,7 +143,8 @@ class MonitorCollector(Collector):
         shown = (newest.window, newest.final, *newest.labelled)
         revisions = tuple(one.revision_id if one else 0 for one in shown)
         told = tuple((check, one and one.revision_id) for check, one in newest.alerts.items())
-        state = (champion.version, revisions, told, newest.broken)
+        # Labels of any window, not of the newest alone, may change how good estimates were.
+        state = (champion.version, newest.last_success_at, revisions, told, newest.broken)
         known = self._samples.get(newest.model)
         if known is None or known[0] != state:
             made = Families(GAUGES)
@@ -150,6 +152,7 @@ class MonitorCollector(Collector):
             room -= add_performance(made, newest.model, champion, newest.window, newest.labelled)
             room -= add_alerts(made, newest)
             add_calibration(made, newest.model, champion)
+            add_record(made, newest.model, self._history.track_record(newest.model))
             add_limits(made, newest)
             add_ranks(made, newest.model, newest.window)
             add_columns(made, newest.model, champion, newest.window, room)

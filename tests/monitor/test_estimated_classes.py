@@ -117,7 +117,7 @@ def test_every_metric_is_estimated_from_logged_chances_beside_what_is_measured(w
     found = track_record(windows)
     assert windows[0]["estimate"]["value"] == told.value
     assert windows[0]["metrics"][metric] == pytest.approx(real.value)
-    assert (found.n_windows, found.inside_ratio) == (1, 1.0)
+    assert (found.n_windows, found.n_inside) == (1, 1)
     assert found.mean_absolute_error == pytest.approx(abs(told.value - real.value))
     assert 0.5 * real.standard_error < told.standard_error < 4 * real.standard_error
 

@@ -1,5 +1,6 @@
 """Cycles that estimate: a model served elsewhere, whose labels come late, with a real store."""
 
+import re
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -130,8 +131,41 @@ def test_estimate_and_measurement_stand_beside_each_other_when_labels_come(weeks
     real = np.mean((rows["p"] >= 0.5) == rows["late"])
     assert window["metrics"]["accuracy"] == pytest.approx(real)
     found = track_record(weeks.windows)
-    assert (found.n_windows, found.inside_ratio) == (1, 1.0)
+    assert (found.n_windows, found.n_inside) == (1, 1)
     assert found.mean_absolute_error == pytest.approx(abs(told.value - real))
+
+
+def shown(http):
+    """Return the record of estimates as the API and the metrics have it."""
+    text = http.get("/metrics").text
+    exported = re.findall(r'^leeway_estimates_(\w+)\{model="late"\} (\S+)$', text, re.MULTILINE)
+    return http.get("/v1/models/late").json()["estimates"], {k: float(v) for k, v in exported}
+
+
+def test_how_good_estimates_were_is_in_the_api_and_the_metrics(weeks):
+    with weeks.app.http() as http:
+        first, told = weeks.live(0)
+        second, changed = weeks.live(1, flipped=0.4)
+        nothing, exported = shown(http)
+        assert nothing is None
+        assert (exported["compared"], exported["inside"]) == (0, 0)
+        assert np.isnan(exported["error"])
+        # The newer window first: what comes to an older one counts, too.
+        off = [abs(estimate_of(weeks.label(second)).value - accuracy(second))]
+        assert shown(http)[1]["compared"] == 1
+        weeks.app.clock.set(weeks.app.clock.now() + timedelta(days=1))
+        off += [abs(estimate_of(weeks.label(first)).value - accuracy(first))]
+        record, exported = shown(http)
+        assert (record["n_windows"], record["n_inside"]) == (2, 1)  # an estimate is blind to flips
+        assert record["mean_absolute_error"] == pytest.approx(np.mean(off))
+        assert exported == {
+            "compared": 2, "inside": 1, "error": pytest.approx(record["mean_absolute_error"])
+        }  # fmt: skip
+    assert estimate_of(told).status == estimate_of(changed).status == "OK"
+
+
+def accuracy(rows):
+    return np.mean((rows["p"] >= 0.5) == rows["late"])
 
 
 def test_a_fall_is_estimated_before_labels_come_and_retrains_nothing_by_itself(weeks):
