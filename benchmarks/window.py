@@ -34,7 +34,7 @@ from monitor.checks.drift import DriftPolicy
 from monitor.checks.estimable import estimable
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.feed import search
-from monitor.checks.multivariate import multivariate_score
+from monitor.checks.multivariate import multivariate_scores
 from monitor.checks.performance import performance
 from monitor.checks.quality import QualityPolicy
 from monitor.checks.stale import stale_scores
@@ -124,7 +124,7 @@ def parts() -> dict[str, float]:
         f"what broke: all columns, {len(alarming.moved)} of which alarm",
         lambda: search(now, [past.slice(past.num_rows - CLEAN_ROWS)], prepared, alarming),
     )
-    timed("what comes together", lambda: multivariate_score(now, prepared))
+    timed("what comes together", lambda: multivariate_scores(now, prepared))
     asked = replace(prepared, importance=dict.fromkeys(NAMES, 1.0))
     timed("ranking, were all columns to breach", lambda: weigh(NAMES, asked, now))
     told = timed("estimate", lambda: estimate_score(now, prepared, 1, PerformancePolicy("roc_auc")))

@@ -12,7 +12,7 @@ from monitor.change import change_of
 from monitor.checks.beyond import beyond_wobble
 from monitor.checks.columns import column_scores
 from monitor.checks.labelled import measured_scores
-from monitor.checks.multivariate import multivariate_score
+from monitor.checks.multivariate import multivariate_scores
 from monitor.checks.quality import (
     REPEATED_JUMP,
     change_scores,
@@ -126,7 +126,7 @@ def _scored(
     found = Scored(reference, champion.version, scores)
     scores += staleness(watched.name, window, rows, found, log=world.log, store=world.store)
     scores += measured_scores(rows, reference, champion.version, policy.performance)
-    scores.append(multivariate_score(rows, reference))
+    scores += multivariate_scores(rows, reference)
     scores.append(_estimated(watched, window, champion, rows, world.store))
     beyond = beyond_wobble(rows, window, reference, policy.window, policy.drift.budget)
     scores += beyond.scores

@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from dashboards.pages import account, estimated, held, phrase, uncalibrated
 from dashboards.pages.record import version_made
+from monitor.checks.multivariate import ATTRIBUTION
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from retrain.gate import N_LOOKS
 from retrain.odd_windows import judged_without
@@ -132,6 +133,7 @@ def _environment() -> Environment:
         version_made=version_made,
         blind=estimated.BLIND,
         slow_fall_method=SLOW_FALL,
+        attribution=ATTRIBUTION,
     )
     return environment
 

@@ -8,11 +8,9 @@ from sqlalchemy import Connection, Engine, RowMapping, Select, func, select
 from monitor.action import Action
 from monitor.adapters import tables as t
 from monitor.adapters.database import reading
+from monitor.adapters.found_rows import NOTHING_FOUND, read_found
 from monitor.alert import AlertChange
-from monitor.checks.score import Check
-from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.errors import NotFoundError
-from monitor.reference import Z95
 from monitor.track_record import TrackRecord, track_record
 
 Document = dict[str, Any]
@@ -50,7 +48,7 @@ class History:
         with reading(self._engine) as connection:
             _model_row(connection, model)
             rows = connection.execute(_latest(model)).mappings().all()
-            found = _performances(connection, [row["id"] for row in rows])
+            found = read_found(connection, [row["id"] for row in rows])
             acted = _acted(connection, model)
             return [
                 {**_window(row, index, found), **acted.get(row["window_key"], {})}
@@ -63,7 +61,7 @@ class History:
             _model_row(connection, model)
             final = _latest(model).where(t.revisions.c.provisional.is_(False))
             known = [row["id"] for row in connection.execute(final).mappings()]
-            found = _performances(connection, known)
+            found = read_found(connection, known)
         return track_record({**one, "provisional": False} for one in found.values())
 
     def decisions(self, model: str) -> Mapping[str, Sequence[Document]]:
@@ -87,7 +85,7 @@ class History:
             found = connection.execute(query.order_by(r.revision)).mappings().all()
             latest = _latest(model).where(t.revisions.c.window_key == key)
             row = connection.execute(latest).mappings().one()
-            document = _window(row, keys.index(key), _performances(connection, [row["id"]]))
+            document = _window(row, keys.index(key), read_found(connection, [row["id"]]))
             document |= _acted(connection, model).get(key, {})
             document["scores"] = _scores(connection, row["id"])
             document["revisions"] = [_revision(one) for one in found]
@@ -214,50 +212,6 @@ def _decisions(model: str) -> Select[Any]:
     return select(r.window_key, r.revision, *decided).where(r.model == model)
 
 
-def _performances(connection: Connection, revisions: Sequence[int]) -> dict[int, Document]:
-    """Return, by revision, what was measured, estimated and compared of all its rows."""
-    s = t.scores.c
-    query = select(*(t.scores.c[name] for name in _OF_ALL)).where(
-        s.check.in_((Check.PERFORMANCE, Check.ESTIMATE, Check.MULTIVARIATE)),
-        s.level.is_(None),
-        s.revision_id.in_(revisions),
-    )
-    found: dict[int, Document] = {}
-    for row in connection.execute(query):
-        one = found.setdefault(row.revision_id, {**_NOTHING_MEASURED, "metrics": {}, "bands": {}})
-        if row.check == Check.ESTIMATE:
-            told = {"metric": row.method, "value": row.value, **_band(row), "note": row.detail}
-            one["estimate"] = told
-        elif row.check == Check.MULTIVARIATE:
-            one["multivariate"] = _held(row)
-        elif row.method == SLOW_FALL:
-            one["slow_fall"] = _held(row)
-        elif row.value is not None:
-            one["metrics"][row.method] = row.value
-            one["bands"][row.method] = _band(row)
-    return found
-
-
-_OF_ALL = ("revision_id", "check", "method", "value", "threshold", "standard_error", "detail")
-
-_NOTHING_MEASURED: Document = {
-    "metrics": {}, "bands": {}, "estimate": None, "slow_fall": None, "multivariate": None,
-}  # fmt: skip
-
-
-def _band(row: Any) -> Document:
-    """Return the 95 % band of a value, where it has one."""
-    if row.value is None or row.standard_error is None:
-        return {"lower": None, "upper": None}
-    margin = Z95 * row.standard_error
-    return {"lower": row.value - margin, "upper": row.value + margin}
-
-
-def _held(row: Any) -> Document:
-    """Return a score beside its limit, or why there is none."""
-    return {"value": row.value, "threshold": row.threshold, "note": row.detail}
-
-
 def _window(row: RowMapping, index: int | None, found: Mapping[int, Document]) -> Document:
     return {
         "id": row["window_key"],
@@ -265,7 +219,7 @@ def _window(row: RowMapping, index: int | None, found: Mapping[int, Document]) -
         "start": row["start_at"],
         "end": row["end_at"],
         "n_repeated": row["n_repeated"],
-        **found.get(row["id"], _NOTHING_MEASURED),
+        **found.get(row["id"], NOTHING_FOUND),
         **_revision(row),
     }
 

@@ -1,5 +1,6 @@
 """Multivariate: whether columns come together otherwise than before, though none may have moved."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,20 +9,21 @@ import pyarrow as pa
 from monitor.checks.estimate import SEED
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import TableColumns
-from monitor.dependence import Apart, apart
+from monitor.dependence import MOST_ASKED, Apart, apart
 from monitor.reference import Reference
 from monitor.sample import encode
 
 METHOD = "domain_classifier"
 
+ATTRIBUTION = "permutation_drop"
+"""Method of a column's part: by how much ROC AUC falls when nothing comes together with it."""
+
 N_NAMED = 3
 """Columns that are named."""
 
 
-def multivariate_score(rows: pa.Table, reference: Reference) -> Score:
+def multivariate_scores(rows: pa.Table, reference: Reference) -> list[Score]:
     """Score how well a window's rows are told from the reference's by what comes together.
-
-    The score has no value where nothing can be compared, and says why. A crash is a failed score.
 
     Parameters
     ----------
@@ -29,6 +31,13 @@ def multivariate_score(rows: pa.Table, reference: Reference) -> Score:
         As `monitor.ports.Log.read` gives them.
     reference : Reference
         The champion's.
+
+    Returns
+    -------
+    list of Score
+        The first is of no column. It has no value where nothing can be compared, and says why; a
+        crash is a failed score. Beyond its limit one of each column follows, `ATTRIBUTION`, which
+        has no limit, the greatest first.
     """
     plain = Score(
         check=Check.MULTIVARIATE,
@@ -42,10 +51,10 @@ def multivariate_score(rows: pa.Table, reference: Reference) -> Score:
     )
     try:
         against = _against(rows, reference)
-        return replace(plain, detail=against) if against else _compared(plain, rows, reference)
+        return [replace(plain, detail=against)] if against else _compared(plain, rows, reference)
     except Exception as error:  # noqa: BLE001 - the other checks must not be lost with this one
         why = f"columns could not be compared together: {type(error).__name__}: {error}"
-        return replace(plain, detail=why, failed=True)
+        return [replace(plain, detail=why, failed=True)]
 
 
 def _against(rows: pa.Table, reference: Reference) -> str:
@@ -62,7 +71,7 @@ def _against(rows: pa.Table, reference: Reference) -> str:
     return f"{rows.num_rows} rows came, {needed} are needed" if rows.num_rows < needed else ""
 
 
-def _compared(plain: Score, rows: pa.Table, reference: Reference) -> Score:
+def _compared(plain: Score, rows: pa.Table, reference: Reference) -> list[Score]:
     sample, usual = reference.sample, reference.dependence
     assert sample is not None
     assert usual is not None
@@ -73,20 +82,37 @@ def _compared(plain: Score, rows: pa.Table, reference: Reference) -> Score:
     current = encode(TableColumns(rows), levels, np.sort(drawn))
     found = apart(reference=kept, current=current)
     auc = found.auc
-    return replace(
+    whole = replace(
         plain,
         value=auc,
         threshold=usual.limit,
         reference_value=usual.usual,
         n_reference=len(found.rows) - drawn.size,
         n_current=drawn.size,
-        detail=_attributed(found, names) if auc > usual.limit else "",
     )
+    if auc <= usual.limit:
+        return [whole]
+    parts = _attributed(whole, found, names)
+    return [replace(whole, detail=_named(parts)), *parts]
 
 
-def _attributed(found: Apart, names: list[str]) -> str:
-    """Name the columns without which the rows would be told apart the least."""
+def _attributed(whole: Score, found: Apart, names: Sequence[str]) -> list[Score]:
+    """Score by how much less the rows are told apart without each column, the greatest first."""
     drops = found.drops(SEED)
-    order = [at for at in np.argsort(-drops) if drops[at] > 0][:N_NAMED]
-    named = ", ".join(names[at] for at in order)
-    return f"what comes together has changed, most of all in {named}" if named else ""
+    plain = replace(
+        whole,
+        method=ATTRIBUTION,
+        threshold=None,
+        reference_value=None,
+        n_reference=min(whole.n_reference, MOST_ASKED),
+        n_current=min(whole.n_current, MOST_ASKED),
+    )
+    order = np.argsort(-drops, kind="stable")
+    return [replace(plain, column=names[at], value=float(drops[at])) for at in order]
+
+
+def _named(parts: Sequence[Score]) -> str:
+    """Name the columns without which the rows would be told apart the least, with their part."""
+    told = [f"{one.column} ({one.value:.3f})" for one in parts[:N_NAMED] if (one.value or 0) > 0]
+    most = f", most of all in {', '.join(told)}: by so much ROC AUC falls without it"
+    return f"what comes together has changed{most if told else ''}"

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from monitor.checks.multivariate import multivariate_score
+from monitor.checks.multivariate import ATTRIBUTION, multivariate_scores
 from monitor.checks.score import Check
 from monitor.dependence import Dependence, apart, dependence, places
 from monitor.reference import Reference
@@ -56,21 +56,38 @@ def window(n_rows, seed, **how: float):
 
 
 def test_columns_that_come_together_otherwise_are_found_and_named_though_none_moved(reference):
-    found = multivariate_score(window(2000, 99, together=0.6), reference)
+    found, *parts = multivariate_scores(window(2000, 99, together=0.6), reference)
     assert found.value > found.threshold
     assert (found.n_current, found.n_reference) == (WINDOW_ROWS, 4000)
     said, _, named = found.detail.partition(", most of all in ")
-    assert (said, set(named.split(", ")[:2])) == ("what comes together has changed", {"x", "y"})
+    first, second = parts[:2]
+    assert {first.column, second.column} == {"x", "y"}
+    told = f"{first.column} ({first.value:.3f}), {second.column} ({second.value:.3f})"
+    assert said == "what comes together has changed"
+    assert named.startswith(told)
+    assert named.endswith(": by so much ROC AUC falls without it")
+
+
+def test_each_column_has_its_part_in_how_well_rows_are_told_apart(reference):
+    found, *parts = multivariate_scores(window(2000, 99, together=0.6), reference)
+    assert {one.column for one in parts} == set(NAMES)
+    assert [one.value for one in parts] == sorted((one.value for one in parts), reverse=True)
+    assert {(one.method, one.threshold, one.n_current) for one in parts} == {
+        (ATTRIBUTION, None, 500)
+    }
+    of_pair, of_others = ([one.value for one in some] for some in (parts[:2], parts[2:]))
+    assert min(of_pair) > 0.5 * (found.value - 0.5)  # without either nothing is left of the pair
+    assert max(map(abs, of_others)) < 0.25 * min(of_pair)
 
 
 def test_columns_that_move_each_by_itself_are_not_taken_for_it(reference):
-    found = multivariate_score(window(2000, 99, shift=1.0), reference)
+    (found,) = multivariate_scores(window(2000, 99, shift=1.0), reference)
     assert found.value < found.threshold
     assert found.detail == ""
 
 
 def test_calm_windows_stay_within_the_limit(reference):
-    found = [multivariate_score(window(1000, 200 + n), reference) for n in range(20)]
+    found = [multivariate_scores(window(1000, 200 + n), reference)[0] for n in range(20)]
     assert sum(one.value > one.threshold for one in found) <= 1
     assert np.mean([one.value for one in found]) == pytest.approx(0.5, abs=0.02)
 
@@ -101,14 +118,14 @@ def test_the_same_rows_get_the_same_answer():
     ],
 )
 def test_where_nothing_can_be_compared_the_reason_is_said(reference, changes, n_rows, reason):
-    found = multivariate_score(window(n_rows, 99), replace(reference, **changes))
+    (found,) = multivariate_scores(window(n_rows, 99), replace(reference, **changes))
     assert (found.value, found.failed) == (None, False)
     assert reason in found.detail
 
 
 def test_a_comparison_that_crashes_is_an_error_that_says_why(reference):
     broken = replace(reference, dependence=Dependence(700, 13, ("many",) * 13))
-    found = multivariate_score(window(900, 99), broken)
+    (found,) = multivariate_scores(window(900, 99), broken)
     assert (found.check, found.failed) == (Check.MULTIVARIATE, True)
     assert found.detail.startswith("columns could not be compared together: ")
 

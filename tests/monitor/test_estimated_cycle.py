@@ -217,6 +217,27 @@ def test_columns_that_come_together_otherwise_warn_and_alert_nobody(weeks):
     assert History(weeks.app.deployment.engine).alerts("late") == []
 
 
+def test_how_much_each_column_has_to_do_with_it_is_stored_and_shown(weeks, new_home):
+    weeks.live(0)
+    weeks.live(1, together=0.9)
+    with weeks.app.http() as http:
+        path = "/v1/models/late/windows"
+        calm, changed = http.get(path).json()
+        assert calm["multivariate"]["attribution"] == {}
+        parts = changed["multivariate"]["attribution"]
+        assert set(list(parts)[:2]) == {"x", "z"}
+        assert list(parts.values()) == sorted(parts.values(), reverse=True)
+        scores = http.get(f"{path}/{changed['id']}").json()["scores"]
+        stored = {s["column"]: s["score"] for s in scores if s["method"] == "permutation_drop"}
+        assert stored == parts
+        first, part = next(iter(parts.items()))
+        told = f"most of all in {first} ({part:.3f})"
+        assert told in http.get("/models/late").text
+        shown = re.sub(r"<[^>]+>", " ", http.get(f"/models/late/windows/{changed['id']}").text)
+        assert f"{first} permutation_drop {part:.3f}" in " ".join(shown.split())
+    assert told in new_home.cli("why", "late").stdout
+
+
 def test_a_fall_that_moved_inputs_explain_is_covariate_drift(weeks):
     weeks.live(0)
     rows, _ = weeks.live(1, shift=0.9)
