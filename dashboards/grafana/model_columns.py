@@ -66,6 +66,7 @@ FIELDS = {
     "Value #D": "Limit",
     "Value #E": "Missing",
     "Value #F": "New values",
+    "Value #H": "Comes together",
 }
 
 
@@ -77,7 +78,8 @@ def columns_now() -> table.Panel:
         "Every column with its score and its limit; the furthest off first. " + HOW_FAR + " "
         "Rank: of those that drifted, 1 matters most; only the first three have one. "
         "p-values drift below their limit, distances above. Missing: rows without a value. New "
-        "values: rows whose value the reference never had.",
+        "values: rows whose value the reference never had. Comes together: where columns belong "
+        "together otherwise than before, how much of that the column has to do with.",
         ask_rows(distance(*COLUMNS)),
         ask_rows(drifted),
         ask_rows(deciding_by_method("leeway_drift_score", *COLUMNS)),
@@ -85,6 +87,7 @@ def columns_now() -> table.Panel:
         ask_rows(newest("column", series("leeway_missing_ratio", *COLUMNS))),
         ask_rows(newest("column", series("leeway_unseen_ratio", *COLUMNS))),
         ask_rows(newest("column", series("leeway_column_rank", *COLUMNS))),
+        ask_rows(newest("column", series("leeway_multivariate_drop", *COLUMNS))),
     )
     panel = columns(panel, FIELDS).unit("none").height(10).filterable(filterable=True)
     by_distance = c.TableSortByFieldState().display_name("Distance from its limit").desc(desc=True)
@@ -110,6 +113,7 @@ def _dressed(panel: table.Panel) -> table.Panel:
         .override_by_name("Limit", [setting("decimals", 4)])
         .override_by_name("Missing", share)
         .override_by_name("New values", share)
+        .override_by_name("Comes together", [setting("decimals", 3)])
         .override_by_name("Column", [setting("custom.minWidth", 150)])
     )
 

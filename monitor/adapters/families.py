@@ -127,6 +127,10 @@ GAUGES: Described = {
         "ROC AUC with which rows are told from the reference's by what comes together.",
         MODEL,
     ),
+    "multivariate_drop": (
+        "By how much that ROC AUC falls without a column: the first 3, beyond the limit only.",
+        _COLUMN,
+    ),
     "multivariate_threshold": ("Limit of that ROC AUC, as the reference wobbles.", MODEL),
     "missing_ratio": ("Rows of the newest window without a value.", _COLUMN),
     "unseen_ratio": ("Values of the newest window that the reference lacks.", _COLUMN),

@@ -9,7 +9,9 @@ from monitor.adapters.families import Families
 from monitor.adapters.newest import Newest, NewestScore, NewestWindow
 from monitor.alert import N_NAMED
 from monitor.checks.calibrated import METHOD, uncalibrated
+from monitor.checks.multivariate import ATTRIBUTION
 from monitor.checks.multivariate import METHOD as TOGETHER
+from monitor.checks.multivariate import N_NAMED as N_TOGETHER
 from monitor.checks.score import BreachWhen, Check, Status
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
 from monitor.ports import Champion
@@ -170,6 +172,15 @@ def add_ranks(families: Families, model: str, window: NewestWindow | None) -> No
     for column, rank in ranks.items():
         if column is not None and rank <= N_NAMED:
             families.add("column_rank", [model, column], rank)
+
+
+def add_attribution(families: Families, model: str, window: NewestWindow | None) -> None:
+    """Add the parts of the columns that are named where columns come together otherwise."""
+    scores = window.scores if window else ()
+    parts = {s.column: s.value for s in scores if s.method == ATTRIBUTION and s.column and s.value}
+    for column in sorted(parts, key=lambda name: -parts[name])[:N_TOGETHER]:
+        if parts[column] > 0:
+            families.add("multivariate_drop", [model, column], parts[column])
 
 
 def _add_drift(families: Families, model: str, column: str, scores: list[NewestScore]) -> None:

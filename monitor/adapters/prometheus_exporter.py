@@ -20,6 +20,7 @@ from monitor.adapters.history import History
 from monitor.adapters.log_catalog import LogStats
 from monitor.adapters.model_series import (
     Served,
+    add_attribution,
     add_calibration,
     add_columns,
     add_limits,
@@ -37,7 +38,7 @@ from monitor.ports import Champion, Clock
 from monitor.verdict import VerdictPolicy
 from monitor.window import count_due
 
-FIXED_SERIES = 73
+FIXED_SERIES = 76
 """Series of a model besides those of its columns and its performance."""
 
 CHECKS = (*Check, "cycle")
@@ -155,6 +156,7 @@ class MonitorCollector(Collector):
             add_record(made, newest.model, self._history.track_record(newest.model))
             add_limits(made, newest)
             add_ranks(made, newest.model, newest.window)
+            add_attribution(made, newest.model, newest.window)
             add_columns(made, newest.model, champion, newest.window, room)
             known = self._samples[newest.model] = (state, made.samples())
         return known[1]

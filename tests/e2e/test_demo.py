@@ -43,6 +43,7 @@ SCRAPED_EVERY_MS = 250
 
 MAY_BE_EMPTY = {
     'kind="estimated"': "the weeks are too different for a back-test, so none is given",
+    "leeway_multivariate_drop": "in few weeks columns come together otherwise than before",
     "leeway_estimates_error": "no estimate is given, so none was off",
     "annotation Rollbacks": "no version has to be taken back",
     "leeway-model: Drifted columns, C": "every column is exported: none is beyond the budget",

@@ -40,7 +40,7 @@ def rows(start: str, n_rows: int, seed: int) -> pd.DataFrame:
     draw = np.random.default_rng(seed)
     return pd.DataFrame(
         {
-            "at": pd.date_range(start, periods=n_rows, freq="3h", tz="UTC"),
+            "at": pd.date_range(start, periods=n_rows, freq="1h", tz="UTC"),
             "order_id": [f"{seed}-{i}" for i in range(n_rows)],
             "distance_km": draw.uniform(1, 11, n_rows),
             "weather": draw.choice(["dry", "rain"], n_rows),
@@ -55,7 +55,7 @@ def scrape(tmp_path_factory: pytest.TempPathFactory) -> str:
     fell, one that broke as well, a refused row.
     """
     folder = tmp_path_factory.mktemp("metrics")
-    rows("2026-01-05", 448, seed=0).to_parquet(folder / "reference.parquet")
+    rows("2026-01-05", 1344, seed=0).to_parquet(folder / "reference.parquet")
     (folder / "leeway.yaml").write_text(YAML)
     (folder / "clock").write_text("2026-03-16T12:00:00Z")
     environment = Environment(api_key=None, clock_file=folder / "clock")
@@ -63,20 +63,21 @@ def scrape(tmp_path_factory: pytest.TempPathFactory) -> str:
         ensure_first_versions(deployment, lambda _share, _text: None)
         with TestClient(api(deployment, environment, "api")) as client:
             moved, broken = (
-                rows(start, 56, seed).drop(columns="late").assign(weather="rain")
+                rows(start, 168, seed).drop(columns="late")
                 for seed, start in enumerate(("2026-03-02", "2026-03-09"), start=1)
             )
-            moved["distance_km"] = 8 + moved["distance_km"] / 4
+            moved["weather"] = "rain"
+            # It rains on the far ones alone: the columns come together otherwise, too.
+            broken["weather"] = np.where(broken["distance_km"] > 5, "rain", "dry")
+            for week in (moved, broken):
+                week["distance_km"] = 8 + week["distance_km"] / 4
+            # Half of the distances are gone, so that an alert opens and is delivered.
+            broken.loc[::2, "distance_km"] = np.nan
             csv = {"Content-Type": "text/csv"}
             predict = "/v1/models/deliveries/predict?durable=true"
             sent = [
                 client.post(predict, content=moved.to_csv(index=False), headers=csv),
-                # Every distance is gone, so that an alert opens and is delivered.
-                client.post(
-                    predict,
-                    content=broken.drop(columns="distance_km").to_csv(index=False),
-                    headers=csv,
-                ),
+                client.post(predict, content=broken.to_csv(index=False), headers=csv),
             ]
             # What it holds to be least likely comes true.
             likely = np.array(sent[0].json()["predictions"])

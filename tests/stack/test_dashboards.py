@@ -17,6 +17,7 @@ MAY_BE_EMPTY = {
     "leeway_shadow_rows_failed_total": "each version of the story predicts every row",
     "leeway_shadow_rows_dropped_total": "there is time for all rows of the story",
     "leeway_incident_since_timestamp_seconds": "the feed is whole in the newest week",
+    "leeway_multivariate_drop": "columns come together as before in the newest week",
     "leeway_column_rank": "the newest week does not breach: nothing is ranked",
 }
 

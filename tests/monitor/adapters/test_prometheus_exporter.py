@@ -17,6 +17,7 @@ from monitor.alert import Alert, AlertChange
 from monitor.checks.calibrated import METHOD
 from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy
+from monitor.checks.multivariate import ATTRIBUTION
 from monitor.checks.multivariate import METHOD as TOGETHER
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.checks.slow_fall import METHOD as SLOW_FALL
@@ -193,7 +194,7 @@ def test_an_open_incident_shows_and_ends(scrape, books):
     assert scrape()["leeway_incident_open"]["m", "data"] == 0
 
 
-@pytest.mark.parametrize("served", [100, 200, 400], indirect=True)
+@pytest.mark.parametrize("served", [110, 200, 400], indirect=True)
 def test_of_many_columns_those_that_matter_or_moved_most_are_exported_within_the_budget(
     scrape, books, served
 ):
@@ -206,13 +207,17 @@ def test_of_many_columns_those_that_matter_or_moved_most_are_exported_within_the
     scores[0] = replace(scores[0], method="z", value=0.0, breach_when=p_value)
     for place, at in enumerate((30, 10, 20)):
         scores[at] = replace(scores[at], value=0.2, status=Status.BREACH, rank=place + 1)
+    scores += [
+        Score(Check.MULTIVARIATE, name, ATTRIBUTION, 0.1, None, above, 9, 9, status=Status.OK)
+        for name in features
+    ]
     books.record(books.cycle(scores=scores))
     served.champion = champion(features)
     found = scrape()
     kept = [column for _, column, _ in found["leeway_drift_score"]]
     first = ["c030", "c010", "c020", "c000", "c099", "c098"]
     assert kept[:6] == first[: len(kept)]
-    assert len(found["leeway_column_rank"]) == 3
+    assert len(found["leeway_column_rank"]) == len(found["leeway_multivariate_drop"]) == 3
     assert found["leeway_columns_not_exported"]["m",] == 102 - len(kept)
     n_series = sum(labels[:1] == ("m",) for series in found.values() for labels in series)
     # What retraining shows of a model is not in this scrape.
@@ -381,13 +386,27 @@ def test_what_has_added_up_and_what_comes_together_are_shown_with_their_limits(s
         assert math.isnan(scrape()[f"leeway_{name}_score"]["m",])
     assert math.isnan(scrape()["leeway_performance_final"]["m",])
     together = Score(Check.MULTIVARIATE, None, TOGETHER, 0.58, 0.56, BreachWhen.ABOVE, 900, 50)
-    scores = [*measured(0.74, Status.OK, 2.5), replace(together, status=Status.WARNING)]
+    drops = {"c1": 0.01, "c2": 0.05, "c3": -0.001, "c4": 0.04, "c5": 0.02}
+    parts = [
+        replace(
+            together,
+            column=column,
+            method=ATTRIBUTION,
+            value=drop,
+            threshold=None,
+            status=Status.OK,
+        )
+        for column, drop in drops.items()
+    ]
+    scores = [*measured(0.74, Status.OK, 2.5), replace(together, status=Status.WARNING), *parts]
     books.record(books.cycle(0, scores=scores))
     found = scrape()
     assert found["leeway_slow_fall_score"]["m",] == 2.5
     assert found["leeway_slow_fall_threshold"]["m",] == 4.5
     assert found["leeway_multivariate_score"]["m",] == 0.58
     assert found["leeway_multivariate_threshold"]["m",] == 0.56
+    named = {("m", column): drops[column] for column in ("c2", "c4", "c5")}
+    assert found["leeway_multivariate_drop"] == named
     assert found["leeway_performance_final"]["m",] == 1
     assert {metric for _, _, metric, _ in found["leeway_performance"]} == {"roc_auc"}
 
