@@ -127,7 +127,7 @@ def backtest(  # noqa: PLR0913 - options, all of them named
     ] = None,
     folder: Annotated[
         Path | None,
-        typer.Option(help="Keep the replays here; stopped, the same command goes on."),
+        typer.Option(help="Keep the replays here, also when they have ended."),
     ] = None,
 ) -> None:
     """Replay a history through the whole loop under several policies, before going live."""

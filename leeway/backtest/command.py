@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from dashboards.pages.replays import Compared, Replay, replays_page
 from leeway.backtest.policy import policies
@@ -16,7 +16,16 @@ from leeway.config_file import load_config
 from leeway.config_values import Duration
 from leeway.demo.run import progress_bar
 from monitor.checks.performance import METRICS
-from monitor.errors import ConfigError, StoppedError
+from monitor.errors import ConfigError
+
+COSTS = {
+    "promotions": "promoted",
+    "rollbacks": "rolled\nback",
+    "fits": "fits",
+    "retrain_cpu_seconds": "retrain\nCPU s",
+    "alerts": "alerts",
+}
+"""What a policy costs, by its fact, as the table calls it: narrow, for 80 columns."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +37,7 @@ class Written:
     json_file, html_file : Path or None
         The facts, and the page.
     folder : Path or None
-        The replays: after a stop the same command goes on there.
+        The replays, which are kept there for good; None drops them at the end.
     """
 
     json_file: Path | None
@@ -50,11 +59,8 @@ def run_backtest(
     """
     console = Console(highlight=False)
     asked = Asked(config, _model(config, model), data, policies(compare), _duration(label_lag))
-    try:
-        with progress_bar(console) as tell:
-            found = backtest(asked, tell, written.folder)
-    except KeyboardInterrupt:
-        raise StoppedError(_stopped(written.folder)) from None
+    with progress_bar(console) as tell:
+        found = backtest(asked, tell, written.folder)
     for note in found.document["notes"]:
         console.print(note)
     console.print(_table(found.document))
@@ -62,13 +68,6 @@ def run_backtest(
         written.json_file.write_text(json.dumps(found.document, indent=1, default=str))
     if written.html_file is not None:
         written.html_file.write_text(_page(asked, found), encoding="utf-8")
-
-
-def _stopped(folder: Path | None) -> str:
-    """Say what is left of a backtest that was interrupted."""
-    if folder is None:
-        return "stopped, and nothing is kept; with --folder DIR the same command could go on later"
-    return f"stopped; the same command goes on from where it was, which is kept in {folder}"
 
 
 def _model(config: Path, model: str | None) -> str:
@@ -93,13 +92,14 @@ def _duration(text: str) -> timedelta:
 
 def _table(document: Document) -> Table:
     title = METRICS[document["metric"]].title
-    over = f"better than {document['compared_with']}"
-    costs = ("promotions", "fits", "alerts")
-    table = Table("policy", f"mean {title}", over, "worst", *costs, box=None)
+    reached = (f"mean\n{title}", f"better\nthan {document['compared_with']}", "worst\nwindow")
+    table = Table(Column("policy", min_width=len("configured")), box=None, pad_edge=False)
+    for heading in (*reached, *COSTS.values()):
+        table.add_column(heading, justify="right")
     for policy in document["policies"]:
         numbers = (policy["mean"], policy["gain"], policy["worst"])
         shown = ("no labels" if value is None else f"{value:.4f}" for value in numbers)
-        table.add_row(policy["name"], *shown, *(str(policy[name]) for name in costs))
+        table.add_row(policy["name"], *shown, *(str(policy[name]) for name in COSTS))
     return table
 
 

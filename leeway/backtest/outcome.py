@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from leeway.backtest.facts import n_fits, opening_facts, policy_facts, window_facts
+from leeway.backtest.home import done_of
 from leeway.backtest.past import Past
 from leeway.config import Environment
 from leeway.deployment import Deployment, opened
@@ -24,7 +25,8 @@ class Replayed:
     Parameters
     ----------
     facts : dict
-        What `leeway.backtest.facts.policy_facts` returns, and ``openings``, its alerts.
+        What `leeway.backtest.facts.policy_facts` returns, ``retrain_cpu_seconds``, and
+        ``openings``, its alerts.
     windows, alerts, runs : sequence of mapping
         As the HTTP API shows them.
     """
@@ -78,5 +80,6 @@ def read_back(home: Path, past: Past, name: str, model: str, metric: str) -> Rep
         costs,
         bigger_is_better=METRICS[metric].bigger_is_better,
     )
+    facts["retrain_cpu_seconds"] = round(done_of(home).retrain_cpu_seconds, 1)
     facts["openings"] = [opening_facts(one) for one in alerts]
     return Replayed(facts, windows, alerts, ended)

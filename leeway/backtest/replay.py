@@ -1,5 +1,6 @@
 """Replay: a history taken through the whole loop, window by window, on a clock that is set."""
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leeway.backtest.home import note_steps, steps_done
+from leeway.backtest.home import Done, done_of, note
 from leeway.backtest.past import Past, Step
 from leeway.deployment import Deployment
 from leeway.policies import retrained
@@ -65,6 +66,7 @@ class Replay:
         self._shadowing = deployment.shadowing(self._serving)
         self._schema = deployment.schema(model)
         self._retrained = retrained(model, deployment.config.models[model], self._schema)
+        self._retrain_cpu_seconds = 0.0
 
     def run(self, past: Past, home: Path) -> None:
         """Take the steps, each window's labels a lag after its end.
@@ -77,18 +79,19 @@ class Replay:
             Where the deployment is, and where it is noted how many steps are done: a replay that
             was stopped goes on after them, to the same end.
         """
-        done = steps_done(home)
+        before = done_of(home)
+        done, self._retrain_cpu_seconds = before.steps, before.retrain_cpu_seconds
         self._ask_again(past.steps[done - 1].end if done else past.begins_at)
         waiting = self._still_waiting(past.steps[:done])
         for number, step in enumerate(past.steps, start=1):
             if number <= done:
                 continue
             waiting = self._take(step, number, waiting)
-            note_steps(home, number)
+            note(home, Done(number, self._retrain_cpu_seconds))
         # What still waits comes now: a clock that went on would bring windows without any row.
         self._labels_until(datetime.max.replace(tzinfo=UTC), waiting)
         self._judge(past.steps[-1].end)
-        note_steps(home, len(past.steps) + 1)
+        note(home, Done(len(past.steps) + 1, self._retrain_cpu_seconds))
 
     def _take(self, step: Step, number: int, waiting: list[Waiting]) -> list[Waiting]:
         self._set(step.end)
@@ -170,10 +173,16 @@ class Replay:
         self._set(instant + policy.lateness)
         self._watcher.check(self._model)
         while request := claim(self._world, REPLACED_BY):
-            if request.kind is RequestKind.TRIAL:
-                trial(request, self._retrained, self._world)
-            else:
-                run(request, self._retrained, self._world)
+            self._carry_out(request)
+
+    def _carry_out(self, request: Request, *, gated: bool = True) -> None:
+        """Do what was asked for, and add up what it takes."""
+        began = time.process_time()
+        if request.kind is RequestKind.TRIAL:
+            trial(request, self._retrained, self._world)
+        else:
+            run(request, self._retrained, self._world, gated=gated)
+        self._retrain_cpu_seconds += time.process_time() - began
 
     def _replace(self, why: str) -> None:
         runs = self._runs.runs(self._model)
@@ -182,7 +191,7 @@ class Replay:
         self._runs.ask(self._model, RequestKind.RETRAIN, REPLACED_BY, why, self._now())
         request = self._runs.claim(RequestKind.RETRAIN, REPLACED_BY, self._now())
         assert request is not None
-        run(request, self._retrained, self._world, gated=False)
+        self._carry_out(request, gated=False)
 
     def _now(self) -> datetime:
         return self._deployment.clock.now()

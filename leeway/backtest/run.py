@@ -3,11 +3,9 @@
 import os
 import shutil
 import signal
-import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing import get_context
@@ -18,7 +16,15 @@ from typing import Any
 import yaml
 
 from leeway.backtest.facts import compared_with, gain
-from leeway.backtest.home import claim_folder, copied, steps_done
+from leeway.backtest.home import (
+    FIRST,
+    claim_folder,
+    copied,
+    kept_in,
+    question,
+    steps_done,
+    usual_folder,
+)
 from leeway.backtest.outcome import Replayed, deployed, read_back
 from leeway.backtest.past import Past, cut
 from leeway.backtest.policy import Policy
@@ -100,19 +106,23 @@ def backtest(asked: Asked, progress: Progress, folder: Path | None = None) -> Ba
     progress : callable
         Told the share done, in 0-1, and what is going on.
     folder : Path or None
-        Where the replays are kept: after a stop the same backtest goes on there. A temporary one
-        by default.
+        Where the replays are kept for good. By default it is beside leeway.yaml, and goes when the
+        backtest has ended. After a stop the same backtest goes on there.
 
     Raises
     ------
     ConfigError, SchemaError
         If the configuration or the history cannot be used, or the folder holds something else.
+    StoppedError
+        If it is interrupted.
     """
-    with _kept(folder) as kept:
-        config = load_config(asked.config_file)
-        past, metric = _past(config, asked)
-        _claim(kept, config, asked)
-        first = kept / "first"
+    config = load_config(asked.config_file)
+    past, metric = _past(config, asked)
+    asks = _question(config, asked)
+    kept = folder or usual_folder(asked.config_file, asks)
+    claim_folder(kept, asks)
+    with kept_in(kept, for_good=folder is not None):
+        first = kept / FIRST
         _prepare_first(config, asked, past, first, progress)
         homes = [kept / policy.name.replace(":", "-") for policy in asked.policies]
         for home, policy in zip(homes, asked.policies, strict=True):
@@ -139,23 +149,14 @@ def backtest(asked: Asked, progress: Progress, folder: Path | None = None) -> Ba
     return Backtest(document, replays)
 
 
-@contextmanager
-def _kept(folder: Path | None) -> Iterator[Path]:
-    if folder is not None:
-        yield folder
-        return
-    with tempfile.TemporaryDirectory(prefix="leeway-backtest-") as temporary:
-        yield Path(temporary)
-
-
-def _claim(kept: Path, config: Config, asked: Asked) -> None:
+def _question(config: Config, asked: Asked) -> Mapping[str, Any]:
     model = config.models[asked.model]
-    question = {
+    facts = {
         "model": asked.model,
         "configuration": model.model_dump(mode="json", exclude_unset=True),
         "label lag": asked.label_lag.total_seconds(),
     }
-    claim_folder(kept, question, {"reference": model.reference, "history": asked.data})
+    return question(facts, {"reference": model.reference, "history": asked.data})
 
 
 def _past(config: Config, asked: Asked) -> tuple[Past, str]:
@@ -262,5 +263,7 @@ def _write_config(
     if when is not None:
         model.setdefault("retrain", {}).update({"when": list(when), "probation": {"rows": 0}})
     home.mkdir(exist_ok=True)
-    document = {"models": {asked.model: model}, "data": "data"}
+    # A drift method of one's own is known by the module that registers it.
+    imports = list(config.imports)
+    document = {"models": {asked.model: model}, "data": "data", "imports": imports}
     (home / "leeway.yaml").write_text(yaml.safe_dump(document))

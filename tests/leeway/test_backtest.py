@@ -107,6 +107,9 @@ def test_retraining_pays_where_the_world_changes_and_costs_what_it_says(folder):
     assert (document["compared_with"], found["never"]["gain"]) == ("never", 0.0)
     assert {window["champion"] for window in found["never"]["windows"]} == {1}
     assert found["configured"]["alerts"] >= 1
+    spent = {name: policy["retrain_cpu_seconds"] for name, policy in found.items()}
+    assert spent["never"] == 0 < spent["every:3"] < spent["always"]
+    assert spent["configured"] > 0
     for policy in found.values():
         starts = {window["start"] for window in policy["windows"]}
         assert policy["alerts"] == len(policy["openings"])
@@ -129,7 +132,15 @@ def test_without_never_gains_are_told_over_the_first_policy(folder):
 
 
 def test_the_replay_says_the_same_each_time(folder):
-    assert replayed(folder, "configured") == replayed(folder, "configured")
+    first, again = (timeless(replayed(folder, "configured")[0]) for _ in range(2))
+    assert first == again
+
+
+def timeless(document):
+    """The facts but for how long the machine took, which is told of each policy."""
+    for policy in document["policies"]:
+        assert policy.pop("retrain_cpu_seconds") >= 0
+    return document
 
 
 def test_late_labels_are_waited_for_and_every_window_gets_its_metric(folder):
@@ -174,7 +185,12 @@ def test_the_command_prints_a_table_and_writes_json(folder, monkeypatch, capsys)
         main(["backtest", *arguments])
     printed = capsys.readouterr().out
     assert not ended.value.code
-    assert "mean ROC AUC" in printed
+    lines = printed.splitlines()
+    (at,) = [at for at, line in enumerate(lines) if line.startswith("policy")]
+    above, below = lines[at - 1 : at + 1]
+    assert above.split() == ["mean", "better", "worst", "rolled", "retrain"]
+    assert "than never" in below
+    assert below.split()[-6:] == ["promoted", "back", "fits", "CPU", "s", "alerts"]
     (never,) = json.loads((folder / "out.json").read_text())["policies"]
     assert f"{never['mean']:.4f}" in printed
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -215,8 +231,9 @@ def test_one_that_is_killed_goes_on_to_the_same_end(folder):
     eventually(lambda: not at_work(process.pid), "its helpers have ended")
     assert steps_done(folder / "kept" / "always") <= N_WEEKS
     subprocess.run(command, cwd=folder, check=True)
-    resumed = json.loads((folder / "out.json").read_text())
-    assert resumed == jsonable(replayed(folder, "always,configured", label_lag=WEEK)[0])
+    resumed = timeless(json.loads((folder / "out.json").read_text()))
+    at_once, _ = replayed(folder, "always,configured", label_lag=WEEK)
+    assert resumed == jsonable(timeless(at_once))
 
 
 def test_policies_are_replayed_at_once_and_one_interrupted_says_how_to_go_on(folder):
@@ -241,19 +258,73 @@ def test_policies_are_replayed_at_once_and_one_interrupted_says_how_to_go_on(fol
     assert [steps_done(home) for home in homes] == [N_WEEKS + 1] * 2 != done
 
 
-def test_one_that_is_interrupted_without_a_folder_says_that_there_is_one(folder):
-    with started(folder, "--compare", "always,every:2", TMPDIR=str(folder)) as process:
-        while not any(folder.glob("leeway-backtest-*/always/steps")):
+def test_one_that_is_interrupted_goes_on_though_no_folder_was_named_and_leaves_none(folder):
+    with started(folder, "--compare", "always,every:2") as process:
+        while not (homes := list(folder.glob("leeway-backtest-*/always"))) or not all(
+            map(steps_done, homes)
+        ):
             assert process.poll() is None
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGINT)
         said = process.communicate()[1]
     assert process.returncode == 3
+    (kept,) = folder.glob("leeway-backtest-*")
     assert said == (
-        "leeway: stopped, and nothing is kept; with --folder DIR the same command could go on "
-        "later\n"
+        "leeway: stopped; the same command goes on from where it was, which is kept in "
+        f"{kept.name}\n"
     )
-    assert not list(folder.glob("leeway-backtest-*"))
+    eventually(lambda: not at_work(process.pid), "its helpers have ended")
+    done = steps_done(kept / "always")
+    first = (kept / "first" / "leeway.yaml").stat().st_ino
+    with started(folder, "--compare", "always,every:2") as process:
+        while kept.exists() and steps_done(kept / "always") <= done:
+            assert process.poll() is None
+            assert (kept / "first" / "leeway.yaml").stat().st_ino == first, "it began anew"
+            time.sleep(0.01)
+        assert process.wait() == 0
+    assert not kept.exists()
+
+
+def test_what_stops_before_anything_was_done_leaves_nothing(folder, monkeypatch, capsys):
+    """A reference of one class trains nothing."""
+    monkeypatch.chdir(folder)
+    pd.read_parquet("reference.parquet").assign(late=1).to_parquet("reference.parquet")
+    before = sorted(folder.iterdir())
+    with pytest.raises(SystemExit) as ended:
+        main(["backtest", "--data", "history.parquet", "--compare", "never"])
+    assert ended.value.code
+    assert capsys.readouterr().err
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_drift_method_of_ones_own_judges_replayed_windows_too(folder):
+    (folder / "my_methods.py").write_text(OWN_METHOD)
+    config = yaml.safe_load((folder / "leeway.yaml").read_text())
+    config["models"]["late"]["drift"] = {"methods": {"x": "always_far"}}
+    (folder / "leeway.yaml").write_text(yaml.safe_dump({**config, "imports": ["my_methods"]}))
+    path = os.pathsep.join([str(folder), *sys.path])
+    with started(folder, "--compare", "never", "--json", "out.json", PYTHONPATH=path) as process:
+        said = process.communicate()[1]
+    assert process.returncode == 0, said
+    ((never,),) = [json.loads((folder / "out.json").read_text())["policies"]]
+    assert {one["check"] for one in never["openings"]} >= {"drift"}
+
+
+OWN_METHOD = """
+from evidently.legacy.calculations.stattests import register_stattest
+from evidently.legacy.calculations.stattests.registry import StatTest
+from evidently.legacy.core import ColumnType
+
+register_stattest(
+    StatTest(
+        name="always_far",
+        display_name="Always far",
+        allowed_feature_types=[ColumnType.Numerical],
+        default_threshold=0.5,
+    ),
+    lambda reference, current, feature_type, threshold: (1.0, True),
+)
+"""
 
 
 @contextmanager
