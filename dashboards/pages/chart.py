@@ -133,7 +133,7 @@ def chart(
         The same windows under another policy, whose metric is drawn beside.
     others : sequence of sequences of mapping
         The same windows under other policies: all have room, so that charts can be compared, and
-        bands would be too much.
+        bands would be too much. They fill the width.
 
     Examples
     --------
@@ -153,7 +153,8 @@ def chart(
     room = [value for one in others for value in _values(one, metric) if value is not None]
     room += [] if others else reach(windows, metric)
     low, high = _domain([*known, *room] if reference is None else [*known, *room, reference])
-    width, dense = max(len(windows), LEAST_PER_ROW) * SLOT, len(windows) > DENSE
+    least = 1 if others else LEAST_PER_ROW  # a replay is at its end: no window will follow
+    width, dense = max(len(windows), least) * SLOT, len(windows) > DENSE
 
     def y(value: float) -> float:
         return round((high - value) / (high - low) * HEIGHT, 1)

@@ -90,7 +90,8 @@ def timeline(windows: Sequence[Document], per_row: int = PER_ROW) -> tuple[Strip
     >>> [(len(strip.cells), strip.n_slots) for strip in timeline([week] * 60)]
     [(52, 52), (8, 52)]
     """
-    n_slots = per_row if len(windows) > per_row else max(len(windows), LEAST_PER_ROW)
+    # A row that is asked for as long as the windows are is a history at its end: none will follow.
+    n_slots = per_row if len(windows) >= per_row else max(len(windows), LEAST_PER_ROW)
     edges = [*range(0, len(windows), per_row), len(windows)]
     rows = [windows[first:last] for first, last in pairwise(edges)]
     return tuple(

@@ -208,6 +208,8 @@ def test_the_page_shows_each_policy_and_needs_nothing_but_itself(folder, monkeyp
     page = ET.fromstring(text.removeprefix("<!DOCTYPE html>"))
     assert [one.text for one in page.iter("h2")][1:] == ["never", "configured"]
     assert len(page.findall(".//svg[@class='strip']/g")) == 2 * N_WEEKS
+    for strip in page.findall(".//svg[@class='strip']"):  # from edge to edge: no window will follow
+        assert float(strip.attrib["viewBox"].split()[2]) == 10 * N_WEEKS
     assert "As configured Leeway reaches a mean ROC AUC of" in text
     assert "better than never does" in text
     assert "Better than never" in text
