@@ -1,11 +1,11 @@
 """What a newcomer gets: `leeway init` on real tables, and a backtest of what it wrote.
 
-    python benchmarks/replays.py [--data FOLDER] [NAME ...]
+    python benchmarks/replays.py [--data FOLDER] [--init] [NAME ...]
 
 FOLDER (by default ../shared/data) has Parquet tables and a `tasks.json`, which names each one's
 target and how many rows are its reference. Init is told the target and nothing else, and what it
-writes is replayed as it stands. Prints Markdown tables: what was inferred, and what became of the
-history.
+writes is replayed as it stands. Prints Markdown tables: what was inferred, and (but for `--init`)
+what became of the history.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
@@ -28,13 +27,14 @@ Document = dict[str, Any]
 
 POLICIES = "never,configured"
 
+INFERRED = """\
+| table | task | time | window | numeric | categorical | left out | windows of the reference |
+|---|---|---|---|---:|---:|---|---|"""
 
-@dataclass(frozen=True)
-class Rows:
-    """A line for each of the two tables."""
-
-    inferred: str
-    replayed: str
+REPLAYED = """\
+| table | windows | with labels | metric | never | configured | alerts | promotions | rollbacks \
+| fits | CPU s | seconds |
+|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|"""
 
 
 def prepared(tables: Path, name: str, task: Document, home: Path) -> None:
@@ -51,21 +51,22 @@ def leeway(home: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def replayed(tables: Path, name: str, task: Document) -> Rows:
-    """Let init write a configuration and replay it."""
-    with tempfile.TemporaryDirectory() as folder:
-        home, began = Path(folder), time.monotonic()
-        prepared(tables, name, task, home)
-        said = leeway(home, "init", "--data", "reference.parquet", "--target", task["target"])
-        arguments = ["--data", "history.parquet", "--compare", POLICIES, "--json", "facts.json"]
-        before = getrusage(RUSAGE_CHILDREN)
-        leeway(home, "backtest", *arguments, "--folder", "replays")
-        after = getrusage(RUSAGE_CHILDREN)
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        facts = json.loads((home / "facts.json").read_text())
-        written = yaml.safe_load((home / "leeway.yaml").read_text())["models"]["reference"]
-    cost = f"{cpu:.0f} | {time.monotonic() - began:.0f}"
-    return Rows(inferred_line(name, written, said), f"{replayed_line(name, facts)} {cost} |")
+def inferred(home: Path, name: str, task: Document) -> str:
+    """Let init write a configuration; return the line that tells it."""
+    said = leeway(home, "init", "--data", "reference.parquet", "--target", task["target"])
+    written = yaml.safe_load((home / "leeway.yaml").read_text())["models"]["reference"]
+    return inferred_line(name, written, said)
+
+
+def replayed(home: Path, name: str) -> str:
+    """Replay what init wrote; return the line that tells it."""
+    began, before = time.monotonic(), getrusage(RUSAGE_CHILDREN)
+    arguments = ["--data", "history.parquet", "--compare", POLICIES, "--json", "facts.json"]
+    leeway(home, "backtest", *arguments)
+    after = getrusage(RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    facts = json.loads((home / "facts.json").read_text())
+    return f"{replayed_line(name, facts)} {cpu:.0f} | {time.monotonic() - began:.0f} |"
 
 
 def inferred_line(name: str, written: Document, said: str) -> str:
@@ -99,28 +100,24 @@ def main() -> None:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--init", action="store_true", help="what init writes alone")
     parser.add_argument("names", nargs="*")
     arguments = parser.parse_args()
     if not (arguments.data / "tasks.json").is_file():
         print(f"nothing is replayed: there is no tasks.json in {arguments.data}")
         return
     tasks = json.loads((arguments.data / "tasks.json").read_text())
-    found = []
+    of_init, of_replays = [INFERRED], [REPLAYED]
     for name in arguments.names or tasks:
-        found.append(replayed(arguments.data, name, tasks[name]))
-        print(found[-1], file=sys.stderr, flush=True)
-    print(
-        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}\n"
-        "\n| table | task | time | window | numeric | categorical | left out | windows of the "
-        "reference |\n|---|---|---|---|---:|---:|---|---|"
-    )
-    print("\n".join(one.inferred for one in found))
-    print(
-        "\n| table | windows | with labels | metric | never | configured | alerts | promotions | "
-        "rollbacks | fits | CPU s | seconds |\n"
-        "|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|"
-    )
-    print("\n".join(one.replayed for one in found))
+        with tempfile.TemporaryDirectory() as folder:
+            prepared(arguments.data, name, tasks[name], Path(folder))
+            of_init.append(inferred(Path(folder), name, tasks[name]))
+            if not arguments.init:
+                of_replays.append(replayed(Path(folder), name))
+        print(of_init[-1], of_replays[-1], sep="\n", file=sys.stderr, flush=True)
+    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, Python {platform.python_version()}")
+    for table in [of_init] if arguments.init else [of_init, of_replays]:
+        print("", *table, sep="\n")
 
 
 if __name__ == "__main__":
