@@ -1,5 +1,6 @@
 """Home: the folder in which a backtest is kept, so that one that was stopped can go on."""
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -13,6 +14,7 @@ from monitor.errors import ConfigError, StoppedError
 
 DONE_FILE = "done.json"
 ASKED_FILE = "asked.json"
+LOCK_FILE = "lock"
 FIRST = "first"
 """Folder of the deployment with version 1, of which every replay begins with a copy."""
 
@@ -66,9 +68,21 @@ def kept_in(folder: Path, *, for_good: bool) -> Iterator[None]:
 
     Raises
     ------
+    ConfigError
+        If another process is at work there.
     StoppedError
         If it is interrupted: it says whether the same command goes on from there.
     """
+    with (folder / LOCK_FILE).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            problem = f"another backtest is at work in {folder}; let it end, or name another folder"
+            raise ConfigError("command line", "--folder", problem) from None
+        yield from _kept(folder, for_good=for_good)
+
+
+def _kept(folder: Path, *, for_good: bool) -> Iterator[None]:
     try:
         yield
     except BaseException as error:

@@ -287,6 +287,20 @@ def test_one_that_is_interrupted_goes_on_though_no_folder_was_named_and_leaves_n
     assert not kept.exists()
 
 
+def test_two_do_not_work_in_one_folder(folder, monkeypatch, capsys):
+    """The same command a second time, while the first is at work."""
+    monkeypatch.chdir(folder)
+    with started(folder, "--compare", "never") as process:
+        while not list(folder.glob("leeway-backtest-*/lock")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        with pytest.raises(SystemExit) as ended:
+            main(["backtest", "--data", "history.parquet", "--compare", "never"])
+        assert ended.value.code == 2
+        assert "another backtest is at work in leeway-backtest-" in capsys.readouterr().err
+        assert process.wait() == 0
+
+
 def test_what_stops_before_anything_was_done_leaves_nothing(folder, monkeypatch, capsys):
     """A reference of one class trains nothing."""
     monkeypatch.chdir(folder)
@@ -389,6 +403,7 @@ def test_a_policy_that_there_is_not_is_refused(name):
         (["--label-lag", "7"], "ISO 8601"),
         (["--model", "other"], "expected one of late"),
         (["--data", "nowhere.parquet"], "there is no such file"),
+        (["--folder", "history.parquet/kept"], "history.parquet/kept cannot be made"),
     ],
 )
 def test_what_cannot_be_replayed_is_said_in_one_line(folder, monkeypatch, capsys, arguments, hint):
