@@ -16,9 +16,10 @@ from leeway.demo.flights import CATEGORICAL, NUMERIC, REFERENCE_END, TARGET, TIM
 from leeway.demo.run import WEEK, weeks
 from monitor.checks.performance import performance
 from monitor.schema import Kind, Schema, Task
-from retrain.candidates import fit, predict, recipes
+from retrain.candidates import fit, recipes
 from retrain.dataset import Dataset, from_table, take
 from retrain.fading import HALF_WEIGHT_WINDOWS
+from retrain.prediction import predict
 from retrain.recipe import Recipe
 
 SCHEMA = Schema(

@@ -26,8 +26,8 @@ from leeway.config import Environment
 from leeway.deployment import opened
 from monitor.checks.performance import METRICS, default_metric, performance
 from monitor.columns import FloatArray
-from retrain.candidates import predict
 from retrain.dataset import from_table
+from retrain.prediction import predict
 
 Document = dict[str, Any]
 

@@ -26,13 +26,14 @@ from monitor.checks.slow_fall import slow_fall_scores
 from monitor.checks.steadiness import spare_newcomers
 from monitor.checks.unlabelled import estimate_score
 from monitor.columns import Columns, TableColumns
-from monitor.decision import ModelState, decide
+from monitor.decision import decide
 from monitor.diagnosis import DiagnosisKind, diagnose
 from monitor.duplicates import repeated_ratio
 from monitor.errors import LeewayError
 from monitor.incident import Scored, Searched, search_feed, staleness
 from monitor.maturity import Maturity, to_revise
 from monitor.message import Telling, messages
+from monitor.model_state import ModelState
 from monitor.ports import Champion, Log, Store
 from monitor.profile import Profile
 from monitor.ranking import ranked

@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn import ensemble, linear_model, neural_network, tree
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
@@ -17,11 +16,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import get_tags
 from sklearn.utils.validation import has_fit_parameter
 
-from monitor.checks.performance import class_names, is_positive
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
 from retrain.calibrated import Calibrated, Calibration
-from retrain.dataset import Dataset, TargetArray, drawn, newest, take
+from retrain.dataset import Dataset, drawn, newest, take
 from retrain.fading import drawn_by, recency
 from retrain.own_estimator import is_own, own_estimator, own_usual
 from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
@@ -228,45 +226,6 @@ def _check_teaches(recipe: Recipe, rows: Dataset, schema: Schema) -> None:
         )
     if schema.task is not Task.REGRESSION and (rows.target == rows.target[0]).all():
         raise NotPossibleError(f"all {len(rows)} rows to learn from are {rows.target[0]!r}")
-
-
-def predict(model: Pipeline, features: pd.DataFrame, schema: Schema) -> TargetArray:
-    """Predict rows with a fitted pipeline.
-
-    Parameters
-    ----------
-    model : Pipeline
-        From `fit`.
-    features : DataFrame, shape (n_rows, n_features)
-        From `retrain.dataset.conform`.
-    schema : Schema
-        The task and classes.
-
-    Returns
-    -------
-    ndarray, shape (n_rows,)
-        The probability of ``schema.positive`` in 0-1 (binary), the class names (multiclass), or
-        the values (regression). A model that was fitted elsewhere may know its classes as numbers.
-
-    Raises
-    ------
-    NotPossibleError
-        If a binary model does not know the positive class.
-    """
-    if not len(features):
-        return np.empty(0, dtype=np.object_ if schema.task is Task.MULTICLASS else np.float64)
-    one_thread()
-    if schema.task is not Task.BINARY:
-        made = np.asarray(model.predict(features))
-        is_named = schema.task is Task.REGRESSION or made.dtype.kind in "OUT"
-        return made if is_named else class_names(made, schema.classes)
-    known = np.asarray(model.classes_)
-    positive = is_positive(known, schema)
-    if not positive.any():
-        names = " and ".join(str(name) for name in known)
-        raise NotPossibleError(f"it knows the classes {names}, and not {schema.positive!r}")
-    chances = model.predict_proba(features)[:, positive.argmax()]
-    return np.asarray(chances, dtype=np.float64)
 
 
 def _canonical(algorithm: str) -> str:

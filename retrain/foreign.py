@@ -11,9 +11,9 @@ from monitor.errors import BundleRefusedError
 from monitor.reference import Reference
 from monitor.schema import Task
 from retrain.bundle import Bundle, Lineage
-from retrain.candidates import predict
 from retrain.dataset import conform, from_table
 from retrain.importance import permutation_importance
+from retrain.prediction import predict
 from retrain.version import Retrained, watched_only
 
 

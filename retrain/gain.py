@@ -16,7 +16,7 @@ from datetime import datetime
 from monitor.checks.performance import AnyArray
 from monitor.errors import NotPossibleError
 from retrain.bundle import Bundle
-from retrain.candidates import fit, predict
+from retrain.candidates import fit
 from retrain.comparison import Blocks, ComparisonPolicy, blocks, judged
 from retrain.contenders import forgetting, reference_windows, training_ranges, usual_recipe
 from retrain.dataset import Dataset, newest, take
@@ -32,6 +32,7 @@ from retrain.evidence import (
 from retrain.gate import guesses
 from retrain.holdout import after, newer
 from retrain.lineage import aware
+from retrain.prediction import predict
 from retrain.recipe import Recipe
 from retrain.record import Shown
 from retrain.side_by_side import at_once, stopping_early

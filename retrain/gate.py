@@ -23,7 +23,6 @@ from monitor.checks.performance import METRICS, AnyArray, performance
 from monitor.reference import Estimate
 from monitor.schema import Schema
 from retrain.bundle import Bundle
-from retrain.candidates import predict
 from retrain.comparison import (
     MIN_BLOCKS,
     Blocks,
@@ -34,6 +33,7 @@ from retrain.comparison import (
     pooled,
 )
 from retrain.dataset import Dataset
+from retrain.prediction import predict
 
 N_LOOKS = 5
 BOUNDARY = 1.751

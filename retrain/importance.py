@@ -9,8 +9,8 @@ import pandas as pd
 from monitor.checks.performance import class_names, is_positive
 from monitor.columns import FloatArray
 from monitor.schema import Schema, Task
-from retrain.candidates import predict
 from retrain.dataset import Dataset, TargetArray, drawn, take
+from retrain.prediction import predict
 
 Losses: TypeAlias = Callable[[pd.DataFrame, TargetArray], FloatArray]
 

@@ -11,9 +11,10 @@ from monitor.chances import listed
 from monitor.columns import FloatArray, TableColumns
 from monitor.schema import Schema
 from retrain.calibrated import several_chances
-from retrain.candidates import fit, predict
+from retrain.candidates import fit
 from retrain.dataset import Dataset, TargetArray, drawn, take
 from retrain.importance import permutation_importance
+from retrain.prediction import predict
 from retrain.recipe import Recipe
 
 MOST_ROWS = 20_000

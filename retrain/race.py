@@ -20,9 +20,10 @@ from monitor.errors import NotPossibleError
 from monitor.reference import Estimate
 from monitor.schema import Schema, Task
 from retrain.calibrated import binary_chances, class_chances
-from retrain.candidates import fit, predict
+from retrain.candidates import fit
 from retrain.comparison import ComparisonPolicy, compare
 from retrain.dataset import Dataset, Fold, TargetArray, take
+from retrain.prediction import predict
 from retrain.recipe import Recipe
 from retrain.search_policy import SearchPolicy
 from retrain.side_by_side import at_once

@@ -8,12 +8,13 @@ from sklearn.pipeline import Pipeline
 
 from monitor.action import Reason, Trigger
 from retrain.bundle import Bundle, Notes
-from retrain.candidates import fit, predict
+from retrain.candidates import fit
 from retrain.dataset import Dataset
 from retrain.evidence import Window, unskilled, worth
 from retrain.gate import N_LOOKS, Contest, Look, Step, guesses, look_at
 from retrain.gathered import Gathered, gathered
 from retrain.lineage import Origin, aware
+from retrain.prediction import predict
 from retrain.recipe import Recipe
 from retrain.record import BY_HAND, Ended, Entry, Outcome, Request
 from retrain.version import Retrained

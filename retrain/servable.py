@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from monitor.schema import Schema
-from retrain.candidates import predict
+from retrain.prediction import predict
 
 N_PREDICTIONS = 7
 

@@ -16,9 +16,9 @@ from monitor.schema import Schema
 from monitor.values import CategoricalValues
 from retrain.bundle import Bundle
 from retrain.calibrated import several_chances
-from retrain.candidates import predict
 from retrain.dataset import conform
 from retrain.ports import Registry
+from retrain.prediction import predict
 
 
 @dataclass(frozen=True)

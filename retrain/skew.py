@@ -7,8 +7,8 @@ import numpy as np
 from monitor.batch import MODEL_VERSION
 from monitor.schema import Schema, Task
 from retrain.bundle import Bundle
-from retrain.candidates import predict
 from retrain.dataset import Dataset, take
+from retrain.prediction import predict
 
 MAX_ROWS = 2_000
 """Of the newest, for a look that costs little: what skews rows skews many."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -285,10 +286,7 @@ class PredictionLog:
     @storage("export its rows")
     def export(self, model: str, file: Path, horizon: timedelta) -> int:
         """Write all rows of a model to one Parquet file, with their labels; returns how many."""
-
-        def read(day: Window, columns: Sequence[str]) -> pa.Table:
-            return self.read(model, day, columns, horizon=horizon)
-
+        read = partial(self.read, model, horizon=horizon)
         return export_rows(self._engine, self._files, model, read, file)
 
     def _alone(self, *, wait: bool) -> AbstractContextManager[sa.Connection | None]:

@@ -28,9 +28,10 @@ from monitor.checks.drift import DriftPolicy
 from monitor.checks.fall import PerformancePolicy, performance_scores
 from monitor.checks.score import BreachWhen, Check, Score
 from monitor.columns import TableColumns
-from monitor.decision import ModelState, RetrainPolicy, decide
+from monitor.decision import RetrainPolicy, decide
 from monitor.diagnosis import diagnose
 from monitor.maturity import MATURE
+from monitor.model_state import ModelState
 from monitor.record import CycleRecord
 from monitor.reference import Estimate, prepare
 from monitor.schema import Kind, Schema, Task

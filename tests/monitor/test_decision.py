@@ -11,8 +11,9 @@ from monitor.action import Action, Ask, Reason, Trigger
 from monitor.alert import AlertChange, Judged, Opening
 from monitor.change import Change
 from monitor.checks.score import BreachWhen, Check, Score, Status
-from monitor.decision import DEFAULT_NEW_WINDOWS, ModelState, RetrainPolicy, decide
+from monitor.decision import DEFAULT_NEW_WINDOWS, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
+from monitor.model_state import ModelState
 from monitor.probation import Judgement, Probation, Trial, TrialStatus
 from monitor.verdict import Verdict
 from monitor.window import MONDAY, Window

@@ -11,9 +11,10 @@ from monitor.alert import Alert, AlertChange, Judged, Opening
 from monitor.checks.calibrated import METHOD
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.checks.unlabelled import BLIND
-from monitor.decision import Decision, ModelState, RetrainPolicy, decide
+from monitor.decision import Decision, RetrainPolicy, decide
 from monitor.diagnosis import diagnose
 from monitor.message import Telling, messages
+from monitor.model_state import ModelState
 from monitor.verdict import Verdict
 from monitor.window import Window
 

@@ -16,9 +16,10 @@ from retrain.adapters.bundle_files import dump_model
 from retrain.adapters.model_content import content_sha256
 from retrain.calibrated import Calibration, binary_chances, class_chances, mapped
 from retrain.calibration import calibration_trial
-from retrain.candidates import fit, predict, recipes
+from retrain.candidates import fit, recipes
 from retrain.dataset import Dataset, take
 from retrain.evaluation import evaluate
+from retrain.prediction import predict
 from retrain.recipe import Recipe
 
 BINARY = Schema(Task.BINARY, {"x": Kind.NUMERIC}, "y", classes=("no", "yes"))

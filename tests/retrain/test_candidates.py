@@ -12,8 +12,9 @@ import skops.io
 from monitor.checks.performance import default_metric, performance
 from monitor.errors import NotPossibleError
 from monitor.schema import Kind, Schema, Task
-from retrain.candidates import ALGORITHMS, fit, predict, recipes
+from retrain.candidates import ALGORITHMS, fit, recipes
 from retrain.dataset import conform, from_table, take
+from retrain.prediction import predict
 from retrain.recipe import Recipe
 
 FEATURES = {"x": Kind.NUMERIC, "z": Kind.NUMERIC, "shop": Kind.CATEGORICAL}

@@ -9,9 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.schema import Kind, Schema, Task
-from retrain.candidates import fit, predict, recipes
+from retrain.candidates import fit, recipes
 from retrain.dataset import Dataset
 from retrain.dates import DateParts
+from retrain.prediction import predict
 
 NAMES = ["days", "year", "month", "day", "weekday", "hour"]
 SCHEMA = Schema(Task.BINARY, {"x": Kind.NUMERIC, "booked": Kind.DATE}, "y", classes=("no", "yes"))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from retrain.candidates import predict
+from retrain.prediction import predict
 from retrain.record import Outcome
 from tests.dashboards.conftest import words
 from tests.lived import asked, model_of

@@ -14,9 +14,10 @@ from monitor.schema import Kind, Schema, Task
 from retrain.adapters.bundle_files import dump_model, load_model
 from retrain.adapters.model_content import content_sha256
 from retrain.bundle import TRUSTED_TYPES
-from retrain.candidates import fit, predict
+from retrain.candidates import fit
 from retrain.dataset import Dataset
 from retrain.own_estimator import own_estimator, own_recipe, type_name
+from retrain.prediction import predict
 from retrain.preparation import Encoding, Missing
 from retrain.recipe import Recipe
 

@@ -8,8 +8,9 @@ import pytest
 
 from monitor.batch import LABEL, MODEL_VERSION
 from monitor.schema import Kind, Schema, Task
-from retrain.candidates import fit, predict, recipes
+from retrain.candidates import fit, recipes
 from retrain.dataset import from_table
+from retrain.prediction import predict
 from retrain.skew import MAX_ROWS, skew_of
 from retrain.version import with_logged
 
