@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 Document = Mapping[str, Any]
 
@@ -26,6 +26,15 @@ class TrackRecord:
     mean_absolute_error: float
 
 
+class Compared(NamedTuple):
+    """An estimate with its 95 % band, and what was measured on the same window."""
+
+    value: float
+    lower: float
+    upper: float
+    measured: float
+
+
 def track_record(windows: Iterable[Document]) -> TrackRecord | None:
     """Hold estimates against what was measured; None while there is nothing to compare.
 
@@ -44,16 +53,21 @@ def track_record(windows: Iterable[Document]) -> TrackRecord | None:
     ... ])
     TrackRecord(n_windows=2, n_inside=1, mean_absolute_error=0.5)
     """
-    pairs = [
-        (window["estimate"], window["metrics"][window["estimate"]["metric"]])
+    return record_of(
+        Compared(told["value"], told["lower"], told["upper"], window["metrics"][told["metric"]])
         for window in windows
         if not window["provisional"]
-        and window["estimate"]
-        and window["estimate"]["value"] is not None
-        and window["estimate"]["metric"] in window["metrics"]
-    ]
-    if not pairs:
+        and (told := window["estimate"])
+        and told["value"] is not None
+        and told["metric"] in window["metrics"]
+    )
+
+
+def record_of(compared: Iterable[Compared]) -> TrackRecord | None:
+    """Add up windows; None without any."""
+    found = list(compared)
+    if not found:
         return None
-    errors = [abs(told["value"] - real) for told, real in pairs]
-    inside = [told["lower"] <= real <= told["upper"] for told, real in pairs]
-    return TrackRecord(len(pairs), sum(inside), sum(errors) / len(pairs))
+    inside = sum(one.lower <= one.measured <= one.upper for one in found)
+    off = sum(abs(one.value - one.measured) for one in found)
+    return TrackRecord(len(found), inside, off / len(found))

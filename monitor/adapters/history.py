@@ -8,10 +8,11 @@ from sqlalchemy import Connection, Engine, RowMapping, Select, func, select
 from monitor.action import Action
 from monitor.adapters import tables as t
 from monitor.adapters.database import reading
+from monitor.adapters.estimate_rows import read_record
 from monitor.adapters.found_rows import NOTHING_FOUND, read_found
 from monitor.alert import AlertChange
 from monitor.errors import NotFoundError
-from monitor.track_record import TrackRecord, track_record
+from monitor.track_record import TrackRecord
 
 Document = dict[str, Any]
 
@@ -59,10 +60,7 @@ class History:
         """Return how good a model's estimates were; None while there is nothing to compare."""
         with reading(self._engine) as connection:
             _model_row(connection, model)
-            final = _latest(model).where(t.revisions.c.provisional.is_(False))
-            known = [row["id"] for row in connection.execute(final).mappings()]
-            found = read_found(connection, known)
-        return track_record({**one, "provisional": False} for one in found.values())
+            return read_record(connection, model)
 
     def decisions(self, model: str) -> Mapping[str, Sequence[Document]]:
         """Return what each revision of each window decided, by window, oldest first."""

@@ -83,7 +83,7 @@ revisions = Table(
 scores = Table(
     "scores",
     metadata,
-    Column("revision_id", ForeignKey("revisions.id"), nullable=False, index=True),
+    Column("revision_id", ForeignKey("revisions.id"), nullable=False),
     Column("check", String, nullable=False),
     Column("column", String),
     Column("level", String),
@@ -99,6 +99,7 @@ scores = Table(
     Column("reference_value", Float),
     Column("detail", Text, nullable=False),
     Column("rank", Integer),
+    Index("scores_by_check", "revision_id", "check"),
 )
 
 profiles = Table(

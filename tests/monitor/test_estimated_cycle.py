@@ -2,7 +2,7 @@
 
 import re
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -158,6 +158,7 @@ def test_how_good_estimates_were_is_in_the_api_and_the_metrics(weeks):
         record, exported = shown(http)
         assert (record["n_windows"], record["n_inside"]) == (2, 1)  # an estimate is blind to flips
         assert record["mean_absolute_error"] == pytest.approx(np.mean(off))
+        assert record == pytest.approx(asdict(track_record(weeks.windows)))  # as the page has it
         assert exported == {
             "compared": 2, "inside": 1, "error": pytest.approx(record["mean_absolute_error"])
         }  # fmt: skip
