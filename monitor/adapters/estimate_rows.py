@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, and_, bindparam, select
 
 from monitor.adapters import tables as t
-from monitor.adapters.newest import same_revision
+from monitor.adapters.window_rows import same_revision
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.reference import Z95
 from monitor.track_record import Compared, TrackRecord, record_of
