@@ -21,7 +21,7 @@ N_ROWS = 600
 
 
 RETRAINED_ROWS = 1_200
-"""So much of bike_hour is replayed as init configured it: seven windows, in which trials are held."""
+"""So much of bike_hour is replayed as init configured it: eight windows, in which trials are held."""
 
 
 def replayed(folder, monkeypatch, capsys, reference, history, target, *, compare="never"):
