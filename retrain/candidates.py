@@ -25,7 +25,7 @@ from retrain.own_estimator import is_own, own_estimator, own_usual
 from retrain.preparation import Encoding, Missing, Outliers, Preprocessing, Scaling
 from retrain.preprocess import pipeline as prepared
 from retrain.recipe import ALGORITHMS, Params, Recipe
-from retrain.side_by_side import one_thread, stopping_early
+from retrain.side_by_side import one_thread, quiet, stopping_early
 from retrain.training_rows import training_rows
 from retrain.useless import useless, without
 
@@ -201,6 +201,7 @@ def fit(
     used = without(schema, useless(rows.features, schema))
     model = prepared(used, recipe.preprocessing, built)
     one_thread()
+    quiet()
     with stopping_early():
         # On average 1: neither a penalty nor the size of a forest's samples is to change with them.
         given = weights[kept] / weights[kept].mean()

@@ -8,7 +8,7 @@ from monitor.checks.performance import class_names, is_positive
 from monitor.errors import NotPossibleError
 from monitor.schema import Schema, Task
 from retrain.dataset import TargetArray
-from retrain.side_by_side import one_thread
+from retrain.side_by_side import one_thread, quiet
 
 
 def predict(model: Pipeline, features: pd.DataFrame, schema: Schema) -> TargetArray:
@@ -37,6 +37,7 @@ def predict(model: Pipeline, features: pd.DataFrame, schema: Schema) -> TargetAr
     if not len(features):
         return np.empty(0, dtype=np.object_ if schema.task is Task.MULTICLASS else np.float64)
     one_thread()
+    quiet()
     if schema.task is not Task.BINARY:
         made = np.asarray(model.predict(features))
         is_named = schema.task is Task.REGRESSION or made.dtype.kind in "OUT"

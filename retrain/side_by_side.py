@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import ThreadpoolController
@@ -23,10 +24,31 @@ def stopping_early() -> Iterator[None]:
 def at_once(algorithms: Iterable[str]) -> int:
     """Return how many fits of some algorithms run side by side; one keeps one core busy.
 
-    A forest grows two trees at once by itself, and each of them sets the warning filters of the
-    whole process: those of two forests side by side would warn of each other.
+    A forest grows two trees at once by itself.
     """
     return 1 if "random_forest" in algorithms else 2
+
+
+class _Told:
+    """Shows warnings as before, but for one that says nothing about the work.
+
+    Each tree of a forest sets the filters of the whole process for a moment, and wherever two trees
+    of a process meet scikit-learn takes that for a wrong use of joblib. A filter would be set aside
+    with the others.
+    """
+
+    def __init__(self, shown: Any) -> None:
+        self._shown = shown
+
+    def __call__(self, message: Warning | str, *args: Any, **kwargs: Any) -> None:
+        if not str(message).startswith("`sklearn.utils.parallel.delayed` should be used"):
+            self._shown(message, *args, **kwargs)
+
+
+def quiet() -> None:
+    """Show no warning of forests about each other, from now on: of fits, and of requests beside."""
+    if not isinstance(warnings.showwarning, _Told):
+        warnings.showwarning = _Told(warnings.showwarning)
 
 
 @cache
