@@ -60,8 +60,10 @@ class Comparison:
 
     @property
     def status(self) -> Status:
-        """What it amounts to."""
-        return self.verdict.status
+        """What it amounts to; NO_DATA where nothing but the quality of columns could be judged."""
+        status, judged = self.verdict.status, self.verdict.checks
+        compared = {judged[Check.DRIFT], judged[Check.PERFORMANCE]} != {Status.NO_DATA}
+        return status if compared or status is not Status.OK else Status.NO_DATA
 
     @property
     def sentence(self) -> str:
