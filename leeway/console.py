@@ -105,7 +105,7 @@ def show_reasons(config: Path, model: str) -> None:
     """Print what was done about each window, or was not, and why."""
     with _deployment(config, model) as deployment:
         history, runs = History(deployment.engine), deployment.runs
-        windows = history.windows(model)
+        windows, kept = history.windows(model), history.track_record(model)
         followed = Followed(
             history.decisions(model),
             history.alerts(model),
@@ -120,7 +120,7 @@ def show_reasons(config: Path, model: str) -> None:
         _tell(uncalibrated(not_calibrated))
         out.print()
     if any(estimated(window) for window in windows):
-        _tell(f"{kept_promises(windows)} {BLIND}")
+        _tell(f"{kept_promises(kept)} {BLIND}")
         out.print()
     for window, (first, *more) in reasons(windows, followed):
         _tell(f"{window}  {first}", indent=len(window) + 2)

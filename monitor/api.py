@@ -26,6 +26,7 @@ def routes(services: MonitorServices, receptions: Mapping[str, Reception]) -> AP
     router = APIRouter(prefix="/v1", tags=["monitor"])
     _add_logging(router, receptions)
     _add_reading(router, services)
+    _add_judging(router, services)
     return router
 
 
@@ -77,10 +78,12 @@ def _add_reading(router: APIRouter, services: MonitorServices) -> None:
         """Every alert of a model, oldest first."""
         return list(history.alerts(model))
 
+
+def _add_judging(router: APIRouter, services: MonitorServices) -> None:
     @router.post("/models/{model}/incidents/{incident}/close")
     def close_incident(model: str, incident: int, asked: Closing | None = None) -> Document:
         """Close an incident: the data are as they should be, whatever the checks say."""
-        history.model(model)
+        services.history.model(model)
         why = (asked or Closing()).why
         services.store.close_incident(model, incident, services.clock.now(), why)
         return {"incident": incident, "why": why}

@@ -1,10 +1,8 @@
 """Track record: what was estimated without labels, held against what the labels said."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
-
-Document = Mapping[str, Any]
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
@@ -35,36 +33,14 @@ class Compared(NamedTuple):
     measured: float
 
 
-def track_record(windows: Iterable[Document]) -> TrackRecord | None:
-    """Hold estimates against what was measured; None while there is nothing to compare.
-
-    Parameters
-    ----------
-    windows : iterable of mapping
-        Windows with ``estimate``, ``metrics`` and ``provisional``, as the store has them.
+def record_of(compared: Iterable[Compared]) -> TrackRecord | None:
+    """Add up windows; None without any.
 
     Examples
     --------
-    >>> told = {"metric": "mae", "value": 2.0, "lower": 1.5, "upper": 2.5}
-    >>> track_record([
-    ...     {"estimate": told, "metrics": {"mae": 2.4}, "provisional": False},
-    ...     {"estimate": told, "metrics": {"mae": 2.6}, "provisional": False},
-    ...     {"estimate": told, "metrics": {"mae": 9.9}, "provisional": True},
-    ... ])
+    >>> record_of([Compared(2.0, 1.5, 2.5, measured=2.4), Compared(2.0, 1.5, 2.5, measured=2.6)])
     TrackRecord(n_windows=2, n_inside=1, mean_absolute_error=0.5)
     """
-    return record_of(
-        Compared(told["value"], told["lower"], told["upper"], window["metrics"][told["metric"]])
-        for window in windows
-        if not window["provisional"]
-        and (told := window["estimate"])
-        and told["value"] is not None
-        and told["metric"] in window["metrics"]
-    )
-
-
-def record_of(compared: Iterable[Compared]) -> TrackRecord | None:
-    """Add up windows; None without any."""
     found = list(compared)
     if not found:
         return None

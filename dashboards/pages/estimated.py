@@ -1,11 +1,11 @@
 """Estimated: performance without labels, in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from dashboards.pages.phrase import counted, metric_title, number
 from monitor.change import Change
-from monitor.track_record import track_record
+from monitor.track_record import TrackRecord
 
 Document = Mapping[str, Any]
 
@@ -53,16 +53,14 @@ def taken_apart(window: Document) -> str:
     return "" if said in window["diagnosis_sentence"] else said
 
 
-def kept_promises(windows: Sequence[Document]) -> str:
+def kept_promises(found: TrackRecord | None) -> str:
     """Say how good estimates were, by the windows whose labels have come.
 
     Examples
     --------
-    >>> told = {"metric": "mae", "value": 2.0, "lower": 1.5, "upper": 2.5, "note": ""}
-    >>> kept_promises([{"estimate": told, "metrics": {"mae": 2.4}, "provisional": False}])
+    >>> kept_promises(TrackRecord(n_windows=1, n_inside=1, mean_absolute_error=0.4))
     'In 1 window with an estimate and labels it was off by 0.400 on average, and in 1 of them what was measured lay in its 95 % band.'
     """  # noqa: E501 - one sentence
-    found = track_record(windows)
     if found is None:
         return "No window has both an estimate and its labels yet."
     return (

@@ -78,6 +78,7 @@ def routes(services: PageServices) -> APIRouter:
             "model.html",
             one=overview(record, MOST_WINDOWS),
             why_uncalibrated=services.uncalibrated(model),
+            estimates=history.track_record(model),
             alerts=history.alerts(model),
             versions=registry.versions(model),
             aliases=registry.aliases(model),

@@ -21,7 +21,6 @@ from monitor.checks.score import Check
 from monitor.checks.unlabelled import estimate_score
 from monitor.columns import TableColumns
 from monitor.sample import encode
-from monitor.track_record import track_record
 from monitor.window import Window
 from retrain.adapters.labelled_rows import labelled_reference, read_table
 from retrain.foreign import foreign_version
@@ -108,13 +107,13 @@ def test_every_metric_is_estimated_from_logged_chances_beside_what_is_measured(w
     assert judged.verdict.checks[Check.ESTIMATE] == "OK"
     weeks.app.label(rows, "labels")
     weeks.app.deployment.watcher().check("late")
-    windows = History(weeks.app.deployment.engine).windows("late")
+    history = History(weeks.app.deployment.engine)
+    windows, found = history.windows("late"), history.track_record("late")
     real = performance(
         rows["late"].to_numpy(object),
         np.array(weeks.said(rows.drop(columns="late")), dtype=object),
         weeks.app.deployment.schema("late"),
     )[metric]
-    found = track_record(windows)
     assert windows[0]["estimate"]["value"] == told.value
     assert windows[0]["metrics"][metric] == pytest.approx(real.value)
     assert (found.n_windows, found.n_inside) == (1, 1)

@@ -18,7 +18,7 @@ from monitor.body import Body
 from monitor.checks.fall import PerformancePolicy
 from monitor.checks.score import Check
 from monitor.checks.unlabelled import estimate_score
-from monitor.track_record import track_record
+from tests.dashboards.conftest import words
 
 N_ROWS = 300
 N_REFERENCE = 12
@@ -91,6 +91,10 @@ class Weeks:
     def windows(self):
         return History(self.app.deployment.engine).windows("late")
 
+    @property
+    def record(self):
+        return History(self.app.deployment.engine).track_record("late")
+
 
 @pytest.fixture
 def begin(new_home, week_start):
@@ -124,13 +128,13 @@ def test_estimate_and_measurement_stand_beside_each_other_when_labels_come(weeks
     told = estimate_of(judged)
     assert judged.verdict.checks[Check.ESTIMATE] == "OK"
     assert "cannot see concept drift" in told.detail
-    assert track_record(weeks.windows) is None
+    assert weeks.record is None
     weeks.label(rows)
     (window,) = weeks.windows
     assert window["estimate"]["value"] == told.value
     real = np.mean((rows["p"] >= 0.5) == rows["late"])
     assert window["metrics"]["accuracy"] == pytest.approx(real)
-    found = track_record(weeks.windows)
+    found = weeks.record
     assert (found.n_windows, found.n_inside) == (1, 1)
     assert found.mean_absolute_error == pytest.approx(abs(told.value - real))
 
@@ -158,7 +162,10 @@ def test_how_good_estimates_were_is_in_the_api_and_the_metrics(weeks):
         record, exported = shown(http)
         assert (record["n_windows"], record["n_inside"]) == (2, 1)  # an estimate is blind to flips
         assert record["mean_absolute_error"] == pytest.approx(np.mean(off))
-        assert record == pytest.approx(asdict(track_record(weeks.windows)))  # as the page has it
+        assert record == asdict(weeks.record)
+        said = words(http.get("/models/late").text)
+        assert "In 2 windows with an estimate and labels it was off by" in said
+        assert "in 1 of them what was measured lay in its 95 % band" in said
         assert exported == {
             "compared": 2, "inside": 1, "error": pytest.approx(record["mean_absolute_error"])
         }  # fmt: skip
