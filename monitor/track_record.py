@@ -1,6 +1,6 @@
 """Track record: what was estimated without labels, held against what the labels said."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,17 +33,14 @@ class Compared(NamedTuple):
     measured: float
 
 
-def record_of(compared: Iterable[Compared]) -> TrackRecord | None:
-    """Add up windows; None without any.
+def record_of(compared: Sequence[Compared]) -> TrackRecord:
+    """Add up windows; at least one.
 
     Examples
     --------
     >>> record_of([Compared(2.0, 1.5, 2.5, measured=2.4), Compared(2.0, 1.5, 2.5, measured=2.6)])
     TrackRecord(n_windows=2, n_inside=1, mean_absolute_error=0.5)
     """
-    found = list(compared)
-    if not found:
-        return None
-    inside = sum(one.lower <= one.measured <= one.upper for one in found)
-    off = sum(abs(one.value - one.measured) for one in found)
-    return TrackRecord(len(found), inside, off / len(found))
+    inside = sum(one.lower <= one.measured <= one.upper for one in compared)
+    off = sum(abs(one.value - one.measured) for one in compared)
+    return TrackRecord(len(compared), inside, off / len(compared))

@@ -47,7 +47,7 @@ def write_cycle(connection: Connection, record: CycleRecord, channels: Sequence[
     connection.execute(
         update(t.models)
         .where(t.models.c.name == record.model)
-        .values(last_success_at=record.at, last_error=None)
+        .values(last_success_at=record.at, last_error=None, n_judged=t.models.c.n_judged + 1)
     )
 
 

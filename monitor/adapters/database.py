@@ -1,11 +1,11 @@
 """The databases: engines on SQLite and PostgreSQL, times in UTC, and who may write what."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import (
@@ -26,6 +26,8 @@ from sqlalchemy.types import TypeDecorator
 
 from monitor.errors import MissingDependencyError, StorageError
 
+Key = TypeVar("Key", int, str)
+
 BUSY_SECONDS = 30
 """How long a statement waits for another process's transaction."""
 
@@ -36,6 +38,9 @@ POSTGRESQL = "postgresql"
 
 ONE_BY_ONE = {"yield_per": 64}
 """For large rows, so that not all of them are fetched when only some are taken."""
+
+AT_ONCE = 500
+"""Keys in one query; every database takes as many parameters."""
 
 # SQLite counts up only a plain INTEGER key by itself.
 Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -175,6 +180,13 @@ def reading(engine: Engine) -> Connection:
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
     return connection.execution_options(reading=True)
+
+
+def portions(keys: Iterable[Key]) -> Iterator[list[Key]]:
+    """Yield keys in ascending order, as many as one query may ask for at a time."""
+    ordered = sorted(keys)
+    for first in range(0, len(ordered), AT_ONCE):
+        yield ordered[first : first + AT_ONCE]
 
 
 def exclusive(connection: Connection, *name: object) -> None:

@@ -1,11 +1,14 @@
 """Estimate rows: what was estimated of windows before their labels came, and what came of it."""
 
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, select
+from sqlalchemy import Connection, Select, and_, select
 
 from monitor.adapters import tables as t
+from monitor.adapters.database import portions
 from monitor.adapters.window_rows import same_revision
 from monitor.checks.score import BreachWhen, Check, Score, Status
 from monitor.reference import Z95
@@ -33,29 +36,27 @@ def read_estimate(
     return Score(**{**row, **known, "kind": None, "status": None})
 
 
-def read_record(connection: Connection, model: str) -> TrackRecord | None:
-    """Return how good a model's estimates were; None while there is nothing to compare."""
-    return record_of(
-        Compared(value, value - Z95 * error, value + Z95 * error, measured)
-        for value, error, measured in connection.execute(_COMPARED, {"of": model})
-    )
+def read_records(connection: Connection, models: Collection[str]) -> dict[str, TrackRecord]:
+    """Return how good estimates were, of the models in which there is something to compare."""
+    compared: dict[str, list[Compared]] = defaultdict(list)
+    for some in portions(models):
+        for model, value, error, measured in connection.execute(_compared(some)):
+            band = (value - Z95 * error, value + Z95 * error)
+            compared[model].append(Compared(value, *band, measured))
+    return {model: record_of(windows) for model, windows in compared.items()}
 
 
-def _compared() -> Select[Any]:
+def _compared(models: Collection[str]) -> Select[Any]:
     w, r = t.windows, t.revisions
     told, real = t.scores.alias("told"), t.scores.alias("real")
     both = and_(real.c.revision_id == told.c.revision_id, real.c.method == told.c.method)
     return (
-        select(told.c.value, told.c.standard_error, real.c.value)
+        select(w.c.model, told.c.value, told.c.standard_error, real.c.value)
         .select_from(
             w.join(r, same_revision(w, r)).join(told, told.c.revision_id == r.c.id).join(real, both)
         )
-        .where(w.c.model == bindparam("of"), r.c.provisional.is_(False))
+        .where(w.c.model.in_(models), r.c.provisional.is_(False))
         .where(told.c.check == Check.ESTIMATE, told.c.value.is_not(None))
         .where(real.c.check == Check.PERFORMANCE, real.c.level.is_(None))
         .where(real.c.value.is_not(None))
     )
-
-
-_COMPARED = _compared()
-"""Made once: a scrape after every model was judged anew asks it of each."""

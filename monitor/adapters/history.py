@@ -1,6 +1,6 @@
 """History: what the store has recorded, as people and metrics read it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, func, select
@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, RowMapping, Select, func, select
 from monitor.action import Action
 from monitor.adapters import tables as t
 from monitor.adapters.database import reading
-from monitor.adapters.estimate_rows import read_record
+from monitor.adapters.estimate_rows import read_records
 from monitor.adapters.found_rows import NOTHING_FOUND, read_found
 from monitor.alert import AlertChange
 from monitor.errors import NotFoundError
@@ -60,7 +60,12 @@ class History:
         """Return how good a model's estimates were; None while there is nothing to compare."""
         with reading(self._engine) as connection:
             _model_row(connection, model)
-            return read_record(connection, model)
+            return read_records(connection, [model]).get(model)
+
+    def track_records(self, models: Collection[str]) -> Mapping[str, TrackRecord]:
+        """Return how good estimates were, of those models that have anything to compare."""
+        with reading(self._engine) as connection:
+            return read_records(connection, models)
 
     def decisions(self, model: str) -> Mapping[str, Sequence[Document]]:
         """Return what each revision of each window decided, by window, oldest first."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, select
 
 from monitor.adapters import tables as t
-from monitor.adapters.database import reading
+from monitor.adapters.database import portions, reading
 from monitor.adapters.window_rows import (
     FINAL,
     SCORED,
@@ -105,6 +105,8 @@ class Newest:
         is open.
     last_success_at : datetime or None
         When a window was last judged.
+    n_judged : int
+        Revisions of its windows: with more of them anything else here may be different.
     window : NewestWindow or None
         The newest judged window.
     labelled : tuple of NewestWindow
@@ -123,11 +125,19 @@ class Newest:
     failed: bool
     incident: bool
     last_success_at: datetime | None
+    n_judged: int
     window: NewestWindow | None
     labelled: tuple[NewestWindow, ...]
     final: NewestWindow | None
     alerts: Mapping[str, NewestWindow | None]
     broken: tuple[Broken, ...]
+
+
+class _Known(NamedTuple):
+    """The windows of a model that tell how it is now, and how many revisions it had then."""
+
+    n_judged: int
+    windows: tuple[NewestWindow | None, ...]
 
 
 class NewestReader:
@@ -141,6 +151,7 @@ class NewestReader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._windows: dict[str, _Known] = {}
         self._scores: dict[int, tuple[NewestScore, ...]] = {}
         self._broken: dict[int, tuple[Broken, ...]] = {}
         self._lock = threading.Lock()
@@ -149,13 +160,11 @@ class NewestReader:
         """Return every model, by name."""
         with self._lock, reading(self._engine) as connection:
             rows = connection.execute(models()).all()
-            by_model = [
-                _windows(connection, query)
-                for query in (newest(), newest(SCORED), newest_before(), newest(SCORED, FINAL))
-            ]
+            self._read_windows(connection, {row.name: row.n_judged for row in rows})
             alerts = _alerts(connection)
             of_alerts = [one for by_check in alerts.values() for one in by_check.values() if one]
-            shown = [*(window for by in by_model for window in by.values()), *of_alerts]
+            kept = [one for known in self._windows.values() for one in known.windows if one]
+            shown = [*kept, *of_alerts]
             scores = self._read_scores(connection, {one.revision_id for one in shown})
             broken = self._read_broken(connection)
 
@@ -164,7 +173,7 @@ class NewestReader:
 
         found = []
         for row in rows:
-            window, labelled, before, final = (scored(by.get(row.name)) for by in by_model)
+            window, labelled, before, final = map(scored, self._windows[row.name].windows)
             told = {check: scored(one) for check, one in alerts.get(row.name, {}).items()}
             found.append(
                 Newest(
@@ -173,6 +182,7 @@ class NewestReader:
                     failed=row.error is not None,
                     incident=bool(row.incident),
                     last_success_at=row.last_success_at,
+                    n_judged=row.n_judged,
                     window=window,
                     labelled=tuple(one for one in (labelled, before) if one is not None),
                     final=final,
@@ -182,16 +192,33 @@ class NewestReader:
             )
         return found
 
+    def _read_windows(self, connection: Connection, n_judged: Mapping[str, int]) -> None:
+        """Read the windows of models with new revisions; among thousands each takes a while."""
+        known = {model: one for model, one in self._windows.items() if model in n_judged}
+        anew = [
+            name for name, n in n_judged.items() if name not in known or known[name].n_judged != n
+        ]
+        for some in portions(anew):
+            queries = (
+                newest(some),
+                newest(some, SCORED),
+                newest_before(some),
+                newest(some, SCORED, FINAL),
+            )
+            found = [_windows(connection, query) for query in queries]
+            for model in some:
+                known[model] = _Known(n_judged[model], tuple(by.get(model) for by in found))
+        self._windows = known
+
     def _read_scores(
         self, connection: Connection, revisions: Collection[int]
     ) -> Mapping[int, tuple[NewestScore, ...]]:
         """Return the scores of revisions: those that are not known yet are read."""
         found: dict[int, list[NewestScore]] = defaultdict(list)
-        missing = sorted(set(revisions) - self._scores.keys())
-        for first in range(0, len(missing), _AT_ONCE):
-            wanted = _S.revision_id.in_(missing[first : first + _AT_ONCE])
+        for missing in portions(set(revisions) - self._scores.keys()):
+            wanted = _S.revision_id.in_(missing)
             query = select(_S.revision_id, *_SCORE_COLUMNS).where(wanted, _S.level.is_(None))
-            for revision, *score in connection.execute(query):
+            for revision, *score in connection.execute(query).all():
                 found[revision].append(NewestScore(*score))
         self._scores = {
             one: self._scores[one] if one in self._scores else tuple(found[one])
@@ -205,11 +232,10 @@ class NewestReader:
         for model, revision in connection.execute(broken_windows()):
             by_model[model].append(revision)
         revisions = [one for found in by_model.values() for one in found]
-        missing = [one for one in revisions if one not in self._broken]
         self._broken = {one: self._broken[one] for one in revisions if one in self._broken}
         r = t.revisions.c
-        for first in range(0, len(missing), _AT_ONCE):
-            wanted = r.id.in_(missing[first : first + _AT_ONCE])
+        for missing in portions(set(revisions) - self._broken.keys()):
+            wanted = r.id.in_(missing)
             for revision, findings in connection.execute(select(r.id, r.findings).where(wanted)):
                 self._broken[revision] = tuple(map(_broken, findings))
         return {
@@ -217,9 +243,6 @@ class NewestReader:
             for model, newest_first in by_model.items()
         }
 
-
-_AT_ONCE = 500
-"""Revisions in one query; every database takes as many parameters."""
 
 _S = t.scores.c
 _SCORE_COLUMNS = tuple(t.scores.c[name] for name in NewestScore._fields)

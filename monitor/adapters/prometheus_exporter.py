@@ -111,11 +111,12 @@ class MonitorCollector(Collector):
         versions, logged = self._exported.versions(), self._exported.log.stats()
         refused, now = self._history.refusals_by_model(), self._exported.clock.now()
         retracted = self._history.retractions_by_model()
-        for newest in self._newest.read():
+        # What leeway.yaml no longer has is not shown, nor what is being registered.
+        shown = self._exported.policies.keys() & versions.keys()
+        models = [one for one in self._newest.read() if one.model in shown]
+        self._render(models, versions)
+        for newest in models:
             name = newest.model
-            if name not in self._exported.policies or name not in versions:
-                continue  # leeway.yaml no longer has it, or it is being registered
-            champion = self._champion(name, versions[name])
             policy = self._exported.policies[name]
             rows = {kind: logged.get((name, kind), _NOTHING_LOGGED) for kind in RowKind}
             _add_model(families, newest)
@@ -125,7 +126,7 @@ class MonitorCollector(Collector):
             _add_traffic(families, name, rows, refused.get(name, {}))
             n_rows = rows[RowKind.PREDICTION].n_rows
             families.add("windows_due", [name], self._n_due(newest, n_rows, now))
-            families.extend(self._scored(newest, champion))
+            families.extend(self._samples[name][1])
         families.add("info", [version("leeway-ml"), self._exported.url], 1)
         self._add_deliveries(families)
         self._add_disk(families)
@@ -139,27 +140,28 @@ class MonitorCollector(Collector):
             self._served[model] = known
         return known
 
-    def _scored(self, newest: Newest, champion: Served) -> Mapping[str, list[Sample]]:
-        """Return the samples that follow from scores, which are most; made when those are new."""
-        shown = (newest.window, newest.final, *newest.labelled)
-        revisions = tuple(one.revision_id if one else 0 for one in shown)
-        told = tuple((check, one and one.revision_id) for check, one in newest.alerts.items())
-        # Labels of any window, not of the newest alone, may change how good estimates were.
-        state = (champion.version, newest.last_success_at, revisions, told, newest.broken)
-        known = self._samples.get(newest.model)
-        if known is None or known[0] != state:
+    def _render(self, models: Sequence[Newest], versions: Mapping[str, int]) -> None:
+        """Make the samples that follow from scores, which are most, of models with new ones."""
+        states = {one.model: _state(one, versions[one.model]) for one in models}
+        known = {model: state for model, (state, _) in self._samples.items()}
+        anew = [one for one in models if known.get(one.model) != states[one.model]]
+        if not anew:
+            return
+        records = self._history.track_records([one.model for one in anew])
+        for newest in anew:
+            model = newest.model
+            champion = self._champion(model, versions[model])
             made = Families(GAUGES)
             room = self._exported.series_budget - FIXED_SERIES
-            room -= add_performance(made, newest.model, champion, newest.window, newest.labelled)
+            room -= add_performance(made, model, champion, newest.window, newest.labelled)
             room -= add_alerts(made, newest)
-            add_calibration(made, newest.model, champion)
-            add_record(made, newest.model, self._history.track_record(newest.model))
+            add_calibration(made, model, champion)
+            add_record(made, model, records.get(model))
             add_limits(made, newest)
-            add_ranks(made, newest.model, newest.window)
-            add_attribution(made, newest.model, newest.window)
-            add_columns(made, newest.model, champion, newest.window, room)
-            known = self._samples[newest.model] = (state, made.samples())
-        return known[1]
+            add_ranks(made, model, newest.window)
+            add_attribution(made, model, newest.window)
+            add_columns(made, model, champion, newest.window, room)
+            self._samples[model] = (states[model], made.samples())
 
     def _n_due(self, newest: Newest, n_rows: int, now: datetime) -> int:
         policy, window = self._exported.policies[newest.model], newest.window
@@ -199,6 +201,12 @@ class MonitorCollector(Collector):
 
 
 _NOTHING_LOGGED = LogStats(0, 0, 0, 0)
+
+
+def _state(newest: Newest, version: int) -> object:
+    """Return what a model's samples of scores follow from."""
+    told = tuple((check, one and one.revision_id) for check, one in newest.alerts.items())
+    return (version, newest.n_judged, told, newest.broken)
 
 
 def _add_model(families: Families, newest: Newest) -> None:

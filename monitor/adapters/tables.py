@@ -31,6 +31,8 @@ models = Table(
     Column("last_success_at", UtcTime),
     Column("last_error", Text),
     Column("last_error_at", UtcTime),
+    # Revisions of its windows: who shows the newest of them reads them again when there are more.
+    Column("n_judged", BigInteger, nullable=False, default=0, server_default="0"),
 )
 
 windows = Table(

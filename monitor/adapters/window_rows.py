@@ -1,5 +1,6 @@
 """Window rows: which judged windows say how a model is now, for all models at once."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, func, or_, select
@@ -37,24 +38,37 @@ def models() -> Select[Any]:
     return select(t.models, error, incident).select_from(collected).order_by(t.models.c.name)
 
 
-def newest(*conditions: ColumnElement[bool], of: ColumnElement[str] = t.models.c.name) -> Any:
-    """Select each model's newest window that fulfils conditions, with its latest revision.
-
-    The subquery walks a model's windows backwards on their index, and stops at the first.
-    """
-    w, r, table = t.windows, t.revisions, of.table
-    key = select(_W.c.key).join_from(_W, _R, same_revision(_W, _R))
-    key = key.where(_W.c.model == of, *conditions).limit(1)
-    key = key.order_by(*_NEWEST_FIRST).correlate(table)
-    mine = and_(w.c.model == of, w.c.key == key.scalar_subquery())
-    joined = table.join(w, mine).join(r, same_revision(w, r))
-    return select(*_WINDOW_COLUMNS).select_from(joined)
+def newest(models: Sequence[str], *conditions: ColumnElement[bool]) -> Select[Any]:
+    """Select each model's newest window that fulfils conditions, with its latest revision."""
+    m = t.models.c
+    key = _newest_key(m.name, *conditions).correlate(t.models)
+    return _at(select(m.name.label("model"), key.label("key")).where(m.name.in_(models)))
 
 
-def newest_before() -> Any:
+def newest_before(models: Sequence[str]) -> Select[Any]:
     """Select each model's newest window with performance of another version than the newest's."""
-    one = newest(SCORED).subquery("labelled")
-    return newest(_R.c.champion != one.c.champion, SCORED, of=one.c.model)
+    one = newest(models, SCORED).subquery("labelled")
+    key = _newest_key(one.c.model, SCORED, _R.c.champion != one.c.champion).correlate(one)
+    return _at(select(one.c.model, key.label("key")))
+
+
+def _newest_key(model: ColumnElement[str], *conditions: ColumnElement[bool]) -> Any:
+    """Select the key of a window: backwards on the index of a model's windows, up to the first."""
+    key = select(_W.c.key).join_from(_W, _R, same_revision(_W, _R))
+    key = key.where(_W.c.model == model, *conditions).order_by(*_NEWEST_FIRST).limit(1)
+    return key.scalar_subquery()
+
+
+def _at(keys: Select[Any]) -> Select[Any]:
+    """Select windows by model and key.
+
+    The keys are found first, once a model: left to itself SQLite goes through all windows, and for
+    each looks for its model's newest.
+    """
+    w, r = t.windows, t.revisions
+    at = keys.cte().prefix_with("MATERIALIZED")
+    joined = at.join(w, and_(w.c.model == at.c.model, w.c.key == at.c.key))
+    return select(*_WINDOW_COLUMNS).select_from(joined.join(r, same_revision(w, r)))
 
 
 def same_revision(windows: FromClause, revisions: FromClause) -> ColumnElement[bool]:
