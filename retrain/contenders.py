@@ -81,12 +81,14 @@ def training_ranges(
     *,
     window: timedelta | int,
     reference_windows: int,
+    champion_windows: int | None = None,
 ) -> Iterator[Recipe]:
     """Yield a recipe with every training range but its own.
 
     The newest 4, 8 and 26 windows, as many as the reference has (whoever set the model up found
-    these enough), all rows, and all rows with a weight that fades with age. A range that leaves
-    too few rows, or all of them, does not compete.
+    these enough), those that the champion has learned with all newer ones, all rows, and all rows
+    with a weight that fades with age. A range that leaves too few rows, or all of them, does not
+    compete.
 
     Parameters
     ----------
@@ -100,8 +102,11 @@ def training_ranges(
         Length of a window, in time or in rows.
     reference_windows : int
         Length of the reference.
+    champion_windows : int or None
+        Windows since the first row that the champion has learned.
     """
-    for training_range in sorted({*TRAINING_RANGES, reference_windows}):
+    lengths = {*TRAINING_RANGES, reference_windows, champion_windows or reference_windows}
+    for training_range in sorted(lengths):
         n_rows = len(newest(known, training_range, window))
         if MIN_RANGE_ROWS <= n_rows < len(known) and training_range != recipe.training_range:
             yield replace(recipe, training_range=training_range, fading=False)

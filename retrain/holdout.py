@@ -76,5 +76,23 @@ def until(rows: Dataset, instant: datetime | None) -> Dataset:
     return rows if instant is None else take(rows, rows.event_at <= _edge(instant))
 
 
+def windows_since(instant: datetime, rows: Dataset, window: timedelta | int) -> int:
+    """Return how many of the newest windows hold the rows from an instant on, at least 1.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> minutes = np.arange(10).astype("datetime64[m]").astype("datetime64[us]")
+    >>> rows = Dataset(pd.DataFrame(index=range(10)), np.zeros(10), minutes)
+    >>> third = datetime(1970, 1, 1, 0, 3, tzinfo=UTC)
+    >>> windows_since(third, rows, 2), windows_since(third, rows, timedelta(minutes=2))
+    (4, 4)
+    """
+    if isinstance(window, int):
+        n_rows = int((rows.event_at >= _edge(instant)).sum())
+        return max(1, -(-n_rows // window))
+    return max(1, int((rows.event_at[-1] - _edge(instant)) // np.timedelta64(window)) + 1)
+
+
 def _edge(instant: datetime) -> np.datetime64:
     return np.datetime64(instant.astimezone(UTC).replace(tzinfo=None), "us")

@@ -8,13 +8,14 @@ from retrain.bundle import Bundle
 from retrain.contenders import forgetting, reference_windows
 from retrain.dataset import Dataset, newest
 from retrain.gate import Look, Step
-from retrain.holdout import after, split_off
+from retrain.holdout import after, split_off, windows_since
 from retrain.lineage import aware
 from retrain.noticed import noticed, warned
 from retrain.recipe import Recipe
 from retrain.record import BY_HAND, Ended, Entry, Outcome, Request, RequestKind
 from retrain.running import CALM, Running, look_with, stand
 from retrain.search import SearchResult, search
+from retrain.search_policy import SearchPolicy
 from retrain.servable import Cost, obstacle, seconds_of
 from retrain.skew import skew_of
 from retrain.version import Retrained, frozen, successor
@@ -101,7 +102,7 @@ def _find(run: Running, bundle: Bundle, rows: Dataset) -> Ended:
         training=_stretch(training),
         holdout=_stretch(holdout),
     )
-    found = _search(training, bundle, run)
+    found = _search(training, _policy(bundle, rows, model), run)
     run = run.knowing(
         trials=[{**asdict(one), "won": one is found.winner} for one in found.trials],
         winner=found.winner.recipe.name,
@@ -225,7 +226,7 @@ def _replace(run: Running) -> Ended:
     bundle = world.registry.load(model.name, run.champion)
     rows, parts = collected(model, world)
     run = run.knowing(parts=[part.document() for part in parts])
-    found = _search(rows, bundle, run)
+    found = _search(rows, _policy(bundle, rows, model), run)
     made = successor(
         rows,
         found.recipe,
@@ -240,15 +241,20 @@ def _replace(run: Running) -> Ended:
     return promoted
 
 
-def _search(training: Dataset, bundle: Bundle, run: Running) -> SearchResult:
-    model = run.model
-    champion = Recipe.from_document(bundle.recipe) if bundle.recipe else None
-    policy = replace(
+def _policy(champion: Bundle, rows: Dataset, model: Retrained) -> SearchPolicy:
+    """Return how a successor is searched for, of whom `rows` are all that could be learned."""
+    window, since = model.search.window, champion.lineage.trained_from
+    recipe = Recipe.from_document(champion.recipe) if champion.recipe else None
+    return replace(
         model.search,
         # The world has changed, or it would not be asked: all rows alike must surely be better.
-        first=forgetting(champion, model.schema) if champion else None,
-        reference_windows=reference_windows(bundle.reference, model.search.window),
+        first=forgetting(recipe, model.schema) if recipe else None,
+        reference_windows=reference_windows(champion.reference, window),
+        champion_windows=windows_since(since, rows, window) if since else None,
     )
+
+
+def _search(training: Dataset, policy: SearchPolicy, run: Running) -> SearchResult:
     furthest = 0.1
 
     def tell(done: int, total: int, text: str) -> None:
@@ -258,9 +264,9 @@ def _search(training: Dataset, bundle: Bundle, run: Running) -> SearchResult:
 
     return search(
         training,
-        model.schema,
+        run.model.schema,
         policy,
-        seed=model.seed,
+        seed=run.model.seed,
         monotonic=run.world.monotonic,
         progress=tell,
     )

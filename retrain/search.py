@@ -117,6 +117,7 @@ def search(
                 schema,
                 window=policy.window,
                 reference_windows=policy.reference_windows,
+                champion_windows=policy.champion_windows,
             )
             race.run(race.heat([*ranges], divisor=1, n_folds=1))
     progress(race.n_done, race.n_done, f"{race.leader().recipe.name} is best")

@@ -38,6 +38,8 @@ class SearchPolicy:
     reference_windows : int or None
         Windows that the reference spans; None compares no training ranges: of a reference, which
         its owner has chosen, a first version learns all rows.
+    champion_windows : int or None
+        Windows since the first row that the champion has learned.
     """
 
     metric: str
@@ -51,3 +53,4 @@ class SearchPolicy:
     first: Recipe | None = None
     allowed: Allowed = USUAL
     reference_windows: int | None = None
+    champion_windows: int | None = None

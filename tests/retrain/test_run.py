@@ -86,6 +86,21 @@ def test_the_rows_that_decide_were_seen_by_neither_of_the_two(app, retrain, week
     assert {one["status"] for one in record["details"]["trials"]} <= {"finished", "dropped"}
 
 
+def test_what_the_champion_has_learned_competes_with_all_that_is_newer(app, retrain):
+    live(app, 8, MOVED)
+    registry, now = app.deployment.registry, app.clock.now()
+    first = registry.load("late", 1)
+    since = first.lineage.trained_from + timedelta(days=42)
+    newer = replace(first, lineage=replace(first.lineage, trained_from=since))
+    registry.promote("late", registry.register(newer, now), now, "it forgets what is old")
+    _, record = retrain()
+    until = datetime.fromisoformat(record["details"]["holdout"]["until"])
+    n_windows = (until - since) // timedelta(days=7) + 1
+    ranges = {one["recipe"]["training_range"] for one in record["details"]["trials"]}
+    assert n_windows == 6
+    assert ranges == {None, 4, 8, n_windows}
+
+
 def test_a_promoted_version_brings_the_new_reference_and_its_lineage(app, promoted):
     version = promoted[1]["details"]["version"]
     registry = app.deployment.registry

@@ -136,6 +136,12 @@ def test_training_ranges_compete_for_the_leading_recipe_only():
     assert len({trial.recipe.name for trial in found.trials[2:]}) == 1
 
 
+def test_the_champions_rows_and_all_newer_ones_compete():
+    policy = replace(CHEAP, reference_windows=13, champion_windows=17)
+    ranges = {one.recipe.training_range for one in run(rows(), policy).trials}
+    assert ranges == {None, 4, 8, 13, 17, 26}
+
+
 @pytest.mark.parametrize("turned_at", [None, 1200])
 def test_at_most_two_ranges_that_lead_on_the_newest_fold_see_the_other_folds(turned_at):
     found = run(rows(turned_at=turned_at), replace(CHEAP, reference_windows=13))
